@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include "copyspec/copy_proposer.hpp"
+#include "copyspec/draft.hpp"
+
+namespace copyspec::bench {
+
+/// What decides about drafts in a replay. A new policy is an enumerator, a name and a case in `with_proposer`.
+enum class Policy { published, copy, plain };
+
+inline constexpr std::array policy_names{
+    std::pair<std::string_view, Policy>{"published", Policy::published},
+    std::pair<std::string_view, Policy>{"copy", Policy::copy},
+    std::pair<std::string_view, Policy>{"plain", Policy::plain},
+};
+
+inline constexpr std::array occurrence_names{
+    std::pair<std::string_view, Occurrence>{"oldest", Occurrence::oldest},
+    std::pair<std::string_view, Occurrence>{"newest", Occurrence::newest},
+};
+
+/// The word for `value` in one of the lists above.
+template <class Names, class Value>
+[[nodiscard]] constexpr std::string_view word(Names const& names, Value value) noexcept {
+  return std::ranges::find(names, value, [](auto const& named) { return named.second; })->first;
+}
+
+/// What the user sets; whatever is left out, the policy decides.
+struct PolicySettings {
+  std::optional<std::size_t> match_length;
+  std::optional<std::size_t> draft_length;
+  std::optional<Occurrence> occurrence;
+
+  [[nodiscard]] CopyOptions over(CopyOptions options) const noexcept {
+    options.match_length = match_length.value_or(options.match_length);
+    options.draft_length = draft_length.value_or(options.draft_length);
+    options.occurrence = occurrence.value_or(options.occurrence);
+    return options;
+  }
+};
+
+/// `action(proposer)` with the proposer that `policy` stands for.
+template <class Action>
+auto with_proposer(Policy policy, PolicySettings const& settings, Action&& action) {
+  switch (policy) {
+    case Policy::published:
+      return action(CopyProposer(settings.over(published_rule)));
+    case Policy::copy:
+      return action(CopyProposer(settings.over(CopyOptions())));
+    case Policy::plain:
+      break;
+  }
+  return action(NoProposer());
+}
+
+}  // namespace copyspec::bench

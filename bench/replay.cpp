@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: MIT
+// Replays recorded answers through the library's own decoding loop and says what a drafting policy would have saved.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <cstdio>
+#include <exception>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "copyspec/error.hpp"
+#include "policy.hpp"
+#include "replay_report.hpp"
+#include "replay_trace.hpp"
+#include "trace.hpp"
+
+namespace {
+
+using namespace copyspec::bench;
+
+constexpr char const* description = R"(What would copying have saved on recorded answers?
+
+Each trace is replayed as a model whose greedy output is the recording, through the same decoding loop as any model,
+so the counts are exact and need no weights. A trace has one conversation a line:
+  {"id": "...", "category": "...", "turns": [{"prompt": [token, ...], "answer": [token, ...]}, ...]}
+
+Speed-up is tokens / cost, where a pass over the newest token and d draft tokens costs 1 + A d passes without a draft.
+That counts neither the time drafts take ("propose", measured here) nor anything else around a pass.)";
+
+constexpr char const* footer =
+    "Exit status: 1 if a replay differs from its recording, which is a bug; 2 if the arguments or a trace cannot be "
+    "used.";
+
+enum class Format { table, json };
+
+constexpr std::array format_names{
+    std::pair<std::string_view, Format>{"table", Format::table},
+    std::pair<std::string_view, Format>{"json", Format::json},
+};
+
+struct Arguments {
+  std::vector<std::string> traces;
+  Policy policy = Policy::copy;
+  PolicySettings settings;
+  double marginal_cost = 0.06;
+  Format format = Format::table;
+};
+
+// An option that takes the name of one of `names` and passes what it stands for to `set`.
+template <class Names, class Set>
+void add_choice(CLI::App& app, std::string const& option, Names const& names, Set set, std::string const& help) {
+  std::vector<std::string> words;
+  words.reserve(names.size());
+  for (auto const& [word, value] : names) words.emplace_back(word);
+  auto const choose = [&names, set](std::string const& given) {
+    for (auto const& [word, value] : names)
+      if (word == given) set(value);
+  };
+  app.add_option_function<std::string>(option, choose, help)
+      ->check(CLI::IsMember(words).description(""))
+      ->type_name(fmt::format("{}", fmt::join(words, "|")));
+}
+
+void add_length(CLI::App& app, std::string const& option, std::optional<std::size_t>& length, std::size_t least,
+                std::string const& help) {
+  // Longer than any trace has use for, and short enough to begin with.
+  constexpr std::size_t most = 1'000'000;
+  app.add_option(option, length, help)->check(CLI::Range(least, most).description(""))->type_name("N");
+}
+
+void add_options(CLI::App& app, Arguments& arguments) {
+  app.add_option("--trace", arguments.traces, "Traces to replay; needed")->type_name("FILE");
+  add_choice(
+      app, "--policy", policy_names, [&](Policy policy) { arguments.policy = policy; },
+      "published: the paper's rule; plain: no drafts;\ncopy (default): CopyProposer with its own defaults");
+  add_length(app, "--match-length", arguments.settings.match_length, 1,
+             "Tokens that must have been seen before;\nby default, like the next two, as the policy has it");
+  add_length(app, "--draft-length", arguments.settings.draft_length, 0, "Most tokens drafted a pass");
+  add_choice(
+      app, "--occurrence", occurrence_names,
+      [&](copyspec::Occurrence occurrence) { arguments.settings.occurrence = occurrence; },
+      "Which earlier occurrence is copied");
+  app.add_option("--marginal-cost", arguments.marginal_cost,
+                 "A: what a draft token adds to a pass (default 0.06,\n"
+                 "about that of 8B parameters on one GPU)")
+      ->type_name("A");
+  add_choice(
+      app, "--format", format_names, [&](Format format) { arguments.format = format; }, "Default: table");
+}
+
+// What CLI11 would say less clearly: a required option before an unknown one, a range with all 309 digits.
+void check(Arguments const& arguments) {
+  if (arguments.traces.empty()) throw CLI::RequiredError("--trace");
+  if (!std::isfinite(arguments.marginal_cost) || arguments.marginal_cost < 0)
+    throw CLI::ValidationError("--marginal-cost", "must be a number and not negative");
+}
+
+Report replayed(Trace const& trace, Arguments const& arguments) {
+  try {
+    return with_proposer(arguments.policy, arguments.settings, [&](auto const& proposer) {
+      return Report{.trace = trace.name,
+                    .policy = arguments.policy,
+                    .settings = settings(proposer),
+                    .marginal_cost = arguments.marginal_cost,
+                    .turns = replay(trace, proposer)};
+    });
+  } catch (ReplayMismatch const& mismatch) {
+    throw ReplayMismatch(trace.name + ": " + mismatch.what());
+  }
+}
+
+std::string as_json(std::vector<Report> const& reports) {
+  Json all = Json::array();
+  for (Report const& report : reports) all.push_back(to_json(report));
+  // The name of a file need not be UTF-8.
+  return (all.size() == 1 ? all.front() : all).dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+std::string as_tables(std::vector<Report> const& reports) {
+  std::string text;
+  double sum = 0;
+  std::size_t count = 0;
+  for (Report const& report : reports) {
+    text += to_table(report) + "\n";
+    if (auto const speedup = report.total().speedup(report.marginal_cost)) {
+      sum += *speedup;
+      ++count;
+    }
+  }
+  if (count > 1) text += fmt::format("mean speed-up of {} traces: {:.3f}\n", count, sum / static_cast<double>(count));
+  return text;
+}
+
+void run(Arguments const& arguments) {
+  std::vector<Trace> traces;
+  traces.reserve(arguments.traces.size());
+  for (std::string const& file : arguments.traces) traces.push_back(read_trace(file));
+  std::vector<Report> reports;
+  reports.reserve(traces.size());
+  for (Trace const& trace : traces) reports.push_back(replayed(trace, arguments));
+  fmt::print("{}", arguments.format == Format::json ? as_json(reports) : as_tables(reports));
+  if (std::fflush(stdout) != 0) throw std::runtime_error("the output could not be written");
+}
+
+int report_failure(int status, std::exception const& failure) {
+  fmt::print(stderr, "copyspec-replay: {}\n", failure.what());
+  return status;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Arguments arguments;
+  CLI::App app(description, "copyspec-replay");
+  app.footer(footer);
+  add_options(app, arguments);
+  try {
+    app.parse(argc, argv);
+    check(arguments);
+  } catch (CLI::ParseError const& failure) {
+    return app.exit(failure) == 0 ? 0 : 2;
+  }
+  try {
+    run(arguments);
+  } catch (ReplayMismatch const& failure) {
+    return report_failure(1, failure);
+  } catch (copyspec::Error const& failure) {
+    return report_failure(2, failure);
+  } catch (std::exception const& failure) {
+    return report_failure(1, failure);
+  }
+}

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "copyspec/composer.hpp"
+#include "copyspec/draft.hpp"
+#include "copyspec/error.hpp"
+#include "copyspec/greedy_verifier.hpp"
+#include "copyspec/sequence.hpp"
+#include "copyspec/token.hpp"
+#include "replay_model.hpp"
+#include "trace.hpp"
+
+namespace copyspec::bench {
+
+/// What generating some tokens took, in one turn or in many.
+struct Tally {
+  std::size_t tokens = 0;
+  std::size_t passes = 0;    ///< The one over the prompt, which yields the first token, is among them.
+  std::size_t drafted = 0;   ///< Draft tokens fed.
+  std::size_t accepted = 0;  ///< Draft tokens that became generated tokens.
+  std::size_t attempts = 0;  ///< Passes with a draft.
+  std::chrono::nanoseconds propose{};
+
+  /// In one-row passes, where one of n rows costs 1 + marginal_cost (n - 1); a draft of n - 1 tokens makes n rows.
+  [[nodiscard]] double cost(double marginal_cost) const noexcept {
+    return static_cast<double>(passes) + marginal_cost * static_cast<double>(drafted);
+  }
+
+  /// Plain decoding costs one a token. Nothing to speed up without a pass.
+  [[nodiscard]] std::optional<double> speedup(double marginal_cost) const noexcept {
+    return ratio(static_cast<double>(tokens), cost(marginal_cost));
+  }
+  [[nodiscard]] std::optional<double> tokens_per_pass() const noexcept {
+    return ratio(static_cast<double>(tokens), static_cast<double>(passes));
+  }
+  [[nodiscard]] std::optional<double> copied_share() const noexcept {
+    return ratio(static_cast<double>(accepted), static_cast<double>(tokens));
+  }
+  [[nodiscard]] std::optional<double> propose_ns_per_pass() const noexcept {
+    return ratio(static_cast<double>(propose.count()), static_cast<double>(passes));
+  }
+
+  Tally& operator+=(Tally const& other) noexcept {
+    tokens += other.tokens;
+    passes += other.passes;
+    drafted += other.drafted;
+    accepted += other.accepted;
+    attempts += other.attempts;
+    propose += other.propose;
+    return *this;
+  }
+
+ private:
+  [[nodiscard]] static std::optional<double> ratio(double numerator, double denominator) noexcept {
+    if (denominator == 0) return std::nullopt;
+    return numerator / denominator;
+  }
+};
+
+/// What one turn of a conversation took.
+struct TurnTally {
+  std::string id;
+  std::size_t turn = 1;  ///< Counted from 1.
+  std::string category;
+  Tally tally;
+};
+
+/// The generated tokens are not the recorded ones: a bug in what drives the model, never in the trace.
+class ReplayMismatch : public Error {
+ public:
+  using Error::Error;
+};
+
+/// Generates every answer of one conversation again. Throws `ReplayMismatch` if one comes out differently.
+template <DraftProposer Proposer>
+void replay(Conversation const& conversation, std::size_t vocabulary_size, Proposer const& proposer,
+            std::vector<TurnTally>& tallies) {
+  ReplayModel model(conversation.tokens, vocabulary_size);
+  Composer<ReplayModel, Proposer, GreedyVerifier> composer(model, proposer);
+  SequenceCounters counters;
+  std::chrono::nanoseconds propose{};
+  for (std::size_t i = 0; i < conversation.turns.size(); ++i) {
+    auto const answer = conversation.answer(conversation.turns[i]);
+    auto const generated =
+        composer.generate(conversation.prompt(conversation.turns[i]), {.max_new_tokens = answer.size()});
+    if (!std::ranges::equal(generated, answer)) {
+      auto const at = std::ranges::mismatch(generated, answer).in1 - generated.begin();
+      raise<ReplayMismatch>(
+          fmt::format("conversation {}, turn {}: {} tokens generated, {} recorded, different from token {} on",
+                      conversation.id, i + 1, generated.size(), answer.size(), at));
+    }
+    SequenceCounters const before = counters;
+    std::chrono::nanoseconds const propose_before = propose;
+    counters = composer.sequence(SequenceId{0}).counters();
+    propose = composer.times().propose;
+    tallies.push_back({.id = conversation.id,
+                       .turn = i + 1,
+                       .category = conversation.category,
+                       .tally = {.tokens = counters.generated - before.generated,
+                                 .passes = counters.passes - before.passes,
+                                 .drafted = counters.drafted - before.drafted,
+                                 .accepted = counters.accepted - before.accepted,
+                                 .attempts = counters.attempts - before.attempts,
+                                 .propose = propose - propose_before}});
+  }
+}
+
+/// Generates every answer of `trace` again, each conversation with a fresh sequence and a copy of `proposer`, and
+/// tallies each turn, in the order of the trace. Throws `ReplayMismatch` if an answer comes out differently.
+template <DraftProposer Proposer>
+[[nodiscard]] std::vector<TurnTally> replay(Trace const& trace, Proposer const& proposer) {
+  std::vector<TurnTally> tallies;
+  for (Conversation const& conversation : trace.conversations)
+    replay(conversation, trace.numbering.size(), proposer, tallies);
+  return tallies;
+}
+
+}  // namespace copyspec::bench

@@ -1,0 +1,51 @@
+# What the scripts run with `cmake -P` share.
+
+cmake_path(GET CMAKE_CURRENT_LIST_DIR PARENT_PATH copyspec_root)
+
+function(copyspec_say text)
+  message(STATUS "copyspec: ${text}")
+endfunction()
+
+# execute_process relays what a command prints through a pipe. A terminal is passed on as one, so that
+# progress is shown in place and colours are used.
+set(copyspec_terminal)
+execute_process(
+  COMMAND sh -c "{ test -t 3; } 3>>/proc/$PPID/fd/1"
+  RESULT_VARIABLE status OUTPUT_QUIET ERROR_QUIET)
+if(status EQUAL 0)
+  set(copyspec_terminal OUTPUT_FILE /proc/self/fd/1)
+endif()
+
+function(copyspec_run failure)
+  execute_process(
+    COMMAND ${ARGN}
+    WORKING_DIRECTORY "${copyspec_root}"
+    RESULT_VARIABLE status ${copyspec_terminal})
+  if(NOT status EQUAL 0)
+    message(FATAL_ERROR "copyspec: ${failure}")
+  endif()
+endfunction()
+
+function(copyspec_configure preset)
+  set(fresh)
+  set(cache "${copyspec_root}/build/${preset}/CMakeCache.txt")
+  if(EXISTS "${cache}")
+    file(STRINGS "${cache}" entries REGEX "^CMAKE_(GENERATOR|HOME_DIRECTORY):INTERNAL=")
+    if(NOT "CMAKE_GENERATOR:INTERNAL=Ninja" IN_LIST entries)
+      copyspec_say("build/${preset} was configured with another generator, starting it afresh")
+      set(fresh --fresh)
+    elseif(NOT "CMAKE_HOME_DIRECTORY:INTERNAL=${copyspec_root}" IN_LIST entries)
+      copyspec_say("build/${preset} was configured for another folder, starting it afresh")
+      set(fresh --fresh)
+    endif()
+  endif()
+  copyspec_say("configuring build/${preset}")
+  copyspec_run("configuring build/${preset} failed, see above"
+    "${CMAKE_COMMAND}" ${fresh} --preset ${preset})
+endfunction()
+
+function(copyspec_build preset)
+  copyspec_say("building build/${preset}")
+  copyspec_run("building build/${preset} failed, see above"
+    "${CMAKE_COMMAND}" --build --preset ${preset} ${ARGN})
+endfunction()

@@ -1,0 +1,11 @@
+# Builds everything with warnings as errors and runs all tests:
+#
+#   cmake -P cmake/test.cmake
+
+cmake_minimum_required(VERSION 3.25)
+include("${CMAKE_CURRENT_LIST_DIR}/engine.cmake")
+
+copyspec_configure(dev)
+copyspec_build(dev)
+copyspec_say("testing build/dev")
+copyspec_run("tests failed, see above" "${CMAKE_CTEST_COMMAND}" --preset dev --output-on-failure)

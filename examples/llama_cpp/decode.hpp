@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "chat_format.hpp"
+#include "conversation.hpp"
+#include "copyspec/composer.hpp"
+#include "copyspec/error.hpp"
+#include "copyspec/sequence.hpp"
+#include "measured_model.hpp"
+#include "results.hpp"
+
+namespace copyspec_llama {
+
+/// What a conversation is decoded with, whichever way.
+struct Decoder {
+  MeasuredModel* model;
+  ChatFormat const* format;
+  copyspec::TurnOptions options;
+};
+
+/// Decodes all turns of a conversation. Calls `watch(turn, sequence)` when a turn begins and after each pass; the time
+/// that takes does not count.
+template <class Proposer, class Verifier, class Watch>
+[[nodiscard]] Run decode(Decoder const& decoder, Conversation const& conversation, Proposer proposer, Verifier verifier,
+                         Watch&& watch) {
+  using Clock = MeasuredModel::Clock;
+  using Seconds = std::chrono::duration<double>;
+  constexpr copyspec::SequenceId id{0};
+
+  copyspec::Composer composer(*decoder.model, std::move(proposer), std::move(verifier));
+  Run run;
+  for (std::size_t turn = 0; turn < conversation.turns.size(); ++turn) {
+    std::span<copyspec::Token const> const context =
+        turn == 0 ? std::span<copyspec::Token const>() : composer.sequence(id).context();
+    std::vector<copyspec::Token> const prompt = decoder.format->prompt(conversation, turn, context);
+    copyspec::SequenceCounters const counters_before =
+        turn == 0 ? copyspec::SequenceCounters() : composer.sequence(id).counters();
+    Clock::duration const forward_before = composer.times().forward;
+    Clock::duration const prefill_before = decoder.model->prefill();
+
+    Clock::time_point start = Clock::now();
+    composer.begin(id, prompt, decoder.options);
+    Clock::duration time = Clock::now() - start;
+    watch(turn, composer.sequence(id));
+    for (bool running = true; running;) {
+      start = Clock::now();
+      running = composer.step([](copyspec::Emission const&) {});
+      time += Clock::now() - start;
+      watch(turn, composer.sequence(id));
+    }
+
+    copyspec::Sequence const& sequence = composer.sequence(id);
+    if (sequence.status() == copyspec::SequenceStatus::invalid_row)
+      copyspec::raise("the model returned logits that are not numbers");
+    copyspec::SequenceCounters const& counters = sequence.counters();
+    Clock::duration const prefill = decoder.model->prefill() - prefill_before;
+    run.turns.push_back({.prompt_tokens = prompt.size(),
+                         .tokens = {sequence.generated().begin(), sequence.generated().end()},
+                         .status = sequence.status(),
+                         .passes = counters.passes - counters_before.passes,
+                         .drafted = counters.drafted - counters_before.drafted,
+                         .accepted = counters.accepted - counters_before.accepted,
+                         .prefill = Seconds(prefill).count(),
+                         .generation = Seconds(time - prefill).count(),
+                         .forward = Seconds(composer.times().forward - forward_before - prefill).count()});
+  }
+  return run;
+}
+
+}  // namespace copyspec_llama

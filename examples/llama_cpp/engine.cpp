@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: MIT
+#include "engine.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <fstream>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include "copyspec/error.hpp"
+
+namespace copyspec_llama {
+namespace {
+
+namespace fs = std::filesystem;
+
+// llama.cpp logs through a plain function, so what it says is kept in the program's only global.
+std::string first_engine_error;
+
+void keep_first_error(ggml_log_level level, char const* text, void*) {
+  if (level != GGML_LOG_LEVEL_ERROR || !first_engine_error.empty()) return;
+  std::string_view const line = text;
+  first_engine_error = line.substr(0, line.find('\n'));
+}
+
+// Looks before llama.cpp does, which says of any failure only that the model was not loaded.
+void check_readable(fs::path const& file) {
+  std::error_code error;
+  fs::file_status const status = fs::status(file, error);
+  if (!fs::exists(status)) copyspec::raise(fmt::format("there is no file {}", file.string()));
+  if (fs::is_directory(status)) copyspec::raise(fmt::format("{} is a folder, not a GGUF file", file.string()));
+  std::ifstream stream(file, std::ios::binary);
+  if (!stream) copyspec::raise(fmt::format("{} cannot be read", file.string()));
+  std::array<char, 4> magic{};
+  if (!stream.read(magic.data(), magic.size()) || std::string_view(magic.data(), magic.size()) != "GGUF")
+    copyspec::raise(fmt::format("{} is not a GGUF file", file.string()));
+}
+
+bool show_loaded(float share, void* progress) {
+  static_cast<Progress*>(progress)->update(fmt::format("{:.0f} %", 100 * share));
+  return true;
+}
+
+// A file that is removed unless it was renamed to where it belongs.
+class PartialFile {
+ public:
+  explicit PartialFile(fs::path target)
+      : target_(std::move(target)), path_(fmt::format("{}.{}.partial", target_.string(), getpid())) {}
+  PartialFile(PartialFile const&) = delete;
+  PartialFile& operator=(PartialFile const&) = delete;
+  ~PartialFile() {
+    std::error_code ignored;
+    fs::remove(path_, ignored);
+  }
+
+  [[nodiscard]] fs::path const& path() const noexcept { return path_; }
+
+  void finish() const {
+    std::error_code error;
+    fs::rename(path_, target_, error);
+    if (error) copyspec::raise(fmt::format("cannot write {}: {}", target_.string(), error.message()));
+  }
+
+ private:
+  fs::path target_;
+  fs::path path_;
+};
+
+}  // namespace
+
+void silence_engine_log() {
+  llama_log_set(keep_first_error, nullptr);
+}
+
+std::string take_engine_error() {
+  return std::exchange(first_engine_error, {});
+}
+
+Engine::Engine(fs::path const& file, EngineOptions const& options, Progress& progress) {
+  check_readable(file);
+  progress.begin(fmt::format("loading {}", file.filename().string()));
+  llama_model_params model_params = llama_model_default_params();
+  model_params.progress_callback = show_loaded;
+  model_params.progress_callback_user_data = &progress;
+  model_.reset(llama_model_load_from_file(file.c_str(), model_params));
+  if (!model_) copyspec::raise(fmt::format("{} cannot be loaded", file.string()));
+
+  llama_context_params context_params = llama_context_default_params();
+  std::int32_t const trained = llama_model_n_ctx_train(model_.get());
+  context_params.n_ctx = static_cast<std::uint32_t>(options.context);
+  if (trained > 0) context_params.n_ctx = std::min(context_params.n_ctx, static_cast<std::uint32_t>(trained));
+  context_params.n_batch = static_cast<std::uint32_t>(options.batch);
+  context_params.n_threads = static_cast<std::int32_t>(options.threads);
+  context_params.n_threads_batch = context_params.n_threads;
+  // Drafts are taken back, which a cache cut to a sliding window does not allow.
+  context_params.swa_full = true;
+  context_.reset(llama_init_from_model(model_.get(), context_params));
+  if (!context_)
+    copyspec::raise(
+        fmt::format("llama.cpp cannot make a context of {} tokens for {}", context_params.n_ctx, file.string()));
+  progress.clear();
+}
+
+std::string Engine::description() const {
+  std::array<char, 256> text{};
+  llama_model_desc(model_.get(), text.data(), text.size());
+  return text.data();
+}
+
+fs::path f32_copy(fs::path const& file, std::size_t threads, Progress& progress) {
+  check_readable(file);
+  fs::path copy = file;
+  copy.replace_extension(".f32.gguf");
+  std::error_code error;
+  if (fs::exists(copy, error) && fs::last_write_time(copy, error) >= fs::last_write_time(file, error) && !error)
+    return copy;
+
+  progress.begin(fmt::format("writing {}, once", copy.string()));
+  PartialFile const partial(copy);
+  if (!std::ofstream(partial.path()))
+    copyspec::raise(fmt::format("cannot write {}: the F32 copy is kept next to the model", copy.string()));
+  llama_model_quantize_params params = llama_model_quantize_default_params();
+  params.nthread = static_cast<std::int32_t>(threads);
+  params.ftype = LLAMA_FTYPE_ALL_F32;
+  params.allow_requantize = true;
+  if (llama_model_quantize(file.c_str(), partial.path().c_str(), &params) != 0)
+    copyspec::raise(fmt::format("{} cannot be converted to F32", file.string()));
+  partial.finish();
+  progress.clear();
+  return copy;
+}
+
+}  // namespace copyspec_llama

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <llama.h>
+
+#include <cstddef>
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "terminal.hpp"
+
+namespace copyspec_llama {
+
+/// Keeps llama.cpp's log off the terminal. Only its errors are remembered.
+void silence_engine_log();
+
+/// The first error that llama.cpp has logged since the last call, or nothing.
+[[nodiscard]] std::string take_engine_error();
+
+/// How a context is made.
+struct EngineOptions {
+  std::size_t context = 4096;  ///< Most tokens of a conversation; no more than the model was trained for.
+  std::size_t batch = 512;     ///< Most tokens in a pass.
+  std::size_t threads = 1;
+};
+
+/// A model in llama.cpp with a context for one sequence, loaded from a GGUF file. Throws `copyspec::Error` if the file
+/// cannot be used.
+class Engine {
+ public:
+  Engine(std::filesystem::path const& file, EngineOptions const& options, Progress& progress);
+
+  [[nodiscard]] llama_model& model() const noexcept { return *model_; }
+  [[nodiscard]] llama_context& context() const noexcept { return *context_; }
+
+  /// What llama.cpp calls the model, with its size and the type of its weights.
+  [[nodiscard]] std::string description() const;
+  /// Bytes of all weights.
+  [[nodiscard]] std::size_t weight_bytes() const { return llama_model_size(model_.get()); }
+
+ private:
+  struct FreeModel {
+    void operator()(llama_model* model) const noexcept { llama_model_free(model); }
+  };
+  struct FreeContext {
+    void operator()(llama_context* context) const noexcept { llama_free(context); }
+  };
+
+  std::unique_ptr<llama_model, FreeModel> model_;
+  std::unique_ptr<llama_context, FreeContext> context_;
+};
+
+/// The path of an F32 copy of the model in `file`: next to it, and written now if there is none yet or `file` is newer.
+/// Throws `copyspec::Error` if it cannot be written.
+[[nodiscard]] std::filesystem::path f32_copy(std::filesystem::path const& file, std::size_t threads,
+                                             Progress& progress);
+
+}  // namespace copyspec_llama

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: MIT
+#include <nlohmann/json.hpp>
+
+#include <array>
+#include <optional>
+
+#include "copyspec/format.hpp"
+#include "loop_share.hpp"
+#include "report.hpp"
+#include "statistics.hpp"
+
+namespace copyspec_llama {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json to_json(Setup const& setup) {
+  return {{"file", setup.file.string()},
+          {"model", setup.model},
+          {"threads", setup.threads},
+          {"context", setup.context},
+          {"batch", setup.batch},
+          {"max_tokens", setup.max_tokens},
+          {"repetitions", setup.repetitions},
+          {"match_length", setup.copy.match_length},
+          {"draft_length", setup.copy.draft_length},
+          {"occurrence", setup.copy.occurrence == copyspec::Occurrence::oldest ? "oldest" : "newest"},
+          {"pass_cost", {{"rows", setup.pass_cost.rows}, {"relative", setup.pass_cost.relative}}}};
+}
+
+Json to_json(std::optional<Figures> const& figures) {
+  if (!figures) return nullptr;
+  return {{"repetitions_counted", figures->repetitions},
+          {"plain_tokens_per_second", figures->plain_rate},
+          {"copy_tokens_per_second", figures->copy_rate},
+          {"speed_up", figures->speed_up},
+          {"tokens_per_pass", figures->tokens_per_pass()},
+          {"tokens", figures->tokens},
+          {"passes", figures->passes},
+          {"drafted", figures->drafted},
+          {"accepted", figures->accepted},
+          {"outside_share", figures->outside},
+          {"prompt_tokens", figures->prompt_tokens},
+          {"plain_prefill_seconds", figures->plain_prefill},
+          {"copy_prefill_seconds", figures->copy_prefill}};
+}
+
+Json to_json(Run const& run) {
+  Json turns = Json::array();
+  for (TurnResult const& turn : run.turns)
+    turns.push_back({{"prompt_tokens", turn.prompt_tokens},
+                     {"tokens", turn.tokens.size()},
+                     {"end", copyspec::name(turn.status)},
+                     {"passes", turn.passes},
+                     {"drafted", turn.drafted},
+                     {"accepted", turn.accepted},
+                     {"prefill_seconds", turn.prefill},
+                     {"generation_seconds", turn.generation},
+                     {"forward_seconds", turn.forward}});
+  return turns;
+}
+
+Json to_json(Difference const& difference, Vocabulary const& vocabulary) {
+  auto const token = [&](copyspec::Token id) { return Json{{"id", id}, {"text", vocabulary.name(id)}}; };
+  auto const logits = [](Difference::Logits const& of) { return Json{{"plain", of.plain}, {"copy", of.copy}}; };
+  return {{"repetition", difference.repetition + 1},
+          {"turn", difference.turn + 1},
+          {"token", difference.position + 1},
+          {"plain", token(difference.plain)},
+          {"copy", token(difference.copy)},
+          {"logits_in_plain_pass", logits(difference.in_plain_pass)},
+          {"logits_in_copy_pass", logits(difference.in_copy_pass)}};
+}
+
+Json to_json(ConversationResult const& result, Vocabulary const& vocabulary) {
+  Json answers = Json::array();
+  for (TurnResult const& turn : result.repetitions.front().copy.turns) {
+    std::string text;
+    for (copyspec::Token const token : turn.tokens) text += vocabulary.text(token);
+    answers.push_back({{"text", text}, {"loop_share", loop_share(turn.tokens)}, {"complete", turn.complete()}});
+  }
+  Json repetitions = Json::array();
+  for (std::size_t i = 0; i < result.repetitions.size(); ++i)
+    repetitions.push_back({{"collapsed", collapsed(result, i)},
+                           {"plain", to_json(result.repetitions[i].plain)},
+                           {"copy", to_json(result.repetitions[i].copy)}});
+  return {{"name", result.conversation.name},
+          {"group", name(result.conversation.group)},
+          {"prompts", result.conversation.turns},
+          {"answers", answers},
+          {"figures", to_json(figures(std::array{ResultRef(result)}))},
+          {"identical", !result.difference},
+          {"difference", result.difference ? to_json(*result.difference, vocabulary) : Json()},
+          {"repetitions", repetitions}};
+}
+
+Json names(std::span<ResultRef const> results) {
+  Json names = Json::array();
+  for (ConversationResult const& result : results) names.push_back(result.conversation.name);
+  return names;
+}
+
+}  // namespace
+
+std::string json_report(Setup const& setup, std::span<ConversationResult const> results, Vocabulary const& vocabulary) {
+  Json report{{"setup", to_json(setup)}, {"conversations", Json::array()}, {"summaries", Json::array()}};
+  for (ConversationResult const& result : results) report["conversations"].push_back(to_json(result, vocabulary));
+  for (Summary const& summary : summaries(results))
+    report["summaries"].push_back({{"name", summary.name},
+                                   {"counted", names(summary.counted)},
+                                   {"left_out", names(summary.left_out)},
+                                   {"figures", to_json(figures(summary.counted))}});
+  // A model may have said, and been given, what is not UTF-8.
+  return report.dump(2, ' ', false, Json::error_handler_t::replace) + '\n';
+}
+
+}  // namespace copyspec_llama

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: MIT
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <exception>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <iostream>
+#include <iterator>
+#include <limits>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "chat_format.hpp"
+#include "conversation.hpp"
+#include "copyspec/copy_proposer.hpp"
+#include "copyspec/error.hpp"
+#include "decode.hpp"
+#include "engine.hpp"
+#include "measure.hpp"
+#include "measured_model.hpp"
+#include "pass_cost.hpp"
+#include "report.hpp"
+#include "terminal.hpp"
+#include "vocabulary.hpp"
+
+namespace copyspec_llama {
+namespace {
+
+enum class Weights : bool { file, f32 };
+
+struct Options {
+  std::filesystem::path model;
+  Weights weights = Weights::file;
+  std::vector<std::string> prompts;
+  std::vector<std::filesystem::path> files;
+  std::vector<std::string> only;
+  std::filesystem::path json;
+  EngineOptions engine;
+  std::size_t repetitions = 1;
+  std::size_t max_tokens = 400;
+  copyspec::CopyOptions copy = copyspec::published_rule;
+};
+
+void add_options(CLI::App& app, Options& options) {
+  auto const add_count = [&app](std::string const& names, std::size_t& value, std::string const& description) {
+    // llama.cpp counts in 32 bits. Checks are without a description, which the help would put beside the type.
+    constexpr auto most = static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max());
+    app.add_option(names, value, description)
+        ->type_name("N")
+        ->capture_default_str()
+        ->check(CLI::Range(std::size_t{1}, most).description(""));
+  };
+  auto const add_choice = [&app](std::string const& name, std::vector<std::string> const& values,
+                                 std::function<void(std::string const&)> const& choose,
+                                 std::string const& description) {
+    app.add_option_function(name, choose, description)
+        ->type_name(fmt::format("{}", fmt::join(values, "|")))
+        ->default_str(values.front())
+        ->check(CLI::IsMember(values).description(""));
+  };
+  auto const add_list = [&app](std::string const& names, auto& values, std::string const& type,
+                               std::string const& description) {
+    return app.add_option(names, values, description)->type_name(type)->expected(1)->take_all();
+  };
+
+  app.add_option("-m,--model,model", options.model, "The model, a GGUF file")->required()->type_name("FILE");
+  add_choice(
+      "--weights", {"file", "f32"},
+      [&](std::string const& value) { options.weights = value == "f32" ? Weights::f32 : Weights::file; },
+      "Decode the weights as they are in the file, or an F32 copy, which is written next to it once");
+
+  CLI::Option* const prompt =
+      add_list("-p,--prompt", options.prompts, "TEXT", "What the user says; given again, the next turn");
+  CLI::Option* const file = add_list("-f,--file", options.files, "FILE",
+                                     "A conversation, its turns apart by lines that are ---; may be given again");
+  add_list("--only", options.only, "NAME", "Only the built-in prompt of this name; may be given again")
+      ->excludes(prompt)
+      ->excludes(file);
+  prompt->excludes(file);
+
+  add_count("-n,--max-tokens", options.max_tokens, "Cut answers after so many tokens");
+  add_count("-r,--repetitions", options.repetitions, "Decode everything so many times");
+  add_count("-t,--threads", options.engine.threads, "Threads of llama.cpp");
+  add_count("--context", options.engine.context,
+            "Most tokens of a conversation, as far as the model was trained for them");
+  add_count("--batch", options.engine.batch, "Most tokens of a pass");
+  add_count("--match-length", options.copy.match_length, "Newest tokens that must have been said before");
+  add_count("--draft-length", options.copy.draft_length, "Most tokens copied in a pass");
+  add_choice(
+      "--occurrence", {"oldest", "newest"},
+      [&](std::string const& value) {
+        options.copy.occurrence = value == "newest" ? copyspec::Occurrence::newest : copyspec::Occurrence::oldest;
+      },
+      "Which place is copied from, of several that match");
+  app.add_option("--json", options.json, "Write the results there as well")->type_name("FILE");
+}
+
+// Whether a pipe or a file was given as standard input, rather than a terminal or nothing.
+bool has_piped_input() {
+  struct stat status {};
+  return fstat(STDIN_FILENO, &status) == 0 && (S_ISFIFO(status.st_mode) || S_ISREG(status.st_mode));
+}
+
+std::vector<Conversation> conversations(Options const& options, Progress& progress) {
+  if (!options.prompts.empty()) return {own_conversation("prompt", options.prompts)};
+  std::vector<Conversation> conversations;
+  for (std::filesystem::path const& file : options.files)
+    conversations.push_back(own_conversation(file.filename().string(), split_turns(read_text(file))));
+  if (!conversations.empty()) return conversations;
+  if (options.only.empty() && has_piped_input()) {
+    progress.begin("reading prompts from standard input");
+    std::string const text{std::istreambuf_iterator<char>(std::cin), {}};
+    if (!text.empty()) return {own_conversation("standard input", split_turns(text))};
+  }
+  return built_in_conversations(options.only);
+}
+
+void write_json(std::filesystem::path const& file, std::string const& text) {
+  std::ofstream stream(file);
+  stream << text << std::flush;
+  if (!stream) copyspec::raise(fmt::format("cannot write {}", file.string()));
+}
+
+// Before minutes of work, not after. What is in the file stays until there is something to replace it with.
+void check_writable(std::filesystem::path const& file) {
+  if (!std::ofstream(file, std::ios::app)) copyspec::raise(fmt::format("cannot write {}", file.string()));
+}
+
+// Which weights are decoded, and why that matters here.
+std::string describe_weights(Weights weights, Engine const& engine, PassCost const& cost) {
+  double const mebibytes = static_cast<double>(engine.weight_bytes()) / (1024.0 * 1024.0);
+  bool const copy = weights == Weights::f32;
+  return fmt::format(
+      "Weights: {}, {:.0f} MiB, {}; a pass of {} rows costs {:.1f} times one of one row here. {}", engine.description(),
+      mebibytes, copy ? "an F32 copy of the file" : "as in the file", cost.rows, cost.relative,
+      copy
+          ? "Such passes are bound by memory, as on a GPU; those of quantised weights are bound by arithmetic on a few "
+            "CPU cores, and leave copying less to gain."
+          : "On a few CPU cores passes of quantised weights are bound by arithmetic, which leaves copying little to "
+            "gain; those of an F32 copy (--weights f32) are bound by memory, as on a GPU.");
+}
+
+void run(Options const& options) {
+  Progress progress;
+  std::vector<Conversation> const asked = conversations(options, progress);
+  if (!options.json.empty()) check_writable(options.json);
+
+  std::filesystem::path const file =
+      options.weights == Weights::f32 ? f32_copy(options.model, options.engine.threads, progress) : options.model;
+  Engine const engine(file, options.engine, progress);
+  Vocabulary const vocabulary(engine.model());
+  ChatFormat const format(engine.model(), vocabulary);
+  MeasuredModel model(engine.context());
+  Decoder const decoder{
+      .model = &model,
+      .format = &format,
+      .options = {.max_new_tokens = options.max_tokens, .stop = {.tokens = vocabulary.ends(), .sequences = {}}}};
+  // A prompt that does not fit is refused before any other is decoded.
+  for (Conversation const& conversation : asked) {
+    std::size_t const length = format.prompt(conversation, 0, {}).size();
+    if (length >= model.context_limit())
+      copyspec::raise(fmt::format("{}: the prompt has {} tokens, which leaves no room for an answer in a context of {}",
+                                  conversation.name, length, model.context_limit()));
+  }
+
+  progress.begin("timing passes");
+  PassCost const cost = measure_pass_cost(model, options.copy.draft_length + 1, format.prompt(asked.front(), 0, {}));
+  progress.clear();
+  fmt::print("{}\n", describe_weights(options.weights, engine, cost));
+  if (!format.why_plain().empty()) fmt::print("Prompts are used as they are: {}.\n", format.why_plain());
+  std::fflush(stdout);
+
+  std::vector<ConversationResult> const results =
+      measure(decoder, vocabulary, asked, options.copy, options.repetitions, progress);
+  Setup const setup{.file = file,
+                    .model = engine.description(),
+                    .threads = options.engine.threads,
+                    .context = model.context_limit(),
+                    .batch = model.max_tokens(),
+                    .max_tokens = options.max_tokens,
+                    .repetitions = options.repetitions,
+                    .copy = options.copy,
+                    .pass_cost = cost};
+  fmt::print("\n{}", text_report(setup, results, vocabulary));
+  if (!options.json.empty()) write_json(options.json, json_report(setup, results, vocabulary));
+}
+
+// One line, whatever the message looks like. Not by fmt, which throws when there is no standard error.
+int fail(std::string const& message, int status) {
+  std::string const error = take_engine_error();
+  std::string const line = fmt::format("copyspec-llama: {}{}\n", shortened(message, 1000),
+                                       error.empty() ? "" : fmt::format(" (llama.cpp: {})", error));
+  std::fputs(line.c_str(), stderr);
+  return status;
+}
+
+int parse_and_run(int argc, char** argv) {
+  Options options;
+  options.engine.threads = std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, 8);
+  CLI::App app(
+      "Decodes prompts with llama.cpp at temperature zero, plainly and with copying from the context, shows the "
+      "answers, what was copied in green, and compares the two.",
+      "copyspec-llama");
+  app.footer(
+      "Prompts come from --prompt, from --file or from standard input in the form of a file; without any, from the "
+      "built-in set.\n"
+      "Exit status: 0 if everything was measured, 1 if something cannot be used, 2 for wrong arguments.");
+  add_options(app, options);
+  try {
+    app.parse(argc, argv);
+  } catch (CLI::CallForHelp const& help) {
+    return app.exit(help);
+  } catch (CLI::ParseError const& error) {
+    return fail(error.what(), 2);
+  }
+  run(options);
+  return 0;
+}
+
+}  // namespace
+}  // namespace copyspec_llama
+
+int main(int argc, char** argv) {
+  copyspec_llama::silence_engine_log();
+  try {
+    return copyspec_llama::parse_and_run(argc, argv);
+  } catch (std::exception const& error) {
+    return copyspec_llama::fail(error.what(), 1);
+  }
+}

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <span>
+#include <string>
+
+#include "copyspec/copy_proposer.hpp"
+#include "pass_cost.hpp"
+#include "results.hpp"
+#include "vocabulary.hpp"
+
+namespace copyspec_llama {
+
+/// What was measured with.
+struct Setup {
+  std::filesystem::path file;  ///< The weights that were decoded.
+  std::string model;
+  std::size_t threads = 0;
+  std::size_t context = 0;
+  std::size_t batch = 0;
+  std::size_t max_tokens = 0;
+  std::size_t repetitions = 0;
+  copyspec::CopyOptions copy;
+  PassCost pass_cost;
+};
+
+/// The table, with what there is to say about it below.
+[[nodiscard]] std::string text_report(Setup const& setup, std::span<ConversationResult const> results,
+                                      Vocabulary const& vocabulary);
+
+/// The same and each repetition, as JSON.
+[[nodiscard]] std::string json_report(Setup const& setup, std::span<ConversationResult const> results,
+                                      Vocabulary const& vocabulary);
+
+}  // namespace copyspec_llama

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "conversation.hpp"
+#include "copyspec/sequence.hpp"
+#include "copyspec/token.hpp"
+
+namespace copyspec_llama {
+
+/// One answer, and what it took. Times are in seconds.
+struct TurnResult {
+  std::size_t prompt_tokens = 0;
+  std::vector<copyspec::Token> tokens;  ///< The answer, with the token that ended it.
+  copyspec::SequenceStatus status = copyspec::SequenceStatus::idle;
+  std::size_t passes = 0;
+  std::size_t drafted = 0;
+  std::size_t accepted = 0;
+  double prefill = 0.0;     ///< Reading the prompt, up to its last token.
+  double generation = 0.0;  ///< Everything from there on to the end of the answer.
+  double forward = 0.0;     ///< The part of `generation` inside the model.
+
+  /// Whether the model ended the answer itself.
+  [[nodiscard]] bool complete() const noexcept { return status == copyspec::SequenceStatus::stopped; }
+};
+
+/// All turns of one conversation, decoded in one way.
+struct Run {
+  std::vector<TurnResult> turns;
+
+  /// The sum over the turns of a member of `TurnResult`.
+  template <class T>
+  [[nodiscard]] T total(T TurnResult::*member) const {
+    T sum{};
+    for (TurnResult const& turn : turns) sum += turn.*member;
+    return sum;
+  }
+
+  [[nodiscard]] std::size_t tokens() const {
+    std::size_t sum = 0;
+    for (TurnResult const& turn : turns) sum += turn.tokens.size();
+    return sum;
+  }
+
+  [[nodiscard]] double seconds_per_pass() const {
+    return total(&TurnResult::generation) / static_cast<double>(total(&TurnResult::passes));
+  }
+};
+
+/// One conversation, decoded plainly and with copying right after another.
+struct Repetition {
+  Run plain;
+  Run copy;
+};
+
+/// Where plain decoding and copying part. Later turns have another context, so they are not compared.
+struct Difference {
+  /// What the two tokens got in one pass.
+  struct Logits {
+    float plain = 0.0F;
+    float copy = 0.0F;
+  };
+
+  std::size_t repetition = 0;
+  std::size_t turn = 0;
+  std::size_t position = 0;  ///< In the answer.
+  copyspec::Token plain = 0;
+  copyspec::Token copy = 0;
+  /// The passes differ in their number of rows, and so in how they are rounded.
+  Logits in_plain_pass = {};
+  Logits in_copy_pass = {};
+};
+
+/// All that was measured with one conversation.
+struct ConversationResult {
+  Conversation conversation;
+  std::vector<Repetition> repetitions;
+  std::optional<Difference> difference;  ///< The first one found.
+
+  /// Whether the model ended all answers itself.
+  [[nodiscard]] bool complete() const {
+    auto const run_complete = [](Run const& run) { return std::ranges::all_of(run.turns, &TurnResult::complete); };
+    return std::ranges::all_of(repetitions, [&](Repetition const& repetition) {
+      return run_complete(repetition.plain) && run_complete(repetition.copy);
+    });
+  }
+};
+
+}  // namespace copyspec_llama

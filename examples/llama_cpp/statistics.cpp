@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: MIT
+#include "statistics.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace copyspec_llama {
+namespace {
+
+constexpr double collapse_factor = 3.0;
+
+// The median over `repetitions` of what `measure` says of each.
+template <class Measure>
+double median_over(std::span<std::size_t const> repetitions, Measure&& measure) {
+  std::vector<double> values;
+  for (std::size_t const repetition : repetitions) values.push_back(measure(repetition));
+  return median(std::move(values));
+}
+
+// The sum over conversations of a member of their turns, in one repetition of `run`.
+template <class T>
+T total(std::span<ResultRef const> results, std::size_t repetition, Run Repetition::*run, T TurnResult::*member) {
+  T sum{};
+  for (ConversationResult const& result : results) sum += (result.repetitions[repetition].*run).total(member);
+  return sum;
+}
+
+std::size_t total_tokens(std::span<ResultRef const> results, std::size_t repetition, Run Repetition::*run) {
+  std::size_t sum = 0;
+  for (ConversationResult const& result : results) sum += (result.repetitions[repetition].*run).tokens();
+  return sum;
+}
+
+}  // namespace
+
+double median(std::vector<double> values) {
+  std::ranges::sort(values);
+  std::size_t const middle = values.size() / 2;
+  return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
+}
+
+bool collapsed(ConversationResult const& result, std::size_t repetition) {
+  return std::ranges::any_of(std::vector{&Repetition::plain, &Repetition::copy}, [&](Run Repetition::*run) {
+    auto const pass = [run](Repetition const& each) { return (each.*run).seconds_per_pass(); };
+    double const best = pass(*std::ranges::min_element(result.repetitions, {}, pass));
+    return pass(result.repetitions[repetition]) > collapse_factor * best;
+  });
+}
+
+std::optional<Figures> figures(std::span<ResultRef const> results) {
+  if (results.empty()) return std::nullopt;
+  std::vector<std::size_t> kept;
+  for (std::size_t i = 0; i < results.front().get().repetitions.size(); ++i) {
+    if (std::ranges::none_of(results, [i](ConversationResult const& result) { return collapsed(result, i); }))
+      kept.push_back(i);
+  }
+  if (kept.empty()) return std::nullopt;
+
+  auto const seconds = [&](std::size_t repetition, Run Repetition::*run, double TurnResult::*member) {
+    return total(results, repetition, run, member);
+  };
+  auto const rate = [&](std::size_t repetition, Run Repetition::*run) {
+    return static_cast<double>(total_tokens(results, repetition, run)) /
+           seconds(repetition, run, &TurnResult::generation);
+  };
+  auto const count = [&](std::size_t TurnResult::*member) {
+    return total(results, kept.front(), &Repetition::copy, member);
+  };
+  return Figures{
+      .repetitions = kept.size(),
+      .plain_rate = median_over(kept, [&](std::size_t i) { return rate(i, &Repetition::plain); }),
+      .copy_rate = median_over(kept, [&](std::size_t i) { return rate(i, &Repetition::copy); }),
+      .speed_up =
+          median_over(kept, [&](std::size_t i) { return rate(i, &Repetition::copy) / rate(i, &Repetition::plain); }),
+      .outside = median_over(kept,
+                             [&](std::size_t i) {
+                               return 1.0 - seconds(i, &Repetition::copy, &TurnResult::forward) /
+                                                seconds(i, &Repetition::copy, &TurnResult::generation);
+                             }),
+      .plain_prefill =
+          median_over(kept, [&](std::size_t i) { return seconds(i, &Repetition::plain, &TurnResult::prefill); }),
+      .copy_prefill =
+          median_over(kept, [&](std::size_t i) { return seconds(i, &Repetition::copy, &TurnResult::prefill); }),
+      .prompt_tokens = count(&TurnResult::prompt_tokens),
+      .tokens = total_tokens(results, kept.front(), &Repetition::copy),
+      .passes = count(&TurnResult::passes),
+      .drafted = count(&TurnResult::drafted),
+      .accepted = count(&TurnResult::accepted)};
+}
+
+std::vector<Summary> summaries(std::span<ConversationResult const> results) {
+  Summary copy_heavy{.name = "copy-heavy", .counted = {}, .left_out = {}};
+  Summary fresh{.name = "fresh", .counted = {}, .left_out = {}};
+  Summary all{.name = "all", .counted = {results.begin(), results.end()}, .left_out = {}};
+  for (ConversationResult const& result : results) {
+    if (result.conversation.group == Group::fresh) fresh.counted.emplace_back(result);
+    if (result.conversation.group != Group::copy_heavy) continue;
+    (result.complete() ? copy_heavy.counted : copy_heavy.left_out).emplace_back(result);
+  }
+  std::vector<Summary> summaries;
+  for (Summary* summary : {&copy_heavy, &fresh, &all}) {
+    if (summary->counted.size() + summary->left_out.size() > 0) summaries.push_back(std::move(*summary));
+  }
+  return summaries;
+}
+
+}  // namespace copyspec_llama

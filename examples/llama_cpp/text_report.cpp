@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: MIT
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <iterator>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "loop_share.hpp"
+#include "report.hpp"
+#include "statistics.hpp"
+
+namespace copyspec_llama {
+namespace {
+
+constexpr std::size_t columns = 11;
+using Row = std::array<std::string, columns>;
+
+// The first column to the left, the others to the right, each as wide as its longest cell. A row of empty cells is a
+// rule.
+std::string table(std::span<Row const> rows) {
+  std::array<std::size_t, columns> widths{};
+  std::size_t width = 0;
+  for (std::size_t column = 0; column < columns; ++column) {
+    for (Row const& row : rows) widths[column] = std::max(widths[column], row[column].size());
+    width += widths[column] + (column == 0 ? 0 : 2);
+  }
+  std::string text;
+  auto const out = std::back_inserter(text);
+  for (Row const& row : rows) {
+    if (row == Row()) {
+      fmt::format_to(out, "{:->{}}\n", "", width);
+      continue;
+    }
+    fmt::format_to(out, "{:<{}}", row[0], widths[0]);
+    for (std::size_t column = 1; column < columns; ++column)
+      fmt::format_to(out, "  {:>{}}", row[column], widths[column]);
+    text += '\n';
+  }
+  return text;
+}
+
+Row row(std::string name, std::string tokens, std::string loops, std::optional<Figures> const& figures,
+        std::string output) {
+  if (!figures)
+    return {std::move(name), std::move(tokens), std::move(loops), "-", "-", "-", "-", "-", "-", "-", output};
+  return {std::move(name),
+          std::move(tokens),
+          std::move(loops),
+          fmt::format("{:.1f}", figures->plain_rate),
+          fmt::format("{:.1f}", figures->copy_rate),
+          fmt::format("{:.2f}x", figures->speed_up),
+          fmt::format("{:.2f}", figures->tokens_per_pass()),
+          fmt::format("{}", figures->drafted),
+          fmt::format("{}", figures->accepted),
+          fmt::format("{:.2f}%", 100 * figures->outside),
+          std::move(output)};
+}
+
+Row row(ConversationResult const& result) {
+  std::vector<std::string> tokens;
+  std::vector<std::string> loops;
+  for (TurnResult const& turn : result.repetitions.front().copy.turns) {
+    tokens.push_back(fmt::format("{}{}", turn.tokens.size(), turn.complete() ? "" : "*"));
+    loops.push_back(fmt::format("{:.0f}%", 100 * loop_share(turn.tokens)));
+  }
+  return row(result.conversation.name, fmt::format("{}", fmt::join(tokens, ", ")),
+             fmt::format("{}", fmt::join(loops, ", ")), figures(std::array{ResultRef(result)}),
+             result.difference ? "differs" : "identical");
+}
+
+Row row(Summary const& summary) {
+  std::size_t const members = summary.counted.size() + summary.left_out.size();
+  std::string const name = summary.left_out.empty()
+                               ? fmt::format("{} ({})", summary.name, members)
+                               : fmt::format("{} ({} of {})", summary.name, summary.counted.size(), members);
+  auto const identical =
+      std::ranges::count_if(summary.counted, [](ConversationResult const& result) { return !result.difference; });
+  std::optional<Figures> const of_all = figures(summary.counted);
+  return row(name, of_all ? fmt::format("{}", of_all->tokens) : "-", "", of_all,
+             fmt::format("{} of {} identical", identical, summary.counted.size()));
+}
+
+std::string say(Difference const& difference, std::string_view name, Vocabulary const& vocabulary) {
+  auto const token = [&](copyspec::Token id) { return fmt::format("{:?} ({})", vocabulary.name(id), id); };
+  auto const logits = [](Difference::Logits const& of) {
+    return fmt::format("{:.5f} and {:.5f}, a margin of {:.2g}", of.plain, of.copy, std::abs(of.plain - of.copy));
+  };
+  return fmt::format(
+      "{}: differs in turn {} from token {} on: plain says {}, copying {}. Their logits are {} in the plain pass, and "
+      "{} in the drafted one. What follows has another context and is not compared.\n",
+      name, difference.turn + 1, difference.position + 1, token(difference.plain), token(difference.copy),
+      logits(difference.in_plain_pass), logits(difference.in_copy_pass));
+}
+
+// Why a copy-heavy conversation does not count.
+std::string cut_turns(ConversationResult const& result) {
+  std::vector<std::size_t> cut;
+  std::vector<TurnResult> const& turns = result.repetitions.front().copy.turns;
+  for (std::size_t i = 0; i < turns.size(); ++i) {
+    if (!turns[i].complete()) cut.push_back(i + 1);
+  }
+  return fmt::format("{} (turn{} {})", result.conversation.name, cut.size() > 1 ? "s" : "", fmt::join(cut, " and "));
+}
+
+}  // namespace
+
+std::string text_report(Setup const& setup, std::span<ConversationResult const> results, Vocabulary const& vocabulary) {
+  std::vector<Row> rows{{"prompt", "tokens", "in loops", "plain t/s", "copying t/s", "speed-up", "tokens/pass",
+                         "drafted", "accepted", "outside", "output"}};
+  for (ConversationResult const& result : results) rows.push_back(row(result));
+  std::vector<Summary> const summarised = summaries(results);
+  rows.emplace_back();
+  for (Summary const& summary : summarised) rows.push_back(row(summary));
+
+  std::string text = table(rows);
+  auto const out = std::back_inserter(text);
+  text +=
+      "\nt/s: tokens a second from the last token of the prompt to the end of the answer. outside: share of that time "
+      "with copying\nthat is not spent in forward passes. in loops: share of an answer in which up to 40 tokens are "
+      "said three times or more in a row.\n";
+  if (setup.repetitions > 1) fmt::format_to(out, "Medians of {} repetitions.\n", setup.repetitions);
+  if (!std::ranges::all_of(results, &ConversationResult::complete))
+    text += "*: the model did not end this answer, it was cut short.\n";
+  for (Summary const& summary : summarised) {
+    std::vector<std::string> names;
+    std::ranges::transform(summary.left_out, std::back_inserter(names), cut_turns);
+    if (!names.empty())
+      fmt::format_to(out, "Not counted as {}, because an answer was cut short: {}.\n", summary.name,
+                     fmt::join(names, ", "));
+  }
+  if (std::optional<Figures> const all = figures(summarised.back().counted))
+    fmt::format_to(out,
+                   "Reading {} tokens of prompts took {:.1f} s plainly and {:.1f} s with copying, not counted above.\n",
+                   all->prompt_tokens, all->plain_prefill, all->copy_prefill);
+  for (ConversationResult const& result : results) {
+    for (std::size_t i = 0; i < result.repetitions.size(); ++i) {
+      if (collapsed(result, i))
+        fmt::format_to(out, "{}: repetition {} took several times as long as the best one and is not counted.\n",
+                       result.conversation.name, i + 1);
+    }
+    if (result.difference) text += say(*result.difference, result.conversation.name, vocabulary);
+  }
+  return text;
+}
+
+}  // namespace copyspec_llama

@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "assert.hpp"
+#include "draft.hpp"
+#include "model.hpp"
+#include "pass_times.hpp"
+#include "sequence.hpp"
+#include "stop.hpp"
+#include "token.hpp"
+#include "turn.hpp"
+#include "verifier.hpp"
+
+namespace copyspec::inline v0 {
+
+/// Drives a model for one sequence or many: drafts, one pass for all that are running, verdicts, cache cut back. A thin
+/// loop over `Sequence`; every sequence has its own copy of the proposer and the verifier.
+///
+/// Each pass first serves the sequences that wait for one token, then chunks of prompts, within the model's
+/// `max_tokens()`. What is generated does not depend on the drafts, nor on which other sequences run.
+///
+/// Failure: `begin` throws `Error` for a request that cannot be served and leaves everything as it was. What the
+/// model, the verifier or a callback throws passes through; every sequence is then as it was before the pass, or after
+/// it if its verdict had been taken, and goes on with the next `step`, or ends with `truncate`. A pass with drafts that the model refuses is tried again without
+/// them, so copying never fails where plain decoding would not.
+/// Allocation: in `begin` only, given a proposer with `reserve`. Threads: one call at a time.
+/// Lifetime: the model is borrowed and must outlive the composer, which releases what it fed when it is destroyed.
+template <Model M, DraftProposer Proposer, class Verifier, class Clock = std::chrono::steady_clock>
+  requires AcceptanceVerifier<Verifier, typename LogitsOf<M>::Scalar>
+class Composer {
+ public:
+  using Times = PassTimes<Clock>;
+
+  /// Copies of `proposer` and `verifier` serve each sequence that is begun.
+  explicit Composer(M& model, Proposer proposer = Proposer(), Verifier verifier = Verifier())
+      : model_(&model), proposer_(std::move(proposer)), verifier_(std::move(verifier)) {}
+
+  Composer(Composer const&) = delete;
+  Composer& operator=(Composer const&) = delete;
+
+  ~Composer() {
+    while (!slots_.empty()) remove(slots_.back().sequence.id());
+  }
+
+  /// Begins a turn of sequence `id`: `prompt` is appended to its context. If `id` is new, that is empty, and what
+  /// the model may still hold under this id is forgotten. O(prompt).
+  void begin(SequenceId id, std::span<Token const> prompt, TurnOptions options = {}) {
+    Slot* slot = find(id);
+    COPYSPEC_ASSERT(slot == nullptr || !slot->sequence.running(), "the last turn of this sequence has not ended");
+    check_prompt(prompt, slot == nullptr ? 0 : slot->sequence.length(), *model_);
+    if (slot == nullptr) {
+      model_->truncate(id, 0);
+      slots_.push_back({Sequence(id, model_->context_limit()), proposer_, verifier_, {}});
+      slot = &slots_.back();
+      scheduled_.reserve(slots_.size());
+      batch_.reserve(slots_.size());
+    }
+    slot->sequence.begin(prompt, options.max_new_tokens);
+    slot->options = std::move(options);
+    slot->streamed = 0;
+    slot->open = true;
+    if constexpr (requires { slot->proposer.reserve(std::size_t{}); })
+      slot->proposer.reserve(slot->sequence.length() + slot->sequence.budget_left());
+    settle(*slot);
+  }
+
+  /// Runs one pass over all running sequences. Calls `on_tokens(Emission)` for each that has something to show or has
+  /// ended. Returns whether any is still running. Callbacks must not begin, cut back or remove sequences.
+  template <class OnTokens, StopPredicate Stop = NeverStop>
+  bool step(OnTokens&& on_tokens, Stop&& stop = Stop()) {
+    LogitsOf<M> const rows = forward();
+    judge(rows, stop);
+    for (Slot& slot : slots_) emit(slot, on_tokens);
+    return std::ranges::any_of(slots_, [](Slot const& slot) { return slot.sequence.running(); });
+  }
+
+  /// Runs passes until no sequence is running.
+  template <class OnTokens = void (*)(Emission const&), StopPredicate Stop = NeverStop>
+  void run(OnTokens&& on_tokens = [](Emission const&) {}, Stop&& stop = Stop()) {
+    while (step(on_tokens, stop)) {
+    }
+  }
+
+  /// One turn of a single conversation, sequence 0: begins it, runs it to its end and returns what was generated, a
+  /// stop included. Called again, it goes on with the conversation. The span is valid until the next `begin`.
+  template <class OnTokens = void (*)(Emission const&), StopPredicate Stop = NeverStop>
+  std::span<Token const> generate(std::span<Token const> prompt, TurnOptions options = {},
+                                  OnTokens&& on_tokens = [](Emission const&) {}, Stop&& stop = Stop()) {
+    begin(SequenceId{0}, prompt, std::move(options));
+    run(on_tokens, stop);
+    return sequence(SequenceId{0}).generated();
+  }
+
+  /// The sequence called `id`, which was begun and not removed. Valid until the next `begin` or `remove`.
+  [[nodiscard]] Sequence const& sequence(SequenceId id) const {
+    Slot const* const slot = const_cast<Composer*>(this)->find(id);
+    COPYSPEC_ASSERT(slot != nullptr, "no such sequence");
+    return slot->sequence;
+  }
+
+  /// Takes back everything after the first `length` tokens of sequence `id`, e.g. to edit a prompt, and ends its turn.
+  void truncate(SequenceId id, std::size_t length) {
+    Slot* const slot = find(id);
+    COPYSPEC_ASSERT(slot != nullptr, "no such sequence");
+    slot->sequence.truncate(length);
+    slot->proposer.truncate(length);
+    slot->open = false;
+    settle(*slot);
+  }
+
+  /// Forgets sequence `id`, if there is one, here and in the model.
+  void remove(SequenceId id) {
+    Slot* const slot = find(id);
+    if (slot == nullptr) return;
+    slots_.erase(slots_.begin() + (slot - slots_.data()));
+    model_->truncate(id, 0);
+  }
+
+  /// Time spent since the composer was made.
+  [[nodiscard]] Times const& times() const noexcept { return times_; }
+
+ private:
+  using Rows = LogitsOf<M>;
+
+  struct Slot {
+    Sequence sequence;
+    Proposer proposer;
+    Verifier verifier;
+    TurnOptions options;
+    std::size_t streamed = 0;  // tokens of this turn that were emitted
+    bool open = false;         // the turn's last emission is still to come
+  };
+
+  [[nodiscard]] Slot* find(SequenceId id) noexcept {
+    auto const found = std::ranges::find(slots_, id, [](Slot const& slot) { return slot.sequence.id(); });
+    return found == slots_.end() ? nullptr : &*found;
+  }
+
+  void settle(Slot& slot) {
+    Sequence& sequence = slot.sequence;
+    if (!sequence.stale()) return;
+    timed<Clock>(times_.truncate, [&] { sequence.rewound(model_->truncate(sequence.id(), sequence.cached())); });
+  }
+
+  // Puts every sequence of the pass under way back to where it was before.
+  void abandon() {
+    for (std::size_t const index : scheduled_) slots_[index].sequence.cancel();
+    for (std::size_t const index : scheduled_) settle(slots_[index]);
+  }
+
+  template <class Action>
+  void recovering(Action&& action) {
+#if defined(__cpp_exceptions)
+    try {
+      action();
+    } catch (...) {
+      abandon();
+      throw;
+    }
+#else
+    action();
+#endif
+  }
+
+  [[nodiscard]] Rows forward() {
+    Rows rows;
+    for (bool const with_drafts : {true, false}) {
+      recovering([&] { plan(with_drafts); });
+      if (batch_.empty()) break;
+#if defined(__cpp_exceptions)
+      if (drafting_) {
+        try {
+          rows = pass();
+          break;
+        } catch (...) {
+          abandon();
+          continue;
+        }
+      }
+#endif
+      recovering([&] { rows = pass(); });
+      break;
+    }
+    return rows;
+  }
+
+  [[nodiscard]] Rows pass() {
+    Rows const rows = timed<Clock>(times_.forward, [&] { return Rows(model_->forward(std::span<Segment const>(batch_))); });
+    COPYSPEC_ASSERT(rows.rows() == 0 || rows.vocabulary() == model_->vocabulary_size(), "rows as long as the vocabulary");
+    return rows;
+  }
+
+  // Shares the model's `max_tokens` out. Every sequence gets one token before any gets more, and those that go without
+  // come first next time.
+  void plan(bool with_drafts) {
+    scheduled_.clear();
+    batch_.clear();
+    drafting_ = false;
+    std::size_t left = model_->max_tokens();
+    std::size_t waiting = 0;
+    for (Slot& slot : slots_) {
+      if (!slot.sequence.running()) continue;
+      settle(slot);
+      ++waiting;
+    }
+    // Without a token for each, all take turns, whatever they wait for.
+    bool const scarce = waiting > left;
+    std::size_t const start = first_;
+    first_ = 0;
+    for (bool const in_prompt : {false, true}) {
+      for (std::size_t i = 0; i < slots_.size(); ++i) {
+        std::size_t const index = (start + i) % slots_.size();
+        Slot& slot = slots_[index];
+        if (!slot.sequence.running() || (!scarce && (slot.sequence.pending() > 1) != in_prompt)) continue;
+        if (left == 0) {
+          first_ = index;
+          return;
+        }
+        std::size_t const allowance = left - std::min(left - 1, waiting - 1);
+        std::size_t const drafted = with_drafts ? draft(slot, allowance) : 0;
+        scheduled_.push_back(index);
+        batch_.push_back(slot.sequence.next(drafted, allowance));
+        drafting_ = drafting_ || drafted > 0;
+        left -= batch_.back().tokens.size();
+        --waiting;
+      }
+    }
+  }
+
+  std::size_t draft(Slot& slot, std::size_t allowance) {
+    std::span<Token> space = slot.sequence.draft_space(allowance);
+    space = space.first(std::min(space.size(), slot.options.max_draft_length));
+    if (space.empty()) return 0;
+    Draft const draft = timed<Clock>(times_.propose, [&] { return slot.proposer.propose(slot.sequence.context(), space); });
+    COPYSPEC_ASSERT(draft.length <= space.size(), "a draft fits into the space it was given");
+    // An engine may not survive a token that it does not know.
+    auto const end = space.begin() + static_cast<std::ptrdiff_t>(draft.length);
+    return static_cast<std::size_t>(
+        std::find_if_not(space.begin(), end, [&](Token token) { return in_vocabulary(token, *model_); }) - space.begin());
+  }
+
+  template <class Stop>
+  void judge(Rows rows, Stop& stop) {
+    recovering([&] {
+      std::size_t first = 0;
+      for (std::size_t i = 0; i < scheduled_.size(); ++i) {
+        Slot& slot = slots_[scheduled_[i]];
+        Sequence& sequence = slot.sequence;
+        std::size_t const count = batch_[i].rows;
+        if (count == 0) {
+          sequence.advance();
+          continue;
+        }
+        Verdict const verdict = timed<Clock>(times_.verify, [&] {
+          return slot.verifier.verify(rows.subview(first, count), sequence.tokens(), sequence.length());
+        });
+        sequence.accept(verdict, [&](std::span<Token const> generated) {
+          return slot.options.stop(generated) | stop(sequence.id(), generated);
+        });
+        first += count;
+      }
+    });
+    for (std::size_t const index : scheduled_) settle(slots_[index]);
+  }
+
+  template <class OnTokens>
+  static void emit(Slot& slot, OnTokens& on_tokens) {
+    if (!slot.open) return;
+    Sequence const& sequence = slot.sequence;
+    std::size_t const end = sequence.released().size();
+    if (end <= slot.streamed && sequence.running()) return;
+    std::size_t const first = std::min(slot.streamed, end);
+    on_tokens(Emission{.sequence = sequence.id(),
+                       .tokens = sequence.released().subspan(first),
+                       .sources = sequence.sources().subspan(first, end - first),
+                       .status = sequence.status()});
+    // Not before, so that what a throwing callback did not take comes again.
+    slot.streamed = std::max(slot.streamed, end);
+    slot.open = sequence.running();
+  }
+
+  M* model_;
+  Proposer proposer_;
+  Verifier verifier_;
+  std::vector<Slot> slots_;
+  std::vector<std::size_t> scheduled_;  // slots in the pass under way, in batch order
+  std::vector<Segment> batch_;
+  std::size_t first_ = 0;
+  bool drafting_ = false;
+  Times times_;
+};
+
+}  // namespace copyspec::inline v0

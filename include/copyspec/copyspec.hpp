@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "assert.hpp"
+#include "composer.hpp"
+#include "copy_proposer.hpp"
+#include "draft.hpp"
+#include "error.hpp"
+#include "greedy_verifier.hpp"
+#include "logits.hpp"
+#include "model.hpp"
+#include "ngram_index.hpp"
+#include "pass_times.hpp"
+#include "rolling_hash.hpp"
+#include "sequence.hpp"
+#include "stop.hpp"
+#include "token.hpp"
+#include "turn.hpp"
+#include "verifier.hpp"
+#include "version.hpp"

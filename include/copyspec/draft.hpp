@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <span>
+
+#include "token.hpp"
+
+namespace copyspec::inline v0 {
+
+/// A guess at the next tokens of a sequence. The tokens themselves were written into the space that the proposer was
+/// given; this says how many. Length zero is no draft.
+struct Draft {
+  std::size_t length = 0;
+};
+
+/// Guesses what one sequence will say next.
+///
+/// | expression                 | returns | meaning |
+/// |----------------------------|---------|---------|
+/// | `propose(context, space)`  | `Draft` | writes a guess at what follows `context` to the front of `space` |
+/// | `truncate(length)`         | -       | everything after the first `length` tokens was taken back |
+/// | `reserve(length)`          | -       | optional: after it, no allocation until the context is longer |
+///
+/// `context` is the whole sequence so far, prompt and output of all turns. `space` may be empty, and may lie anywhere;
+/// writing beyond the draft, within `space`, is allowed.
+///
+/// Laws:
+///  - *follows*: between calls the context only grows at its end, or `truncate` says how much of it is left; a
+///    proposer may rely on that, and needs no other word of which drafts were accepted.
+///  - *harmless*: no draft, however wrong, changes what is generated; a verifier decides. A draft token may be any
+///    non-negative token of the context's vocabulary.
+///  - *bounded*: the work of a call does not grow with the context, beyond what was added since the last call.
+///
+/// One proposer belongs to one sequence. Threads: one call at a time.
+template <class P>
+concept DraftProposer = requires(P& proposer, std::span<Token const> context, std::span<Token> space,
+                                 std::size_t length) {
+  { proposer.propose(context, space) } -> std::same_as<Draft>;
+  { proposer.truncate(length) };
+};
+
+/// Proposes nothing: with it, decoding is ordinary decoding. The reference that everything else is held against.
+struct NoProposer {
+  [[nodiscard]] static constexpr Draft propose(std::span<Token const>, std::span<Token>) noexcept { return {}; }
+  static constexpr void truncate(std::size_t) noexcept {}
+};
+
+}  // namespace copyspec::inline v0

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <fmt/format.h>
+
+#include <string_view>
+
+#include "sequence.hpp"
+#include "token.hpp"
+#include "verifier.hpp"
+
+/// Text for the library's own types, by fmt: `fmt::print("{}", sequence.counters())`. The names of enumerators take
+/// the format specifiers of a string. Not part of `copyspec.hpp`: include it where text is made.
+
+namespace copyspec::inline v0 {
+
+[[nodiscard]] constexpr std::string_view name(Source source) noexcept {
+  switch (source) {
+    case Source::model: return "model";
+    case Source::copy: return "copy";
+  }
+  return "unknown source";
+}
+
+[[nodiscard]] constexpr std::string_view name(VerdictStatus status) noexcept {
+  switch (status) {
+    case VerdictStatus::ok: return "ok";
+    case VerdictStatus::invalid_row: return "invalid row";
+  }
+  return "unknown status";
+}
+
+[[nodiscard]] constexpr std::string_view name(SequenceStatus status) noexcept {
+  switch (status) {
+    case SequenceStatus::idle: return "idle";
+    case SequenceStatus::running: return "running";
+    case SequenceStatus::stopped: return "stopped";
+    case SequenceStatus::budget_spent: return "budget spent";
+    case SequenceStatus::context_full: return "context full";
+    case SequenceStatus::invalid_row: return "invalid row";
+  }
+  return "unknown status";
+}
+
+}  // namespace copyspec::inline v0
+
+template <class T>
+  requires requires(T value) { copyspec::name(value); }
+struct fmt::formatter<T> : fmt::formatter<std::string_view> {
+  auto format(T value, fmt::format_context& context) const {
+    return fmt::formatter<std::string_view>::format(copyspec::name(value), context);
+  }
+};
+
+template <>
+struct fmt::formatter<copyspec::SequenceId> : fmt::formatter<int> {
+  auto format(copyspec::SequenceId id, fmt::format_context& context) const {
+    return fmt::formatter<int>::format(static_cast<int>(id), context);
+  }
+};
+
+template <>
+struct fmt::formatter<copyspec::Verdict> {
+  constexpr auto parse(fmt::format_parse_context& context) { return context.begin(); }
+  auto format(copyspec::Verdict const& verdict, fmt::format_context& context) const {
+    if (verdict.status != copyspec::VerdictStatus::ok)
+      return fmt::format_to(context.out(), "{} accepted, then {}", verdict.accepted, verdict.status);
+    return fmt::format_to(context.out(), "{} accepted, next {}", verdict.accepted, verdict.next);
+  }
+};
+
+template <>
+struct fmt::formatter<copyspec::SequenceCounters> {
+  constexpr auto parse(fmt::format_parse_context& context) { return context.begin(); }
+  auto format(copyspec::SequenceCounters const& counters, fmt::format_context& context) const {
+    return fmt::format_to(context.out(), "{} tokens in {} passes, {} drafted, {} accepted", counters.generated,
+                          counters.passes, counters.drafted, counters.accepted);
+  }
+};

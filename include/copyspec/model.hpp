@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <span>
+#include <utility>
+
+#include "logits.hpp"
+#include "token.hpp"
+
+namespace copyspec::inline v0 {
+
+/// One sequence's share of a pass: `tokens` are fed after the tokens that the model already holds of `sequence`, and
+/// a row of logits is wanted after each of the last `rows` of them (0 <= rows <= tokens.size()).
+struct Segment {
+  SequenceId sequence{};
+  std::span<Token const> tokens;
+  std::size_t rows = 0;
+};
+
+/// The view that a model's `forward` returns.
+template <class M>
+using LogitsOf = decltype(std::declval<M&>().forward(std::declval<std::span<Segment const>>()));
+
+/// A language model with batched logits: many sequences of different lengths in one pass, rows only where asked.
+///
+/// | expression             | returns             | meaning |
+/// |------------------------|---------------------|---------|
+/// | `vocabulary_size()`    | `std::size_t`       | length of a row; token ids are 0 to this less one |
+/// | `max_tokens()`         | `std::size_t` >= 1  | most tokens fed in one pass, all segments together |
+/// | `context_limit()`      | `std::size_t` >= 1  | most tokens held for one sequence |
+/// | `forward(batch)`       | `LogitsView<Scalar>`| feeds the segments; the rows asked for, in batch order |
+/// | `truncate(s, length)`  | `std::size_t`       | forgets all but the first `length` tokens of `s`; returns how many are still held |
+///
+/// Preconditions of `forward`: at least one segment, at most one a sequence, none empty, ids and totals within the
+/// limits above. A sequence that was never fed holds nothing. `truncate(s, 0)` forgets the sequence, returns 0 and
+/// releases what it held; `length` may exceed what is held, and then nothing happens.
+///
+/// Laws (`testing/model_laws.hpp` checks them on any model):
+///  - *causal*: the row after a token is a function of the tokens up to it, in this sequence alone.
+///  - *chunks*: feeding tokens in several passes gives the rows that one pass gives.
+///  - *batching*: a segment's rows do not depend on the other segments, on its place, or on the rows asked for.
+///  - *rewind*: after `truncate`, what was forgotten has no influence on later rows.
+///  - *isolation*: feeding or truncating one sequence leaves every other as it was.
+/// Engines round differently per batch shape, so for them "the rows" means up to rounding; see docs/losslessness.md
+/// for what follows from that.
+///
+/// `truncate` may hold *fewer* tokens than asked, when the engine can only go back to a checkpoint; never more. What
+/// it lost is fed again.
+///
+/// Failure: `forward` may throw. It may then have appended some of the tokens it was given, but has lost none that it
+/// held: `truncate` to the earlier length recovers. `truncate` may throw, and has then changed nothing; to zero it does not.
+/// Lifetime: the view is valid until the next call of either function. Tokens are read during the call only.
+/// Threads: one call at a time.
+template <class M>
+concept Model = requires(M& model, M const& constant, std::span<Segment const> batch, SequenceId sequence,
+                         std::size_t length) {
+  { constant.vocabulary_size() } -> std::convertible_to<std::size_t>;
+  { constant.max_tokens() } -> std::convertible_to<std::size_t>;
+  { constant.context_limit() } -> std::convertible_to<std::size_t>;
+  { model.forward(batch) } -> std::same_as<LogitsView<typename LogitsOf<M>::Scalar>>;
+  { model.truncate(sequence, length) } -> std::convertible_to<std::size_t>;
+};
+
+}  // namespace copyspec::inline v0

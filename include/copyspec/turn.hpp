@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <limits>
+#include <span>
+#include <string>
+
+#include "error.hpp"
+#include "model.hpp"
+#include "sequence.hpp"
+#include "stop.hpp"
+#include "token.hpp"
+
+namespace copyspec::inline v0 {
+
+/// How one turn is generated.
+struct TurnOptions {
+  std::size_t max_new_tokens = std::numeric_limits<std::size_t>::max();  ///< Budget; the context limit holds anyway.
+  StopRules stop = {};
+  /// Most tokens drafted a pass, whatever the proposer offers. Zero is plain decoding.
+  std::size_t max_draft_length = std::numeric_limits<std::size_t>::max();
+};
+
+/// What a pass made known of one sequence: tokens that may be shown now, and where each came from. The spans are valid
+/// during the call. The last emission of a turn has a `status` other than `running`, and may have no tokens.
+struct Emission {
+  SequenceId sequence{};
+  std::span<Token const> tokens;
+  std::span<Source const> sources;
+  SequenceStatus status = SequenceStatus::idle;
+};
+
+/// Whether `model` knows `token`.
+template <Model M>
+[[nodiscard]] bool in_vocabulary(Token token, M const& model) {
+  return token >= 0 && static_cast<std::size_t>(token) < model.vocabulary_size();
+}
+
+/// Throws `Error`, which says what is wrong and where, unless `model` can answer `prompt` behind a context of `length`
+/// tokens. O(prompt).
+template <Model M>
+void check_prompt(std::span<Token const> prompt, std::size_t length, M const& model) {
+  std::size_t const limit = model.context_limit();
+  if (length + prompt.size() == 0) raise("the prompt is empty: there is nothing to continue");
+  if (length + prompt.size() >= limit)
+    raise("the prompt of " + std::to_string(prompt.size()) + " tokens does not fit: the context limit is " +
+          std::to_string(limit) + " tokens, " + std::to_string(length) +
+          " are taken by earlier turns, and an answer needs at least one");
+  auto const bad = std::ranges::find_if_not(prompt, [&](Token token) { return in_vocabulary(token, model); });
+  if (bad != prompt.end())
+    raise("token " + std::to_string(bad - prompt.begin()) + " of the prompt is " + std::to_string(*bad) +
+          ", outside the vocabulary of " + std::to_string(model.vocabulary_size()));
+}
+
+}  // namespace copyspec::inline v0

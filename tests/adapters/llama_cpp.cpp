@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: MIT
+#include <copyspec/adapters/llama_cpp.hpp>
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <array>
+#include <copyspec/copyspec.hpp>
+#include <copyspec/testing/compare_with_greedy.hpp>
+#include <copyspec/testing/model_laws.hpp>
+#include <cstdlib>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "random_model.hpp"
+
+namespace {
+
+using copyspec::Composer;
+using copyspec::CopyProposer;
+using copyspec::Emission;
+using copyspec::GreedyVerifier;
+using copyspec::NoProposer;
+using copyspec::Segment;
+using copyspec::SequenceId;
+using copyspec::SequenceStatus;
+using copyspec::Token;
+using copyspec::TurnOptions;
+using copyspec::adapters::LlamaCpp;
+using copyspec::adapters::LlamaCppError;
+
+// Below this, two logits of the demo's model are a near-tie for an engine that rounds differently per batch shape.
+constexpr double rounding = 0.05;
+
+struct FreeModel {
+  void operator()(llama_model* model) const { llama_model_free(model); }
+};
+struct FreeContext {
+  void operator()(llama_context* context) const { llama_free(context); }
+};
+using ContextPointer = std::unique_ptr<llama_context, FreeContext>;
+
+llama_model& demo_model() {
+  static std::unique_ptr<llama_model, FreeModel> const model = [] {
+    llama_log_set([](ggml_log_level, char const*, void*) {}, nullptr);
+    char const* const path = std::getenv("COPYSPEC_TEST_MODEL");
+    REQUIRE_MESSAGE(path != nullptr, "COPYSPEC_TEST_MODEL names the GGUF file to test with");
+    auto* const loaded = llama_model_load_from_file(path, llama_model_default_params());
+    REQUIRE_MESSAGE(loaded != nullptr, path, " could not be loaded");
+    return std::unique_ptr<llama_model, FreeModel>(loaded);
+  }();
+  return *model;
+}
+
+llama_context_params small_context() {
+  llama_context_params parameters = llama_context_default_params();
+  parameters.n_ctx = 512;
+  parameters.n_batch = 128;
+  parameters.n_threads = parameters.n_threads_batch = 2;
+  return parameters;
+}
+
+ContextPointer make_context(llama_model& model, llama_context_params const& parameters) {
+  ContextPointer context(llama_init_from_model(&model, parameters));
+  REQUIRE(context != nullptr);
+  return context;
+}
+
+std::vector<Token> tokenize(std::string_view text) {
+  std::vector<Token> tokens(text.size() + 8);
+  auto const count = llama_tokenize(llama_model_get_vocab(&demo_model()), text.data(), static_cast<std::int32_t>(text.size()),
+                                    tokens.data(), static_cast<std::int32_t>(tokens.size()), true, true);
+  REQUIRE(count > 0);
+  tokens.resize(static_cast<std::size_t>(count));
+  return tokens;
+}
+
+std::vector<Token> ask(std::string const& question) {
+  return tokenize("<|im_start|>user\n" + question + "<|im_end|>\n<|im_start|>assistant\n");
+}
+
+std::string const copying_task =
+    "Rewrite this letter so that it is for Mr. Carter instead of Mrs. Adams:\n\nDear Mrs. Adams,\n\nThank you for visiting "
+    "our workshop on Monday. The oak table you ordered will be ready on the 14th of May.";
+
+std::vector<Token> end_tokens() { return {llama_vocab_eot(llama_model_get_vocab(&demo_model()))}; }
+
+template <class Action>
+std::string error_of(Action&& action) {
+  try {
+    action();
+  } catch (LlamaCppError const& error) {
+    return error.what();
+  }
+  return "";
+}
+
+bool contains(std::string const& text, std::string_view part) { return text.find(part) != std::string::npos; }
+
+}  // namespace
+
+TEST_CASE("the adapter keeps the laws of Model up to rounding") {
+  llama_context_params parameters = small_context();
+  parameters.n_seq_max = 2;
+  for (bool const unified : {false, true}) {
+    parameters.kv_unified = unified;
+    auto const context = make_context(demo_model(), parameters);
+    LlamaCpp model(*context);
+    auto const report =
+        copyspec::testing::check_model_laws(model, {.length = 12, .tolerance = 10 * rounding, .seed = 5});
+    for (auto const& violation : report.violations) FAIL_CHECK(violation);
+    MESSAGE("largest difference between rows that should be equal: ", report.largest_difference);
+  }
+}
+
+TEST_CASE("copying says what greedy decoding says") {
+  auto const context = make_context(demo_model(), small_context());
+  LlamaCpp model(*context);
+  auto const stop_tokens = end_tokens();
+  std::vector<Token> const prompt = ask(copying_task);
+  copyspec::SequenceCounters counters;
+  auto const comparison = copyspec::testing::compare_with_greedy(
+      model, prompt,
+      [&](std::span<Token const> tokens) {
+        Composer composer(model, CopyProposer(), GreedyVerifier());
+        auto const answer = composer.generate(tokens, {.max_new_tokens = 48, .stop = {.tokens = stop_tokens}});
+        counters = composer.sequence(SequenceId{0}).counters();
+        return std::vector<Token>(answer.begin(), answer.end());
+      },
+      {.max_new_tokens = 48, .stop_tokens = stop_tokens});
+  CHECK(counters.accepted > 0);
+  CHECK(counters.passes < counters.generated);
+  if (comparison.divergence) {
+    MESSAGE(comparison.divergence->describe());
+    CHECK(comparison.divergence->margin() < rounding);
+  }
+}
+
+TEST_CASE("a wrong decoder is caught on the real engine") {
+  auto const context = make_context(demo_model(), small_context());
+  LlamaCpp model(*context);
+  auto const comparison = copyspec::testing::compare_with_greedy(
+      model, ask("What is the capital of France?"),
+      [&](std::span<Token const> tokens) {
+        Composer composer(model, NoProposer(), GreedyVerifier());
+        auto const answer = composer.generate(tokens, {.max_new_tokens = 6});
+        std::vector<Token> wrong(answer.begin(), answer.end());
+        ++wrong[3];
+        return wrong;
+      },
+      {.max_new_tokens = 6});
+  REQUIRE(comparison.divergence);
+  CHECK(comparison.divergence->position == 3);
+  CHECK(comparison.divergence->margin() > rounding);
+}
+
+TEST_CASE("three sequences in one batch, with prompts longer than a pass, say what each says alone") {
+  llama_context_params parameters = small_context();
+  parameters.n_seq_max = 3;
+  parameters.n_ctx = 768;
+  parameters.n_batch = 24;
+  auto const context = make_context(demo_model(), parameters);
+  LlamaCpp model(*context);
+  std::array const prompts{ask(copying_task), ask("Count from one to five, twice."), ask("Say hello.")};
+  TurnOptions const options{.max_new_tokens = 16, .stop = {.tokens = end_tokens()}};
+
+  Composer together(model, CopyProposer(), GreedyVerifier());
+  for (int i = 0; i < 3; ++i) together.begin(SequenceId{i}, prompts[static_cast<std::size_t>(i)], options);
+  together.run();
+  std::vector<std::vector<Token>> answers;
+  for (int i = 0; i < 3; ++i) {
+    auto const said = together.sequence(SequenceId{i}).generated();
+    answers.emplace_back(said.begin(), said.end());
+  }
+  CHECK(together.sequence(SequenceId{0}).counters().chunks > 0);
+  for (int i = 0; i < 3; ++i) together.remove(SequenceId{i});
+  for (std::size_t i = 0; i < prompts.size(); ++i) {
+    auto const comparison = copyspec::testing::compare_with_greedy(
+        model, prompts[i], [&](std::span<Token const>) { return answers[i]; },
+        {.max_new_tokens = 16, .stop_tokens = options.stop.tokens});
+    if (!comparison.divergence) continue;
+    MESSAGE(comparison.divergence->describe());
+    CHECK(comparison.divergence->margin() < rounding);
+  }
+}
+
+TEST_CASE("a second turn goes on in the same cache") {
+  auto const context = make_context(demo_model(), small_context());
+  LlamaCpp model(*context);
+  Composer composer(model, CopyProposer(), GreedyVerifier());
+  TurnOptions const options{.max_new_tokens = 24, .stop = {.tokens = end_tokens()}};
+  (void)composer.generate(ask("Name three colours."), options);
+  std::size_t const fed = composer.sequence(SequenceId{0}).counters().fed;
+  auto const second = tokenize("\n<|im_start|>user\nName them again.<|im_end|>\n<|im_start|>assistant\n");
+  auto const answer = composer.generate(second, options);
+  auto const& sequence = composer.sequence(SequenceId{0});
+  CHECK(sequence.counters().fed - fed < second.size() + 11 * answer.size());
+  std::vector<Token> const said(answer.begin(), answer.end());
+  auto const before = sequence.context().first(sequence.length() - said.size());
+  std::vector<Token> const whole(before.begin(), before.end());
+  auto const comparison = copyspec::testing::compare_with_greedy(
+      model, whole, [&](std::span<Token const>) { return said; },
+      {.max_new_tokens = 24, .stop_tokens = options.stop.tokens});
+  if (comparison.divergence) CHECK(comparison.divergence->margin() < rounding);
+}
+
+TEST_CASE("what does not fit is refused by name before llama.cpp would abort") {
+  auto const context = make_context(demo_model(), small_context());
+  LlamaCpp model(*context);
+  std::vector<Token> const tokens(600, 5);
+  auto const feed = [&](SequenceId id, std::size_t count) {
+    return error_of([&] {
+      Segment const segment{.sequence = id, .tokens = std::span<Token const>(tokens).first(count), .rows = 1};
+      (void)model.forward({&segment, 1});
+    });
+  };
+  CHECK(contains(feed(SequenceId{0}, 129), "exceeds n_batch = 128"));
+  CHECK(contains(feed(SequenceId{1}, 1), "sequence 1 is not below n_seq_max = 1"));
+  CHECK(contains(feed(SequenceId{-1}, 1), "sequence -1 is not below"));
+  for (int i = 0; i < 4; ++i) CHECK(feed(SequenceId{0}, 128).empty());
+  CHECK(contains(feed(SequenceId{0}, 1), "beyond the context limit of 512"));
+  CHECK(model.truncate(SequenceId{0}, 100) == 100);
+  CHECK(feed(SequenceId{0}, 1).empty());
+  CHECK(contains(error_of([&] { model.truncate(SequenceId{7}, 0); }), "sequence 7"));
+}
+
+TEST_CASE("a token outside the vocabulary is refused") {
+  auto const context = make_context(demo_model(), small_context());
+  LlamaCpp model(*context);
+  std::vector<Token> const tokens{1, static_cast<Token>(model.vocabulary_size())};
+  Segment const segment{.sequence = SequenceId{0}, .tokens = tokens, .rows = 1};
+  CHECK(contains(error_of([&] { (void)model.forward({&segment, 1}); }), "invalid"));
+  Composer composer(model, CopyProposer(), GreedyVerifier());
+  CHECK_THROWS_WITH_AS(composer.begin(SequenceId{0}, tokens),
+                       "token 1 of the prompt is 49152, outside the vocabulary of 49152", copyspec::Error);
+}
+
+TEST_CASE("a full cache says so, copying gets as far as plain decoding, and the sequences go on afterwards") {
+  llama_context_params parameters = small_context();
+  parameters.n_seq_max = 2;
+  parameters.n_ctx = 256;
+  parameters.kv_unified = true;
+  auto const context = make_context(demo_model(), parameters);
+  LlamaCpp model(*context);
+  std::vector<Token> const filler(128, 5);
+  auto const prompt = ask(copying_task);
+
+  auto const run_until_full = [&](auto proposer) {
+    model.truncate(SequenceId{0}, 0);
+    model.truncate(SequenceId{1}, 0);
+    Segment const segment{.sequence = SequenceId{1}, .tokens = filler, .rows = 0};
+    (void)model.forward({&segment, 1});
+    Composer composer(model, std::move(proposer), GreedyVerifier());
+    composer.begin(SequenceId{0}, prompt);
+    CHECK(contains(error_of([&] { composer.run(); }), "the cache is full"));
+    auto const said = composer.sequence(SequenceId{0}).generated();
+    std::vector<Token> const before(said.begin(), said.end());
+    CHECK(composer.sequence(SequenceId{0}).status() == SequenceStatus::running);
+    // Once the other sequence has left, there is room again.
+    model.truncate(SequenceId{1}, 0);
+    for (int i = 0; i < 3; ++i) composer.step([](Emission const&) {});
+    CHECK(composer.sequence(SequenceId{0}).generated().size() >= before.size() + 3);
+    return before;
+  };
+  auto const plain = run_until_full(NoProposer());
+  auto const copying = run_until_full(CopyProposer());
+  CHECK(plain.size() + prompt.size() + filler.size() == 256 + 1);
+  CHECK(copying.size() == plain.size());
+}
+
+TEST_CASE("an aborted pass leaves the sequence usable") {
+  auto const context = make_context(demo_model(), small_context());
+  LlamaCpp model(*context);
+  Composer composer(model, CopyProposer(), GreedyVerifier());
+  composer.begin(SequenceId{0}, ask("Say hello."), {.max_new_tokens = 8});
+  composer.step([](Emission const&) {});
+  llama_set_abort_callback(context.get(), [](void*) { return true; }, nullptr);
+  CHECK(contains(error_of([&] { composer.step([](Emission const&) {}); }), "aborted"));
+  llama_set_abort_callback(context.get(), nullptr, nullptr);
+  composer.run();
+  CHECK(composer.sequence(SequenceId{0}).generated().size() == 8);
+}
+
+TEST_CASE("a recurrent model is refused with the reason") {
+  auto const model = copyspec_test::make_random_mamba();
+  REQUIRE(model != nullptr);
+  auto const context = make_context(*model, small_context());
+  CHECK(contains(error_of([&] { LlamaCpp adapter(*context); }), "cannot be cut back"));
+}
+
+TEST_CASE("a sliding window that has moved on is refused, and a full one works") {
+  auto const model = copyspec_test::make_random_sliding_window(8);
+  REQUIRE(model != nullptr);
+  for (bool const full : {false, true}) {
+    llama_context_params parameters = small_context();
+    parameters.swa_full = full;
+    parameters.n_batch = parameters.n_ubatch = 32;
+    auto const context = make_context(*model, parameters);
+    LlamaCpp adapter(*context);
+    std::vector<Token> const tokens(32, 5);
+    for (int i = 0; i < 12; ++i) {
+      Segment const segment{.sequence = SequenceId{0}, .tokens = tokens, .rows = 1};
+      (void)adapter.forward({&segment, 1});
+    }
+    if (full) {
+      CHECK(adapter.truncate(SequenceId{0}, 40) == 40);
+    } else {
+      CHECK(contains(error_of([&] { adapter.truncate(SequenceId{0}, 40); }), "swa_full"));
+      CHECK(adapter.truncate(SequenceId{0}, 0) == 0);
+    }
+  }
+}

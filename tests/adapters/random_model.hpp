@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <ggml-backend.h>
+#include <gguf.h>
+#include <llama.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+namespace copyspec_test {
+
+struct FreeRandomModel {
+  void operator()(llama_model* model) const { llama_model_free(model); }
+};
+using RandomModel = std::unique_ptr<llama_model, FreeRandomModel>;
+
+// Tiny llama.cpp models with random weights, made in memory: for what depends on the kind of a model alone.
+class RandomModelBuilder {
+ public:
+  explicit RandomModelBuilder(std::string architecture)
+      : metadata_(gguf_init_empty()), architecture_(std::move(architecture)) {
+    gguf_set_val_str(metadata_.get(), "general.architecture", architecture_.c_str());
+    gguf_set_val_str(metadata_.get(), "tokenizer.ggml.model", "none");
+    count("vocab_size", 64).count("context_length", 512).count("embedding_length", 32).count("block_count", 2);
+    number("attention.layer_norm_rms_epsilon", 1e-5F);
+  }
+
+  RandomModelBuilder& count(std::string const& key, std::uint32_t value) {
+    gguf_set_val_u32(metadata_.get(), (architecture_ + "." + key).c_str(), value);
+    return *this;
+  }
+
+  RandomModelBuilder& number(std::string const& key, float value) {
+    gguf_set_val_f32(metadata_.get(), (architecture_ + "." + key).c_str(), value);
+    return *this;
+  }
+
+  [[nodiscard]] RandomModel build() const {
+    return RandomModel(
+        llama_model_init_from_user(metadata_.get(), set_random_weights, nullptr, llama_model_default_params()));
+  }
+
+ private:
+  struct FreeMetadata {
+    void operator()(gguf_context* metadata) const { gguf_free(metadata); }
+  };
+
+  static void set_random_weights(ggml_tensor* tensor, void*) {
+    std::string const name = tensor->name;
+    std::mt19937 random(static_cast<unsigned>(std::hash<std::string>()(name)));
+    std::normal_distribution<float> normal(0.0F, 0.1F);
+    // Mamba's state decays only where this is negative.
+    bool const decays = name.find("ssm_a") != std::string::npos;
+    std::vector<float> values(static_cast<std::size_t>(ggml_nelements(tensor)));
+    for (float& value : values) {
+      value = normal(random);
+      if (decays && value > 0) value = -value;
+    }
+    ggml_backend_tensor_set(tensor, values.data(), 0, ggml_nbytes(tensor));
+  }
+
+  std::unique_ptr<gguf_context, FreeMetadata> metadata_;
+  std::string architecture_;
+};
+
+inline RandomModel make_random_mamba() {
+  return RandomModelBuilder("mamba")
+      .count("ssm.conv_kernel", 4)
+      .count("ssm.inner_size", 64)
+      .count("ssm.state_size", 8)
+      .count("ssm.time_step_rank", 4)
+      .build();
+}
+
+inline RandomModel make_random_sliding_window(std::uint32_t window) {
+  return RandomModelBuilder("gemma2")
+      .count("feed_forward_length", 64)
+      .count("attention.head_count", 2)
+      .count("attention.head_count_kv", 2)
+      .count("attention.sliding_window", window)
+      .build();
+}
+
+}  // namespace copyspec_test

@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+
+/// How often this program has called `operator new` so far, of any kind and from any thread.
+[[nodiscard]] std::size_t allocations() noexcept;

@@ -1,0 +1,1277 @@
+// SPDX-License-Identifier: MIT
+#include <doctest/doctest.h>
+
+#include <copyspec/composer.hpp>
+#include <copyspec/copy_proposer.hpp>
+#include <copyspec/error.hpp>
+#include <copyspec/greedy_verifier.hpp>
+#include <copyspec/testing/toy_model.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <initializer_list>
+#include <limits>
+#include <map>
+#include <optional>
+#include <random>
+#include <set>
+#include <span>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "allocation_counter.hpp"
+
+namespace {
+
+using copyspec::Composer;
+using copyspec::CopyOptions;
+using copyspec::CopyProposer;
+using copyspec::Draft;
+using copyspec::Emission;
+using copyspec::GreedyVerifier;
+using copyspec::LogitsView;
+using copyspec::NoProposer;
+using copyspec::Occurrence;
+using copyspec::Segment;
+using copyspec::Sequence;
+using copyspec::SequenceCounters;
+using copyspec::SequenceId;
+using copyspec::SequenceStatus;
+using copyspec::Source;
+using copyspec::StopDecision;
+using copyspec::StopRules;
+using copyspec::Token;
+using copyspec::TurnOptions;
+using copyspec::Verdict;
+using copyspec::testing::ToyModelOptions;
+
+using Toy = copyspec::testing::ToyModel<float>;
+using Tokens = std::vector<Token>;
+
+constexpr std::size_t no_limit = std::numeric_limits<std::size_t>::max();
+
+SequenceId id(std::size_t number) {
+  return SequenceId{static_cast<std::int32_t>(number)};
+}
+
+Tokens copy(std::span<Token const> tokens) {
+  return {tokens.begin(), tokens.end()};
+}
+
+std::string text(std::span<Token const> tokens) {
+  std::string text;
+  for (Token const token : tokens) text += (text.empty() ? "" : " ") + std::to_string(token);
+  return text;
+}
+
+class Random {
+ public:
+  explicit Random(std::uint64_t seed) : engine_(seed) {}
+  std::size_t below(std::size_t limit) { return static_cast<std::size_t>(engine_() % limit); }
+  std::size_t between(std::size_t first, std::size_t last) { return first + below(last - first + 1); }
+  bool one_in(std::size_t count) { return below(count) == 0; }
+  template <class T>
+  T any_of(std::initializer_list<T> values) {
+    return values.begin()[below(values.size())];
+  }
+
+ private:
+  std::mt19937_64 engine_;
+};
+
+// What a turn must say.
+struct Plain {
+  Tokens tokens;
+  SequenceStatus status = SequenceStatus::budget_spent;
+  std::size_t shown = 0;  // tokens before the stop
+};
+
+// How many tokens at the end of `said` are a stop.
+std::size_t stop_length(StopRules const& rules, Tokens const& said) {
+  std::size_t length = 0;
+  for (Token const token : rules.tokens) length = std::max<std::size_t>(length, said.back() == token ? 1 : 0);
+  for (Tokens const& stop : rules.sequences)
+    if (!stop.empty() && stop.size() <= said.size() && std::equal(stop.rbegin(), stop.rend(), said.rbegin()))
+      length = std::max(length, stop.size());
+  return length;
+}
+
+// Greedy decoding, one token a pass: what everything is held against.
+Plain decode_plainly(ToyModelOptions options, Tokens const& context, std::size_t budget, StopRules const& rules = {}) {
+  Plain plain;
+  options.max_tokens = options.context_limit;
+  Toy model(options);
+  for (Tokens pending = context; plain.tokens.size() < budget;) {
+    Segment const segment{.tokens = pending, .rows = 1};
+    auto const row = model.forward({&segment, 1}).row(0);
+    pending = {static_cast<Token>(std::max_element(row.begin(), row.end()) - row.begin())};
+    plain.tokens.push_back(pending.back());
+    plain.shown = plain.tokens.size() - stop_length(rules, plain.tokens);
+    if (plain.shown < plain.tokens.size())
+      plain.status = SequenceStatus::stopped;
+    else if (context.size() + plain.tokens.size() == options.context_limit)
+      plain.status = SequenceStatus::context_full;
+    else
+      continue;
+    break;
+  }
+  return plain;
+}
+
+// What only the tests throw.
+struct Refused {
+  std::size_t call = 0;
+};
+struct Interrupted {};
+
+// A toy model that is watched: it knows what it was fed, complains about calls that no caller may make, and throws
+// where it is told to. Its rows lie apart, with NaN between them, and a pass without rows returns an empty view.
+class WatchedModel {
+ public:
+  explicit WatchedModel(ToyModelOptions const& options) : toy_(options) {}
+
+  std::function<bool(std::size_t call)> fails = [](std::size_t) { return false; };
+  std::size_t fed = 0;      // tokens, in passes that did not fail
+  std::size_t passes = 0;   // that did not fail
+  std::size_t drafted = 0;  // rows beyond one a segment, in passes that did not fail
+  std::string wrong;        // a precondition that a caller broke
+  struct Share {
+    SequenceId sequence;
+    Tokens tokens;
+    std::size_t rows;
+  };
+  std::vector<Share> newest;  // the newest pass that did not fail
+
+  [[nodiscard]] std::size_t vocabulary_size() const { return toy_.vocabulary_size(); }
+  [[nodiscard]] std::size_t max_tokens() const { return toy_.max_tokens(); }
+  [[nodiscard]] std::size_t context_limit() const { return toy_.context_limit(); }
+  [[nodiscard]] std::span<Token const> held(SequenceId sequence) const { return toy_.held(sequence); }
+
+  LogitsView<float> forward(std::span<Segment const> batch) {
+    check(batch);
+    if (fails(++calls_)) {
+      feed_part(batch);
+      throw Refused{calls_};
+    }
+    newest.clear();
+    ++passes;
+    for (Segment const& segment : batch) {
+      newest.push_back({segment.sequence, copy(segment.tokens), segment.rows});
+      fed += segment.tokens.size();
+      drafted += segment.rows > 1 ? segment.rows - 1 : 0;
+    }
+    auto const rows = toy_.forward(batch);
+    if (rows.rows() == 0) return {};
+    std::size_t const stride = vocabulary_size() + 3;
+    rows_.assign(rows.rows() * stride, std::numeric_limits<float>::quiet_NaN());
+    for (std::size_t row = 0; row < rows.rows(); ++row)
+      std::ranges::copy(rows.row(row), rows_.begin() + static_cast<std::ptrdiff_t>(row * stride));
+    return {rows_.data(), rows.rows(), vocabulary_size(), stride};
+  }
+
+  std::size_t truncate(SequenceId sequence, std::size_t length) {
+    std::ranges::fill(rows_, std::numeric_limits<float>::quiet_NaN());
+    std::size_t const before = toy_.held(sequence).size();
+    std::size_t const after = toy_.truncate(sequence, length);
+    std::size_t& lost = lost_[sequence];
+    lost = std::min(lost, length);
+    if (after < std::min(length, before)) lost = std::max(lost, std::min(length, before));
+    return after;
+  }
+
+  // What was lost behind `length` is not missed any more.
+  void cut(SequenceId sequence, std::size_t length) { lost_[sequence] = std::min(lost_[sequence], length); }
+
+ private:
+  void check(std::span<Segment const> batch) {
+    std::size_t total = 0;
+    std::set<SequenceId> sequences;
+    if (batch.empty()) wrong = "a pass with nothing in it";
+    for (Segment const& segment : batch) {
+      std::size_t const before = held(segment.sequence).size();
+      total += segment.tokens.size();
+      if (!sequences.insert(segment.sequence).second) wrong = "two segments of one sequence";
+      if (segment.tokens.empty()) wrong = "an empty segment";
+      if (segment.rows > segment.tokens.size()) wrong = "more rows than tokens";
+      if (before + segment.tokens.size() > context_limit()) wrong = "more than the context holds";
+      if (before < lost_[segment.sequence] && segment.rows > 1) wrong = "a draft behind tokens that are fed again";
+      for (Token const token : segment.tokens)
+        if (token < 0 || static_cast<std::size_t>(token) >= vocabulary_size()) wrong = "a token not in the vocabulary";
+    }
+    if (total > max_tokens()) wrong = "more tokens than a pass takes";
+  }
+
+  // Leaves behind what an engine may that failed in the middle of a pass.
+  void feed_part(std::span<Segment const> batch) {
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      std::size_t const count = std::min(batch[i].tokens.size(), (calls_ * 7 + i * 3) % (batch[i].tokens.size() + 2));
+      Segment const part{.sequence = batch[i].sequence, .tokens = batch[i].tokens.first(count)};
+      if (count > 0) toy_.forward({&part, 1});
+    }
+  }
+
+  Toy toy_;
+  std::vector<float> rows_;
+  std::map<SequenceId, std::size_t> lost_;
+  std::size_t calls_ = 0;
+};
+
+// Drafts that no sane proposer makes, each kind at random or one of them always, and knows the law of its calls.
+class HostileProposer {
+ public:
+  enum Kind : std::size_t { random_tokens, unknown_tokens, negative_tokens, constant, right, right_then_wrong, mixed };
+
+  HostileProposer(Kind kind, ToyModelOptions const& options, std::string& wrong)
+      : kind_(kind), options_(options), random_(options.seed), wrong_(&wrong) {}
+
+  Draft propose(std::span<Token const> context, std::span<Token> space) {
+    if (context.size() < seen_.size() || !std::equal(seen_.begin(), seen_.end(), context.begin()))
+      *wrong_ = "a proposer's context changed without a word";
+    seen_ = copy(context);
+    for (Token& token : space) token = -7;
+    Kind const kind = kind_ == mixed ? static_cast<Kind>(random_.below(mixed)) : kind_;
+    auto const vocabulary = static_cast<Token>(options_.vocabulary);
+    switch (kind) {
+      case random_tokens:
+        for (Token& token : space) token = static_cast<Token>(random_.below(options_.vocabulary));
+        return {random_.below(space.size() + 1)};
+      case unknown_tokens:
+        for (Token& token : space)
+          token = random_.any_of({0, vocabulary - 1, vocabulary, std::numeric_limits<Token>::max()});
+        break;
+      case negative_tokens:
+        for (Token& token : space) token = random_.any_of({0, 0, 0, -1, std::numeric_limits<Token>::min()});
+        break;
+      case constant:
+        for (Token& token : space) token = 0;
+        break;
+      default: {
+        Tokens const tokens = decode_plainly(options_, seen_, space.size()).tokens;
+        std::size_t const length = std::min(tokens.size(), space.size());
+        std::copy_n(tokens.begin(), length, space.begin());
+        if (kind == right || length == 0) return {length};
+        Token& wrong = space[random_.below(length)];
+        wrong = (wrong + 1) % vocabulary;
+        return {length};
+      }
+    }
+    return {space.size()};
+  }
+
+  void truncate(std::size_t length) { seen_.resize(std::min(seen_.size(), length)); }
+
+ private:
+  Kind kind_;
+  ToyModelOptions options_;
+  Random random_;
+  std::string* wrong_;
+  Tokens seen_;
+};
+
+class AnyProposer {
+ public:
+  template <class P>
+  AnyProposer(P proposer) : proposer_(std::move(proposer)) {}
+
+  Draft propose(std::span<Token const> context, std::span<Token> space) {
+    if (interrupt && interrupt()) throw Interrupted{};
+    return std::visit([&](auto& proposer) { return proposer.propose(context, space); }, proposer_);
+  }
+  void truncate(std::size_t length) {
+    std::visit([&](auto& proposer) { proposer.truncate(length); }, proposer_);
+  }
+  void reserve(std::size_t length) {
+    if (auto* const proposer = std::get_if<CopyProposer>(&proposer_)) proposer->reserve(length);
+  }
+
+  std::function<bool()> interrupt;
+
+ private:
+  std::variant<NoProposer, CopyProposer, HostileProposer> proposer_;
+};
+
+CopyOptions any_copy_options(Random& random) {
+  return {.match_length = random.between(1, 8),
+          .draft_length = random.between(1, 20),
+          .occurrence = random.any_of({Occurrence::oldest, Occurrence::newest}),
+          .extend_loops = random.one_in(2)};
+}
+
+ToyModelOptions any_model(Random& random) {
+  ToyModelOptions options;
+  options.vocabulary = random.between(2, random.any_of<std::size_t>({3, 8, 64}));
+  options.order = random.between(1, 5);
+  options.seed = random.below(1U << 30);
+  options.max_tokens = random.any_of<std::size_t>({1, 2, 3, 7, 16, 512});
+  options.context_limit = random.any_of<std::size_t>({2, 3, 10, 40, 150, 4096});
+  options.checkpoint_interval = random.any_of<std::size_t>({1, 1, 1, 2, 4, 16});
+  return options;
+}
+
+Tokens any_tokens(Random& random, std::size_t vocabulary, std::size_t length) {
+  Tokens tokens(length);
+  for (Token& token : tokens) token = static_cast<Token>(random.below(vocabulary));
+  return tokens;
+}
+
+// What is done to a composer, and how often in ten thousand.
+struct TrialOptions {
+  std::size_t sequences = 1;
+  std::size_t turns = 2;
+  std::size_t model_fails = 0;      // the model throws, in the middle of a pass
+  std::size_t callbacks_throw = 0;  // the proposer, the verifier, the stop predicate or on_tokens throws
+  std::size_t edits = 0;            // a sequence is cut back or removed
+};
+
+// One composer, several conversations, random everything; each must say what plain decoding says of it alone.
+class Trial {
+ public:
+  Trial(std::uint64_t seed, TrialOptions const& options, std::function<AnyProposer(Trial&)> const& make_proposer)
+      : random(seed), toy(any_model(random)), model(toy), options_(options) {
+    model.fails = [this](std::size_t) { return random_throw(options_.model_fails); };
+    AnyProposer proposer = make_proposer(*this);
+    proposer.interrupt = [this] { return random_throw(options_.callbacks_throw); };
+    composer_.emplace(model, std::move(proposer), Verifier{this});
+    for (std::size_t i = 0; i < options_.sequences; ++i) talks_.push_back(Talk(id(i), options_.turns));
+  }
+
+  Random random;
+  ToyModelOptions toy;
+  WatchedModel model;
+  std::string proposer_wrong;
+  std::size_t tokens_checked = 0;
+  std::size_t tokens_copied = 0;
+
+  // What went wrong, or nothing.
+  [[nodiscard]] std::string run() {
+    std::size_t steps = 0;
+    for (bool busy = true; busy && wrong_.empty();) {
+      busy = false;
+      for (Talk& talk : talks_) {
+        act(talk);
+        busy = busy || talk.turns > 0 || talk.open;
+      }
+      step();
+      if (++steps > 200000) return "it never ends";
+    }
+    if (wrong_.empty() && !may_throw()) check_totals();
+    composer_.reset();
+    for (Talk const& talk : talks_) expect(model.held(talk.id).empty(), "what was fed must be released at the end");
+    return wrong_;
+  }
+
+ private:
+  struct Talk {
+    Talk(SequenceId talk_id, std::size_t turns_to_come) : id(talk_id), turns(turns_to_come) {}
+    SequenceId id;
+    std::size_t turns;   // still to come
+    bool known = false;  // to the composer
+    bool open = false;   // begun, and the last emission has not come
+    Tokens context;      // when the turn began
+    Plain expected;
+    Tokens shown;
+    std::vector<Source> shown_sources;
+    std::vector<Source> sources;
+    std::size_t predicate_saw = 0;
+    std::size_t generated_before = 0;
+    std::size_t budget = 0;
+    std::size_t max_draft = 0;
+  };
+
+  struct Verifier {
+    Trial* trial;
+    Verdict verify(LogitsView<float> rows, std::span<Token const> tokens, std::size_t length) const {
+      if (trial->random_throw(trial->options_.callbacks_throw)) throw Interrupted{};
+      return GreedyVerifier().verify(rows, tokens, length);
+    }
+  };
+
+  using TestedComposer = Composer<WatchedModel, AnyProposer, Verifier>;
+
+  bool random_throw(std::size_t chance) { return chance > 0 && random.below(10000) < chance; }
+  [[nodiscard]] bool may_throw() const { return options_.model_fails + options_.callbacks_throw > 0; }
+
+  void expect(bool condition, char const* what) {
+    if (!condition && wrong_.empty()) wrong_ = what;
+  }
+
+  // Begins, edits or leaves alone.
+  void act(Talk& talk) {
+    if (talk.known && random_throw(options_.edits)) {
+      take_tokens(talk);
+      talk.open = false;
+      talk.sources.clear();
+      if (random.one_in(4)) {
+        add_counters(talk);
+        composer_->remove(talk.id);
+        composer_->remove(talk.id);
+        expect(model.held(talk.id).empty(), "what was fed must be released by a removal");
+        talk.known = false;
+        talk.context.clear();
+      } else {
+        std::size_t const length = random.below(talk.context.size() + 1);
+        composer_->truncate(talk.id, length);
+        model.cut(talk.id, length);
+        talk.context.resize(length);
+        expect(composer_->sequence(talk.id).status() == SequenceStatus::idle, "a cut ends the turn");
+      }
+    }
+    if (!talk.open && talk.turns > 0 && random.one_in(3)) begin(talk);
+  }
+
+  void begin(Talk& talk) {
+    if (talk.context.size() + 1 >= toy.context_limit) {
+      talk.turns = 0;
+      return;
+    }
+    --talk.turns;
+    std::size_t const room = toy.context_limit - 1 - talk.context.size();
+    std::size_t const least = talk.context.empty() ? 1 : 0;
+    talk.budget = random.any_of<std::size_t>({0, 1, 2, 5, 20, 60, no_limit});
+    if (talk.budget == no_limit && toy.context_limit > 200) talk.budget = 100;
+    Tokens const prompt = any_tokens(random, toy.vocabulary, random.between(least, std::min<std::size_t>(room, 40)));
+    talk.context.insert(talk.context.end(), prompt.begin(), prompt.end());
+    TurnOptions turn{.max_new_tokens = talk.budget, .stop = any_stop(talk)};
+    if (random.one_in(4)) turn.max_draft_length = random.below(6);
+    talk.max_draft = turn.max_draft_length;
+    talk.expected = decode_plainly(toy, talk.context, talk.budget, turn.stop);
+    talk.shown.clear();
+    talk.shown_sources.clear();
+    talk.sources.clear();
+    talk.predicate_saw = 0;
+    talk.open = talk.known = true;
+    composer_->begin(talk.id, prompt, turn);
+    expect(std::ranges::equal(composer_->sequence(talk.id).context(), talk.context), "the context after begin");
+    check(talk);
+  }
+
+  // Stops that will be met: pieces of what plain decoding would say.
+  StopRules any_stop(Talk const& talk) {
+    StopRules rules;
+    if (random.one_in(2)) return rules;
+    Tokens const said = decode_plainly(toy, talk.context, std::min<std::size_t>(talk.budget, 40)).tokens;
+    if (said.empty()) return rules;
+    for (std::size_t i = random.below(3); i > 0; --i) {
+      auto const first = said.begin() + static_cast<std::ptrdiff_t>(random.below(said.size()));
+      auto const length = static_cast<std::ptrdiff_t>(random.between(1, 6));
+      rules.sequences.emplace_back(first, first + std::min(length, said.end() - first));
+      // One that is only nearly met.
+      if (random.one_in(3)) rules.sequences.back().push_back(static_cast<Token>(random.below(toy.vocabulary)));
+    }
+    if (random.one_in(3)) rules.tokens.push_back(said[random.below(said.size())]);
+    if (random.one_in(8)) rules.sequences.emplace_back();
+    return rules;
+  }
+
+  void step() {
+    for (Talk& talk : talks_)
+      if (talk.known) talk.generated_before = composer_->sequence(talk.id).length();
+    std::size_t const passes = model.passes;
+    try {
+      bool const more = composer_->step(
+          [this](Emission const& emission) { take(emission); },
+          [this](SequenceId sequence, std::span<Token const> generated) { return see(sequence, generated); });
+      bool running = false;
+      for (Talk const& talk : talks_) {
+        bool const runs = talk.known && composer_->sequence(talk.id).running();
+        expect(!talk.known || !composer_->sequence(talk.id).stale(), "after a pass the model is cut back");
+        running = running || runs;
+        expect(runs == talk.open, "after a pass the last emission has come of what is not running");
+      }
+      expect(more == running, "a step says whether any is running");
+    } catch (Refused const&) {
+      expect(options_.model_fails > 0, "an exception from nowhere");
+    } catch (Interrupted const&) {
+      expect(options_.callbacks_throw > 0, "an exception from nowhere");
+    }
+    for (Talk& talk : talks_) {
+      if (!talk.known) continue;
+      if (model.passes > passes) check_sources(talk);
+      check(talk);
+    }
+    expect(model.wrong.empty(), model.wrong.c_str());
+    expect(proposer_wrong.empty(), proposer_wrong.c_str());
+  }
+
+  void take(Emission const& emission) {
+    if (random_throw(options_.callbacks_throw)) throw Interrupted{};
+    Talk& talk = talks_[static_cast<std::size_t>(emission.sequence)];
+    expect(talk.open, "an emission after the last");
+    expect(emission.tokens.size() == emission.sources.size(), "a source for each token");
+    expect(!emission.tokens.empty() || emission.status != SequenceStatus::running, "an emission of nothing");
+    talk.shown.insert(talk.shown.end(), emission.tokens.begin(), emission.tokens.end());
+    talk.shown_sources.insert(talk.shown_sources.end(), emission.sources.begin(), emission.sources.end());
+    if (emission.status == SequenceStatus::running) return;
+    talk.open = false;
+    Sequence const& sequence = composer_->sequence(talk.id);
+    expect(emission.status == talk.expected.status, "the status at the end");
+    expect(std::ranges::equal(sequence.generated(), talk.expected.tokens), "what was generated");
+    expect(sequence.released().size() == talk.expected.shown, "what was released at the end");
+    expect(std::ranges::equal(talk.shown, sequence.released()), "all emissions together are what was released");
+    std::span<Source const> const sources = sequence.sources();
+    expect(std::ranges::equal(talk.shown_sources, sources.first(talk.shown.size())), "the sources that were emitted");
+    expect(talk.predicate_saw == talk.expected.tokens.size(), "the predicate sees every token");
+    tokens_checked += talk.expected.tokens.size();
+    tokens_copied += static_cast<std::size_t>(std::ranges::count(sources, Source::copy));
+    take_tokens(talk);
+  }
+
+  StopDecision see(SequenceId sequence, std::span<Token const> generated) {
+    Talk& talk = talks_[static_cast<std::size_t>(sequence)];
+    if (may_throw())
+      expect(generated.size() <= talk.predicate_saw + 1, "the predicate misses no token");
+    else
+      expect(generated.size() == talk.predicate_saw + 1, "the predicate sees each token once");
+    expect(generated.size() <= talk.expected.tokens.size() &&
+               std::equal(generated.begin(), generated.end(), talk.expected.tokens.begin()),
+           "the predicate sees what plain decoding says");
+    talk.predicate_saw = generated.size();
+    if (random_throw(options_.callbacks_throw)) throw Interrupted{};
+    return {};
+  }
+
+  // What must hold between any two calls.
+  void check(Talk const& talk) {
+    Sequence const& sequence = composer_->sequence(talk.id);
+    expect(sequence.cached() <= sequence.length() && sequence.length() <= toy.context_limit, "lengths within limits");
+    std::span<Token const> const held = model.held(talk.id);
+    if (!sequence.stale()) expect(held.size() == sequence.cached(), "the model holds as much as is said");
+    expect(held.size() >= sequence.cached() &&
+               std::equal(held.begin(), held.begin() + static_cast<std::ptrdiff_t>(sequence.cached()),
+                          sequence.context().begin()),
+           "the model holds the context");
+    if (!talk.open && !sequence.running()) return;
+    std::span<Token const> const generated = sequence.generated();
+    Tokens const& expected = talk.expected.tokens;
+    expect(generated.size() <= expected.size() && std::equal(generated.begin(), generated.end(), expected.begin()),
+           "what plain decoding says, so far");
+    expect(sequence.released().size() <= talk.expected.shown, "no part of a stop is released");
+    expect(sequence.released().size() >= talk.shown.size(), "what was shown is not taken back");
+  }
+
+  // Only the accepted part of a draft was copied.
+  void check_sources(Talk& talk) {
+    Sequence const& sequence = composer_->sequence(talk.id);
+    if (sequence.length() > talk.generated_before) {
+      auto const share = std::ranges::find(model.newest, talk.id, &WatchedModel::Share::sequence);
+      expect(share != model.newest.end() && share->rows > 0, "a token without a row");
+      if (share == model.newest.end() || share->rows == 0) return;
+      std::span<Token const> const draft = std::span<Token const>(share->tokens).last(share->rows - 1);
+      expect(draft.size() <= talk.max_draft, "no longer a draft than allowed");
+      std::span<Token const> const said = sequence.context().subspan(talk.generated_before);
+      for (std::size_t i = 0; i < said.size(); ++i)
+        talk.sources.push_back(i < draft.size() && draft[i] == said[i] ? Source::copy : Source::model);
+    }
+    expect(std::ranges::equal(sequence.sources(), talk.sources), "where each token came from");
+  }
+
+  // What was said so far becomes context.
+  void take_tokens(Talk& talk) { talk.context = copy(composer_->sequence(talk.id).context()); }
+
+  void add_counters(Talk const& talk) {
+    SequenceCounters const& counters = composer_->sequence(talk.id).counters();
+    removed_.fed += counters.fed;
+    removed_.drafted += counters.drafted;
+  }
+
+  void check_totals() {
+    for (Talk const& talk : talks_)
+      if (talk.known) add_counters(talk);
+    expect(removed_.fed == model.fed, "the tokens fed are counted");
+    expect(removed_.drafted == model.drafted, "the tokens drafted are counted");
+  }
+
+  TrialOptions options_;
+  std::optional<TestedComposer> composer_;
+  std::vector<Talk> talks_;
+  SequenceCounters removed_;
+  std::string wrong_;
+};
+
+using Kind = HostileProposer::Kind;
+
+AnyProposer make_copying(Trial& trial) {
+  return CopyProposer(any_copy_options(trial.random));
+}
+
+AnyProposer make_any(Trial& trial) {
+  if (trial.random.one_in(2)) return make_copying(trial);
+  return HostileProposer(static_cast<Kind>(trial.random.below(Kind::mixed + 1)), trial.toy, trial.proposer_wrong);
+}
+
+// Runs trials and returns how many tokens were copied in all.
+std::size_t run_trials(std::uint64_t count, TrialOptions const& options,
+                       std::function<AnyProposer(Trial&)> const& make_proposer) {
+  std::size_t copied = 0;
+  for (std::uint64_t seed = 1; seed <= count; ++seed) {
+    TrialOptions some = options;
+    some.sequences = 1 + seed % options.sequences;
+    Trial trial(seed, some, make_proposer);
+    std::string const wrong = trial.run();
+    CAPTURE(seed);
+    REQUIRE(wrong == "");
+    copied += trial.tokens_copied;
+  }
+  return copied;
+}
+
+}  // namespace
+
+TEST_CASE("copying says what plain decoding says, whatever its settings") {
+  CHECK(run_trials(6000, {.turns = 3}, make_copying) > 5000);
+}
+
+TEST_CASE("no draft changes what is said, however wrong") {
+  for (std::size_t kind = 0; kind <= Kind::mixed; ++kind) {
+    CAPTURE(kind);
+    auto const make = [kind](Trial& trial) {
+      return AnyProposer(HostileProposer(static_cast<Kind>(kind), trial.toy, trial.proposer_wrong));
+    };
+    std::size_t const copied = run_trials(800, {}, make);
+    if (kind == Kind::right) CHECK(copied > 1000);
+  }
+}
+
+TEST_CASE("without drafts nothing is copied") {
+  CHECK(run_trials(300, {.sequences = 3}, [](Trial&) { return AnyProposer(NoProposer()); }) == 0);
+}
+
+TEST_CASE("several sequences in one composer each say what they say alone") {
+  run_trials(3000, {.sequences = 6, .turns = 3}, make_any);
+}
+
+TEST_CASE("a sequence can be cut back, removed and begun again while others run") {
+  run_trials(3000, {.sequences = 4, .turns = 4, .edits = 600}, make_any);
+}
+
+TEST_CASE("a model that fails now and then changes nothing of what is said") {
+  run_trials(3000, {.sequences = 4, .turns = 2, .model_fails = 1500}, make_any);
+}
+
+TEST_CASE("a proposer, verifier or callback that throws now and then changes nothing of what is said") {
+  run_trials(3000, {.sequences = 4, .turns = 2, .callbacks_throw = 300}, make_any);
+}
+
+TEST_CASE("everything at once changes nothing of what is said") {
+  run_trials(5000, {.sequences = 6, .turns = 4, .model_fails = 500, .callbacks_throw = 100, .edits = 300}, make_any);
+}
+
+namespace {
+
+constexpr auto show_nothing = [](Emission const&) {};
+
+HostileProposer always_right(ToyModelOptions const& options) {
+  static std::string unheeded;
+  return {HostileProposer::right, options, unheeded};
+}
+
+Composer<WatchedModel, HostileProposer, GreedyVerifier> drafting_right(WatchedModel& model,
+                                                                       ToyModelOptions const& options) {
+  return Composer<WatchedModel, HostileProposer, GreedyVerifier>(model, always_right(options));
+}
+
+Tokens const some_prompt{3, 1, 4, 1, 5, 9, 2, 6, 5, 3};
+
+}  // namespace
+
+TEST_CASE("a second turn goes on from prompt, answer and prompt of the first") {
+  ToyModelOptions const options;
+  Toy model(options);
+  Composer composer(model, CopyProposer(), GreedyVerifier());
+  Tokens context;
+  for (int turn = 0; turn < 5; ++turn) {
+    context.insert(context.end(), some_prompt.begin(), some_prompt.end());
+    Tokens const expected = decode_plainly(options, context, 30).tokens;
+    CHECK(text(composer.generate(some_prompt, {.max_new_tokens = 30})) == text(expected));
+    context.insert(context.end(), expected.begin(), expected.end());
+    CHECK(text(composer.sequence(id(0)).context()) == text(context));
+  }
+}
+
+TEST_CASE("an empty prompt goes on where the last turn ended") {
+  ToyModelOptions const options;
+  Toy model(options);
+  Composer composer(model, CopyProposer(), GreedyVerifier());
+  composer.generate(some_prompt, {.max_new_tokens = 20});
+  composer.generate({}, {.max_new_tokens = 20});
+  Tokens context = some_prompt;
+  Tokens const expected = decode_plainly(options, context, 40).tokens;
+  CHECK(text(composer.sequence(id(0)).context().subspan(some_prompt.size())) == text(expected));
+}
+
+TEST_CASE("a composer with nothing to do does nothing") {
+  WatchedModel model({});
+  Composer composer(model, NoProposer(), GreedyVerifier());
+  int emissions = 0;
+  auto const count = [&](Emission const&) { ++emissions; };
+  CHECK_FALSE(composer.step(count));
+  composer.run(count);
+  composer.remove(id(3));
+  composer.begin(id(3), some_prompt, {.max_new_tokens = 4});
+  composer.run(count);
+  int const before = emissions;
+  std::size_t const passes = model.passes;
+  CHECK_FALSE(composer.step(count));
+  CHECK(emissions == before);
+  CHECK(model.passes == passes);
+}
+
+TEST_CASE("an id that was removed begins afresh") {
+  ToyModelOptions const options{.order = 5};
+  WatchedModel model(options);
+  auto composer = drafting_right(model, options);
+  composer.begin(id(1), Tokens{7, 7, 7, 7, 7, 7}, {.max_new_tokens = 9});
+  composer.step(show_nothing);
+  composer.remove(id(1));
+  CHECK(model.held(id(1)).empty());
+  composer.begin(id(1), some_prompt, {.max_new_tokens = 9});
+  composer.run();
+  CHECK(text(composer.sequence(id(1)).generated()) == text(decode_plainly(options, some_prompt, 9).tokens));
+  CHECK(composer.sequence(id(1)).counters().generated == 9);
+}
+
+TEST_CASE("a prompt can be edited by cutting it back") {
+  ToyModelOptions const options{.order = 5};
+  WatchedModel model(options);
+  auto composer = drafting_right(model, options);
+  composer.begin(id(1), some_prompt, {.max_new_tokens = 9});
+  composer.step(show_nothing);
+  composer.truncate(id(1), 4);
+  CHECK(text(model.held(id(1))) == "3 1 4 1");
+  CHECK_FALSE(composer.step(show_nothing));
+  composer.begin(id(1), Tokens{8, 8}, {.max_new_tokens = 9});
+  composer.run();
+  CHECK(text(composer.sequence(id(1)).generated()) == text(decode_plainly(options, {3, 1, 4, 1, 8, 8}, 9).tokens));
+}
+
+TEST_CASE("a composer releases in the model what it fed, and nothing else") {
+  WatchedModel model({});
+  Segment const foreign{.sequence = id(5), .tokens = some_prompt, .rows = 0};
+  model.forward({&foreign, 1});
+  {
+    Composer composer(model, NoProposer(), GreedyVerifier());
+    for (std::size_t i = 0; i < 3; ++i) composer.begin(id(i), some_prompt, {.max_new_tokens = i});
+    composer.step(show_nothing);
+    CHECK(model.held(id(1)).size() == some_prompt.size());
+  }
+  for (std::size_t i = 0; i < 3; ++i) CHECK(model.held(id(i)).empty());
+  CHECK(model.held(id(5)).size() == some_prompt.size());
+}
+
+TEST_CASE("what a model holds under an id that is new to the composer is forgotten") {
+  ToyModelOptions const options{.order = 5};
+  WatchedModel model(options);
+  Tokens const foreign{7, 7, 7};
+  Segment const segment{.sequence = id(1), .tokens = foreign, .rows = 0};
+  model.forward({&segment, 1});
+  auto composer = drafting_right(model, options);
+  composer.begin(id(1), Tokens{3, 1}, {.max_new_tokens = 9});
+  composer.run();
+  CHECK(text(composer.sequence(id(1)).generated()) == text(decode_plainly(options, {3, 1}, 9).tokens));
+}
+
+TEST_CASE("a pass without rows may return an empty view") {
+  ToyModelOptions const options{.max_tokens = 3};
+  WatchedModel model(options);
+  Composer composer(model, NoProposer(), GreedyVerifier());
+  CHECK(text(composer.generate(some_prompt, {.max_new_tokens = 5})) ==
+        text(decode_plainly(options, some_prompt, 5).tokens));
+}
+
+TEST_CASE("logits may be of another type") {
+  ToyModelOptions const options{.vocabulary = 16, .order = 2};
+  copyspec::testing::ToyModel<double> model(options);
+  Composer composer(model, CopyProposer(), GreedyVerifier());
+  CHECK(text(composer.generate(some_prompt, {.max_new_tokens = 50})) ==
+        text(decode_plainly(options, some_prompt, 50).tokens));
+}
+
+TEST_CASE("a request that cannot be served is refused in words and changes nothing") {
+  ToyModelOptions const options{.vocabulary = 32, .context_limit = 40};
+  WatchedModel model(options);
+  auto composer = drafting_right(model, options);
+  Tokens const first(20, 1);
+  composer.begin(id(2), first, {.max_new_tokens = 10});
+  composer.run();
+  Tokens const context = copy(composer.sequence(id(2)).context());
+  Tokens const held = copy(model.held(id(2)));
+
+  auto const refusal = [&](std::size_t sequence, Tokens const& prompt) -> std::string {
+    try {
+      composer.begin(id(sequence), prompt);
+    } catch (copyspec::Error const& error) {
+      return error.what();
+    }
+    return "it was served";
+  };
+  auto const names = [](std::string const& message, std::initializer_list<char const*> parts) {
+    CAPTURE(message);
+    CHECK(message.find('\n') == std::string::npos);
+    for (char const* const part : parts) CHECK_MESSAGE(message.find(part) != std::string::npos, part);
+  };
+  names(refusal(4, {}), {"prompt", "empty"});
+  names(refusal(4, Tokens(40, 1)), {"prompt", "40", "context limit"});
+  names(refusal(2, Tokens(10, 1)), {"prompt", "10", "40", "30"});
+  names(refusal(2, {1, 2, 32, 4}), {"token 2", "32", "vocabulary"});
+  names(refusal(4, {1, -5}), {"token 1", "-5", "vocabulary"});
+
+  CHECK(text(composer.sequence(id(2)).context()) == text(context));
+  CHECK(composer.sequence(id(2)).status() == SequenceStatus::budget_spent);
+  CHECK(text(model.held(id(2))) == text(held));
+  bool told = false;
+  CHECK_FALSE(composer.step([&](Emission const&) { told = true; }));
+  CHECK_FALSE(told);
+  // The longest that fits.
+  CHECK(refusal(4, Tokens(39, 1)) == "it was served");
+  CHECK(refusal(2, Tokens(9, 1)) == "it was served");
+  composer.run();
+  CHECK(composer.sequence(id(2)).status() == SequenceStatus::context_full);
+  CHECK(composer.sequence(id(4)).generated().size() == 1);
+  names(refusal(4, {}), {"prompt of 0", "40"});
+}
+
+TEST_CASE("what a model throws comes through, and the sequences go on as if nothing had been") {
+  ToyModelOptions const options{.vocabulary = 16, .order = 2, .max_tokens = 8};
+  Tokens const expected = decode_plainly(options, some_prompt, 40).tokens;
+  for (std::size_t bad_call = 1; bad_call <= 16; ++bad_call) {
+    CAPTURE(bad_call);
+    WatchedModel model(options);
+    // Twice in a row, so that the pass without drafts that follows a refused one fails as well.
+    model.fails = [&](std::size_t call) { return call == bad_call || call == bad_call + 1; };
+    Composer composer(model, CopyProposer({.match_length = 1}), GreedyVerifier());
+    for (std::size_t i = 0; i < 2; ++i) composer.begin(id(i), some_prompt, {.max_new_tokens = 40});
+    std::size_t thrown = 0;
+    for (bool more = true; more;) {
+      SequenceCounters const before = composer.sequence(id(0)).counters();
+      try {
+        more = composer.step(show_nothing);
+      } catch (Refused const& refused) {
+        ++thrown;
+        CHECK(refused.call >= bad_call);
+        CHECK(refused.call <= bad_call + 1);
+        CHECK(composer.sequence(id(0)).counters().fed == before.fed);
+        CHECK(composer.sequence(id(0)).running());
+      }
+    }
+    CHECK(thrown >= 1);
+    CHECK(model.wrong == "");
+    for (std::size_t i = 0; i < 2; ++i) CHECK(text(composer.sequence(id(i)).generated()) == text(expected));
+  }
+}
+
+TEST_CASE("sequences go on after a model that failed could not be cut back at first") {
+  struct StubbornModel : Toy {
+    using Toy::Toy;
+    std::size_t bad_forward = 0;
+    std::size_t bad_truncate = 0;
+    LogitsView<float> forward(std::span<Segment const> batch) {
+      auto const rows = Toy::forward(batch);
+      if (--bad_forward == 0) throw Refused{};
+      return rows;
+    }
+    std::size_t truncate(SequenceId sequence, std::size_t length) {
+      bool const has_failed = bad_forward == 0 || bad_forward > 100;
+      if (has_failed && --bad_truncate == 0) throw Interrupted{};
+      return Toy::truncate(sequence, length);
+    }
+  };
+  ToyModelOptions const options{.order = 4};
+  for (std::size_t bad_forward = 1; bad_forward <= 4; ++bad_forward) {
+    for (std::size_t bad_truncate = 1; bad_truncate <= 8; ++bad_truncate) {
+      CAPTURE(bad_forward);
+      CAPTURE(bad_truncate);
+      StubbornModel model(options);
+      std::string wrong;
+      Composer composer(model, HostileProposer(HostileProposer::right_then_wrong, options, wrong), GreedyVerifier());
+      for (std::size_t i = 0; i < 3; ++i) composer.begin(id(i), some_prompt, {.max_new_tokens = 30});
+      model.bad_forward = bad_forward;
+      model.bad_truncate = bad_truncate;
+      std::size_t thrown = 0;
+      for (bool more = true; more;) {
+        try {
+          more = composer.step(show_nothing);
+        } catch (Interrupted const&) {
+          ++thrown;
+        }
+      }
+      CHECK(thrown == 1);
+      for (std::size_t i = 0; i < 3; ++i)
+        CHECK(text(composer.sequence(id(i)).generated()) == text(decode_plainly(options, some_prompt, 30).tokens));
+    }
+  }
+}
+
+TEST_CASE("a pass that is refused for its drafts is made again without them") {
+  ToyModelOptions const options;
+  WatchedModel model(options);
+  model.fails = [](std::size_t call) { return call == 2; };
+  auto composer = drafting_right(model, options);
+  composer.begin(id(0), some_prompt, {.max_new_tokens = 5, .max_draft_length = 1});
+  CHECK(composer.step(show_nothing));
+  CHECK(composer.sequence(id(0)).generated().size() == 2);
+  CHECK(composer.step(show_nothing));
+  CHECK(model.passes == 2);
+  CHECK(model.drafted == 1);
+  CHECK(composer.sequence(id(0)).generated().size() == 3);
+  CHECK_FALSE(composer.step(show_nothing));
+  CHECK(text(composer.sequence(id(0)).generated()) == text(decode_plainly(options, some_prompt, 5).tokens));
+}
+
+TEST_CASE("a refused draft costs one pass and is not counted") {
+  ToyModelOptions const options;
+  WatchedModel model(options);
+  model.fails = [](std::size_t call) { return call == 1; };
+  auto composer = drafting_right(model, options);
+  composer.begin(id(0), some_prompt, {.max_new_tokens = 20});
+  CHECK(composer.step(show_nothing));
+  SequenceCounters const& counters = composer.sequence(id(0)).counters();
+  CHECK(counters.passes == 1);
+  CHECK(counters.attempts == 0);
+  CHECK(counters.drafted == 0);
+  CHECK(counters.fed == some_prompt.size());
+  CHECK(counters.generated == 1);
+}
+
+namespace {
+
+// An engine whose memory is for all sequences together.
+class SmallModel {
+ public:
+  struct Full {};
+  SmallModel(ToyModelOptions const& options, std::size_t capacity) : toy_(options), capacity_(capacity) {}
+  [[nodiscard]] std::size_t vocabulary_size() const { return toy_.vocabulary_size(); }
+  [[nodiscard]] std::size_t max_tokens() const { return toy_.max_tokens(); }
+  [[nodiscard]] std::size_t context_limit() const { return toy_.context_limit(); }
+  LogitsView<float> forward(std::span<Segment const> batch) {
+    std::size_t total = 0;
+    for (std::size_t i = 0; i < 8; ++i) total += toy_.held(id(i)).size();
+    for (Segment const& segment : batch) total += segment.tokens.size();
+    if (total > capacity_) throw Full{};
+    return toy_.forward(batch);
+  }
+  std::size_t truncate(SequenceId sequence, std::size_t length) { return toy_.truncate(sequence, length); }
+
+ private:
+  Toy toy_;
+  std::size_t capacity_;
+};
+
+template <class Proposer>
+Tokens until_full(ToyModelOptions const& options, std::size_t capacity, Proposer proposer) {
+  SmallModel model(options, capacity);
+  Composer composer(model, std::move(proposer), GreedyVerifier());
+  composer.begin(id(0), some_prompt);
+  CHECK_THROWS_AS(composer.run(), SmallModel::Full);
+  CHECK_THROWS_AS(composer.run(), SmallModel::Full);
+  CHECK(composer.sequence(id(0)).running());
+  return copy(composer.sequence(id(0)).generated());
+}
+
+}  // namespace
+
+TEST_CASE("in an engine that runs full, copying gets exactly as far as plain decoding") {
+  ToyModelOptions options{.vocabulary = 12, .order = 2};
+  for (std::size_t capacity = 10; capacity < 60; ++capacity) {
+    CAPTURE(capacity);
+    options.seed = capacity;
+    Tokens const plain = until_full(options, capacity, NoProposer());
+    CHECK(plain.size() == capacity - some_prompt.size() + 1);
+    REQUIRE(text(until_full(options, capacity, always_right(options))) == text(plain));
+    REQUIRE(text(until_full(options, capacity, CopyProposer({.match_length = 1}))) == text(plain));
+  }
+}
+
+namespace {
+
+// A toy model that has lost its mind after so many tokens of a sequence.
+class PoisonedModel {
+ public:
+  PoisonedModel(ToyModelOptions const& options, std::map<SequenceId, std::size_t> bad_after, bool nan)
+      : toy_(options), bad_after_(std::move(bad_after)), nan_(nan) {}
+  [[nodiscard]] std::size_t vocabulary_size() const { return toy_.vocabulary_size(); }
+  [[nodiscard]] std::size_t max_tokens() const { return toy_.max_tokens(); }
+  [[nodiscard]] std::size_t context_limit() const { return toy_.context_limit(); }
+  LogitsView<float> forward(std::span<Segment const> batch) {
+    auto const rows = toy_.forward(batch);
+    rows_.assign(rows.data(), rows.data() + rows.rows() * rows.vocabulary());
+    std::size_t row = 0;
+    for (Segment const& segment : batch) {
+      for (std::size_t i = 0; i < segment.rows; ++i, ++row) {
+        auto const bad = bad_after_.find(segment.sequence);
+        if (bad == bad_after_.end() || toy_.held(segment.sequence).size() - segment.rows + i + 1 != bad->second)
+          continue;
+        auto const values = std::span<float>(rows_).subspan(row * vocabulary_size(), vocabulary_size());
+        if (nan_)
+          values[values.size() / 2] = std::numeric_limits<float>::quiet_NaN();
+        else
+          std::ranges::fill(values, -std::numeric_limits<float>::infinity());
+      }
+    }
+    return {rows_.data(), rows.rows(), rows.vocabulary()};
+  }
+  std::size_t truncate(SequenceId sequence, std::size_t length) { return toy_.truncate(sequence, length); }
+
+ private:
+  Toy toy_;
+  std::map<SequenceId, std::size_t> bad_after_;
+  bool nan_;
+  std::vector<float> rows_;
+};
+
+}  // namespace
+
+TEST_CASE("a row without a token ends its own sequence, with what was said before it") {
+  ToyModelOptions const options{.vocabulary = 16, .order = 2};
+  Tokens const expected = decode_plainly(options, some_prompt, 25).tokens;
+  for (std::size_t good = 0; good < 25; ++good) {
+    for (bool const nan : {false, true}) {
+      CAPTURE(good);
+      CAPTURE(nan);
+      PoisonedModel model(options, {{id(1), some_prompt.size() + good}}, nan);
+      Composer composer(model, always_right(options), GreedyVerifier());
+      for (std::size_t i = 0; i < 3; ++i)
+        composer.begin(id(i), some_prompt, {.max_new_tokens = 25, .max_draft_length = 2 + i});
+      Tokens shown;
+      SequenceStatus last = SequenceStatus::running;
+      composer.run([&](Emission const& emission) {
+        if (emission.sequence != id(1)) return;
+        shown.insert(shown.end(), emission.tokens.begin(), emission.tokens.end());
+        last = emission.status;
+      });
+      Tokens const before(expected.begin(), expected.begin() + static_cast<std::ptrdiff_t>(good));
+      CHECK(text(composer.sequence(id(1)).generated()) == text(before));
+      CHECK(composer.sequence(id(1)).status() == SequenceStatus::invalid_row);
+      CHECK(text(shown) == text(before));
+      CHECK(last == SequenceStatus::invalid_row);
+      CHECK(text(composer.sequence(id(0)).generated()) == text(expected));
+      CHECK(text(composer.sequence(id(2)).generated()) == text(expected));
+    }
+  }
+}
+
+TEST_CASE("the counters add up") {
+  for (std::uint64_t seed = 1; seed <= 200; ++seed) {
+    CAPTURE(seed);
+    Random random(seed);
+    ToyModelOptions const options{
+        .vocabulary = 16, .order = 2, .seed = seed, .max_tokens = random.any_of<std::size_t>({1, 4, 7, 100})};
+    WatchedModel model(options);
+    Composer composer(model, CopyProposer(any_copy_options(random)), GreedyVerifier());
+    std::size_t const budget = random.between(1, 60);
+    composer.generate(some_prompt, {.max_new_tokens = budget});
+    SequenceCounters const& counters = composer.sequence(id(0)).counters();
+    CHECK(counters.generated == budget);
+    CHECK(counters.fed == model.fed);
+    CHECK(counters.drafted == model.drafted);
+    CHECK(counters.passes + counters.chunks == model.passes);
+    // Every pass with rows adds one token of the model's own.
+    CHECK(counters.generated == counters.passes + counters.accepted);
+    CHECK(counters.fed == some_prompt.size() + budget - 1 + counters.drafted - counters.accepted);
+    CHECK(counters.accepted <= counters.drafted);
+    CHECK(counters.attempts <= counters.passes);
+    CHECK(counters.attempts <= counters.drafted);
+    CHECK((counters.attempts == 0) == (counters.drafted == 0));
+    CHECK(counters.chunks == (some_prompt.size() - 1) / options.max_tokens);
+    auto const sources = composer.sequence(id(0)).sources();
+    CHECK(static_cast<std::size_t>(std::ranges::count(sources, Source::copy)) == counters.accepted);
+  }
+}
+
+TEST_CASE("right drafts save the passes that they promise") {
+  ToyModelOptions const options;
+  WatchedModel model(options);
+  auto composer = drafting_right(model, options);
+  composer.generate(some_prompt, {.max_new_tokens = 40, .max_draft_length = 4});
+  CHECK(model.passes == 8);
+  CHECK(composer.sequence(id(0)).counters().accepted == 32);
+  CHECK(composer.sequence(id(0)).counters().attempts == 8);
+}
+
+TEST_CASE("a model with checkpoints is fed a bounded amount again for each draft that fails") {
+  for (std::size_t const interval : {2U, 4U, 16U}) {
+    CAPTURE(interval);
+    ToyModelOptions const options{.order = 4, .checkpoint_interval = interval};
+    WatchedModel model(options);
+    std::string wrong;
+    Composer composer(model, HostileProposer(HostileProposer::right_then_wrong, options, wrong), GreedyVerifier());
+    composer.generate(some_prompt, {.max_new_tokens = 200, .max_draft_length = 6});
+    CHECK(text(composer.sequence(id(0)).generated()) == text(decode_plainly(options, some_prompt, 200).tokens));
+    SequenceCounters const& counters = composer.sequence(id(0)).counters();
+    std::size_t const again = counters.fed - (some_prompt.size() + 199 + counters.drafted - counters.accepted);
+    CHECK(again > 0);
+    CHECK(again <= counters.attempts * (interval - 1));
+    CHECK(counters.fed == model.fed);
+    CHECK(model.wrong == "");
+    // A pass that feeds again what was lost still says one token.
+    CHECK(counters.passes == counters.generated - counters.accepted);
+    CHECK(counters.attempts >= counters.passes / 2);
+  }
+}
+
+TEST_CASE("every running sequence gets a token in every pass that has one for each") {
+  for (std::size_t const max_tokens : {5U, 6U, 9U, 40U}) {
+    CAPTURE(max_tokens);
+    ToyModelOptions const options{.vocabulary = 8, .order = 2, .max_tokens = max_tokens};
+    WatchedModel model(options);
+    auto composer = drafting_right(model, options);
+    for (std::size_t i = 0; i < 5; ++i) composer.begin(id(i), Tokens(1 + 20 * i, 1), {.max_new_tokens = 50 - 9 * i});
+    for (bool more = true; more;) {
+      std::size_t wanted = 0;
+      std::vector<SequenceId> running;
+      for (std::size_t i = 0; i < 5; ++i) {
+        if (!composer.sequence(id(i)).running()) continue;
+        running.push_back(id(i));
+        wanted += composer.sequence(id(i)).pending();
+      }
+      more = composer.step(show_nothing);
+      std::vector<SequenceId> served;
+      std::size_t fed = 0;
+      for (auto const& share : model.newest) {
+        served.push_back(share.sequence);
+        fed += share.tokens.size();
+      }
+      std::ranges::sort(served);
+      CHECK(served == running);
+      // And no room is left while there is something to feed.
+      CHECK(fed >= std::min(wanted, max_tokens));
+    }
+    CHECK(model.wrong == "");
+  }
+}
+
+TEST_CASE("sequences that wait for one token go before the chunks of prompts") {
+  ToyModelOptions const options{.max_tokens = 8};
+  WatchedModel model(options);
+  auto composer = drafting_right(model, options);
+  composer.begin(id(0), Tokens(100, 1), {.max_new_tokens = 9});
+  composer.begin(id(1), Tokens(1, 1), {.max_new_tokens = 30, .max_draft_length = 3});
+  for (int pass = 0; pass < 5; ++pass) {
+    composer.step(show_nothing);
+    REQUIRE(model.newest.size() == 2);
+    CHECK(model.newest[0].sequence == id(1));
+    CHECK(model.newest[0].tokens.size() == 4);
+    CHECK(model.newest[1].sequence == id(0));
+    CHECK(model.newest[1].tokens.size() == 4);
+  }
+}
+
+TEST_CASE("nobody starves in passes that do not have a token for each") {
+  for (std::size_t const max_tokens : {1U, 2U, 3U, 4U}) {
+    for (std::size_t const prompts : {0U, 1U, 3U, 5U}) {
+      CAPTURE(max_tokens);
+      CAPTURE(prompts);
+      ToyModelOptions const options{.vocabulary = 8, .order = 2, .max_tokens = max_tokens};
+      WatchedModel model(options);
+      auto composer = drafting_right(model, options);
+      // Some are fed long prompts while the others already speak.
+      for (std::size_t i = 0; i < 5; ++i)
+        composer.begin(id(i), Tokens(5 - i <= prompts ? 30 : 1, 1), {.max_new_tokens = 20 + i});
+      std::map<SequenceId, std::size_t> served;
+      std::size_t const turn = (5 + max_tokens - 1) / max_tokens;
+      for (std::size_t pass = 1; pass < 10000; ++pass) {
+        std::vector<SequenceId> running;
+        for (std::size_t i = 0; i < 5; ++i)
+          if (composer.sequence(id(i)).running()) running.push_back(id(i));
+        if (running.empty()) break;
+        composer.step(show_nothing);
+        for (auto const& share : model.newest) served[share.sequence] = pass;
+        for (SequenceId const sequence : running) REQUIRE(pass - served[sequence] < turn);
+      }
+      for (std::size_t i = 0; i < 5; ++i) CHECK(composer.sequence(id(i)).generated().size() == 20 + i);
+    }
+  }
+}
+
+namespace {
+
+// A toy model that counts its own allocations.
+class CountedModel {
+ public:
+  explicit CountedModel(ToyModelOptions const& options) : toy_(options) {}
+  std::size_t own_allocations = 0;
+  [[nodiscard]] std::size_t vocabulary_size() const { return toy_.vocabulary_size(); }
+  [[nodiscard]] std::size_t max_tokens() const { return toy_.max_tokens(); }
+  [[nodiscard]] std::size_t context_limit() const { return toy_.context_limit(); }
+  LogitsView<float> forward(std::span<Segment const> batch) {
+    std::size_t const before = allocations();
+    auto const rows = toy_.forward(batch);
+    own_allocations += allocations() - before;
+    return rows;
+  }
+  std::size_t truncate(SequenceId sequence, std::size_t length) {
+    std::size_t const before = allocations();
+    std::size_t const held = toy_.truncate(sequence, length);
+    own_allocations += allocations() - before;
+    return held;
+  }
+
+ private:
+  Toy toy_;
+};
+
+}  // namespace
+
+TEST_CASE("no pass allocates") {
+  CountedModel model({.vocabulary = 8, .order = 2, .max_tokens = 16, .checkpoint_interval = 4});
+  Composer composer(model, CopyProposer({.match_length = 2}), GreedyVerifier());
+  TurnOptions options{.max_new_tokens = 200};
+  options.stop.sequences = {{1, 2, 3, 4, 5, 6, 7}, Tokens(30, 1)};
+  for (int turn = 0; turn < 2; ++turn) {
+    for (std::size_t i = 0; i < 4; ++i) composer.begin(id(i), Tokens(1 + 10 * i, static_cast<Token>(i)), options);
+    std::size_t shown = 0;
+    std::size_t const before = allocations() - model.own_allocations;
+    composer.run([&](Emission const& emission) { shown += emission.tokens.size(); });
+    std::size_t const after = allocations() - model.own_allocations;
+    CHECK(after == before);
+    CHECK(shown > 0);
+    CHECK(composer.sequence(id(3)).counters().accepted > 0);
+  }
+}
+
+namespace {
+
+// Every look at it is one tick later.
+struct TickingClock {
+  using duration = std::chrono::duration<std::int64_t>;
+  using rep = duration::rep;
+  using period = duration::period;
+  using time_point = std::chrono::time_point<TickingClock>;
+  static inline std::int64_t ticks = 0;
+  static time_point now() { return time_point(duration(++ticks)); }
+};
+
+}  // namespace
+
+TEST_CASE("times are read from the clock that was given, once before and once after each piece of work") {
+  ToyModelOptions const options{.max_tokens = 4};
+  WatchedModel model(options);
+  TickingClock::ticks = 0;
+  Composer<WatchedModel, HostileProposer, GreedyVerifier, TickingClock> composer(model, always_right(options));
+  composer.begin(id(0), some_prompt, {.max_new_tokens = 12});
+  composer.run();
+  auto const& times = composer.times();
+  SequenceCounters const& counters = composer.sequence(id(0)).counters();
+  CHECK(times.forward.count() == static_cast<std::int64_t>(model.passes));
+  CHECK(times.verify.count() == static_cast<std::int64_t>(counters.passes));
+  CHECK(times.propose.count() == static_cast<std::int64_t>(counters.attempts));
+  CHECK(times.truncate.count() == 0);
+  composer.truncate(id(0), 3);
+  CHECK(times.truncate.count() == 1);
+  CHECK(TickingClock::ticks == 2 * (times.forward + times.verify + times.propose + times.truncate).count());
+}
+
+TEST_CASE("the time of a pass that fails is counted as well") {
+  ToyModelOptions const options;
+  WatchedModel model(options);
+  model.fails = [](std::size_t) { return true; };
+  TickingClock::ticks = 0;
+  Composer<WatchedModel, HostileProposer, GreedyVerifier, TickingClock> composer(model, always_right(options));
+  composer.begin(id(0), some_prompt);
+  CHECK_THROWS_AS(composer.run(), Refused);
+  CHECK(composer.times().forward.count() == 2);
+}

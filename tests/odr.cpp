@@ -1,0 +1,4 @@
+// SPDX-License-Identifier: MIT
+#include "every_header.hpp"
+
+int main() {}
