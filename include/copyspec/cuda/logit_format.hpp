@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include "host_device.hpp"
+
+namespace copyspec::inline v0::cuda {
+
+/// How a logit lies in memory.
+enum class LogitFormat : std::uint8_t {
+  float32,
+  float16,   ///< IEEE 754 binary16.
+  bfloat16,  ///< The upper half of a float32.
+};
+
+/// The format of a scalar type. Specialise it for a type of your own that lies in memory as one of the formats does;
+/// `greedy_verify.cuh` does so for `__half` and `__nv_bfloat16`.
+template <class Scalar>
+struct LogitFormatOf;
+template <>
+struct LogitFormatOf<float> {
+  static constexpr LogitFormat value = LogitFormat::float32;
+};
+
+/// Bytes of a logit.
+[[nodiscard]] COPYSPEC_HOST_DEVICE constexpr std::uint32_t scalar_bytes(LogitFormat format) noexcept {
+  return format == LogitFormat::float32 ? 4 : 2;
+}
+
+/// The float whose bits these are.
+[[nodiscard]] COPYSPEC_HOST_DEVICE inline float float_from_bits(std::uint32_t bits) noexcept {
+  float value = 0;
+  std::memcpy(&value, &bits, sizeof(value));
+  return value;
+}
+
+/// The bits of a float.
+[[nodiscard]] COPYSPEC_HOST_DEVICE inline std::uint32_t bits_of_float(float value) noexcept {
+  std::uint32_t bits = 0;
+  std::memcpy(&bits, &value, sizeof(bits));
+  return bits;
+}
+
+/// The value of a binary16, exactly.
+[[nodiscard]] COPYSPEC_HOST_DEVICE inline float float_from_half(std::uint32_t bits) noexcept {
+#if defined(__CUDA_ARCH__)
+  float value = 0;
+  asm("cvt.f32.f16 %0, %1;" : "=f"(value) : "h"(static_cast<std::uint16_t>(bits)));
+  return value;
+#else
+  // The exponent's bias is 112 less; the multiplication also gives subnormal numbers their exponent.
+  float const magnitude = float_from_bits((bits & 0x7FFFU) << 13U) * float_from_bits(0x77800000U);
+  std::uint32_t const special = (bits & 0x7C00U) == 0x7C00U ? 0x7F800000U : 0U;
+  return float_from_bits(bits_of_float(magnitude) | special | ((bits & 0x8000U) << 16U));
+#endif
+}
+
+/// Sixteen bytes of a row, as four words with the lower address in the lower bits.
+struct LogitVector {
+  std::uint32_t words[4];
+};
+
+/// How many logits lie in a `LogitVector`.
+[[nodiscard]] COPYSPEC_HOST_DEVICE constexpr std::uint32_t vector_length(LogitFormat format) noexcept {
+  return 16 / scalar_bytes(format);
+}
+
+/// The logit at `index` < `vector_length(format)`. Free of branches where `index` is a constant.
+template <LogitFormat format>
+[[nodiscard]] COPYSPEC_HOST_DEVICE inline float logit_at(LogitVector const& vector, std::uint32_t index) noexcept {
+  if constexpr (format == LogitFormat::float32) {
+    return float_from_bits(vector.words[index]);
+  } else {
+    std::uint32_t const word = vector.words[index / 2];
+    if constexpr (format == LogitFormat::bfloat16)
+      return float_from_bits(index % 2 == 0 ? word << 16U : word & 0xFFFF0000U);
+    else
+      return float_from_half(index % 2 == 0 ? word & 0xFFFFU : word >> 16U);
+  }
+}
+
+/// The logit at `index` of a row that begins at `row`.
+template <LogitFormat format>
+[[nodiscard]] COPYSPEC_HOST_DEVICE inline float logit_in_row(unsigned char const* row, std::size_t index) noexcept {
+  if constexpr (format == LogitFormat::float32) {
+    std::uint32_t bits = 0;
+    std::memcpy(&bits, row + index * 4, 4);
+    return float_from_bits(bits);
+  } else {
+    std::uint16_t bits = 0;
+    std::memcpy(&bits, row + index * 2, 2);
+    if constexpr (format == LogitFormat::bfloat16)
+      return float_from_bits(static_cast<std::uint32_t>(bits) << 16U);
+    else
+      return float_from_half(bits);
+  }
+}
+
+}  // namespace copyspec::inline v0::cuda

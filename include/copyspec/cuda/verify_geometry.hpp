@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "draft_batch.hpp"
+#include "logit_format.hpp"
+
+namespace copyspec::inline v0::cuda {
+
+/// Whether rows behind a draft token that turned out wrong are left unread where that is known in time. What is decided
+/// does not depend on it.
+enum class RowSkipping : std::uint8_t {
+  automatic,  ///< If the work items do not all fit on the device at once, so that some begin after others have ended.
+  never,
+  always,
+};
+
+/// How the work is divided. What is decided does not depend on it.
+struct VerifyOptions {
+  std::uint32_t tile = 0;  ///< Logits of a row that one work item reads, rounded up to whole vectors; 0: by the device.
+  RowSkipping skipping = RowSkipping::automatic;
+};
+
+/// The division that a launch has come to.
+struct VerifyGeometry {
+  std::uint32_t tile = 0;   ///< Logits; a multiple of `vector_length(format)`, so that all tiles are aligned alike.
+  std::uint32_t tiles = 0;  ///< Of a row.
+  bool skipping = false;
+};
+
+/// Divides rows of `vocabulary` >= 1 logits for a device of `processors` >= 1 multiprocessors.
+///
+/// Few rows are cut into two tiles a processor, so that one request uses the whole device; many into tiles of 32 KiB,
+/// long enough to make what a work item costs by itself small, short enough to leave no long tail.
+[[nodiscard]] inline VerifyGeometry verify_geometry(LogitFormat format, std::uint32_t vocabulary,
+                                                    VerifyLimits const& limits, std::uint32_t processors,
+                                                    VerifyOptions const& options = {}) noexcept {
+  constexpr std::uint64_t shortest_bytes = 2048;
+  constexpr std::uint64_t longest_bytes = 32768;
+  constexpr std::uint64_t items_at_once = 8;  // of 256 threads each, on a processor that holds 2048
+
+  std::uint64_t const rows = std::uint64_t{limits.max_requests} * (std::uint64_t{limits.max_draft_length} + 1);
+  std::uint64_t const row_bytes = std::uint64_t{vocabulary} * scalar_bytes(format);
+  std::uint64_t const wanted =
+      std::clamp(rows * row_bytes / (2 * std::uint64_t{processors}), shortest_bytes, longest_bytes);
+  std::uint64_t const even = (row_bytes + wanted - 1) / wanted;
+  std::uint64_t const vector = vector_length(format);
+  std::uint64_t const tile = options.tile > 0 ? options.tile : (vocabulary + even - 1) / even;
+  VerifyGeometry geometry;
+  geometry.tile =
+      static_cast<std::uint32_t>(std::min((tile + vector - 1) / vector, (vocabulary + vector - 1) / vector) * vector);
+  geometry.tiles = (vocabulary - 1) / geometry.tile + 1;
+  geometry.skipping =
+      options.skipping == RowSkipping::always ||
+      (options.skipping == RowSkipping::automatic && rows * geometry.tiles > items_at_once * std::uint64_t{processors});
+  return geometry;
+}
+
+}  // namespace copyspec::inline v0::cuda
