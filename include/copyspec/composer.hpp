@@ -10,8 +10,11 @@
 
 #include "assert.hpp"
 #include "draft.hpp"
-#include "model.hpp"
+#include "engine.hpp"
+#include "judges.hpp"
 #include "pass_times.hpp"
+#include "pass_verifier.hpp"
+#include "recovery.hpp"
 #include "sequence.hpp"
 #include "stop.hpp"
 #include "token.hpp"
@@ -21,7 +24,8 @@
 namespace copyspec::inline v0 {
 
 /// Drives a model for one sequence or many: drafts, one pass for all that are running, verdicts, cache cut back. A thin
-/// loop over `Sequence`; every sequence has its own copy of the proposer and the verifier.
+/// loop over `Sequence`; every sequence has its own copy of the proposer and the verifier. With a `PassVerifier`, which
+/// rows in device memory (`DeviceModel`) need, there is one verifier for all.
 ///
 /// Each pass first serves the sequences that wait for one token, then chunks of prompts, within the model's
 /// `max_tokens()`. What is generated does not depend on the drafts, nor on which other sequences run.
@@ -32,15 +36,15 @@ namespace copyspec::inline v0 {
 /// them, so copying never fails where plain decoding would not.
 /// Allocation: in `begin` only, given a proposer with `reserve`. Threads: one call at a time.
 /// Lifetime: the model is borrowed and must outlive the composer, which releases what it fed when it is destroyed.
-template <Model M, DraftProposer Proposer, class Verifier, class Clock = std::chrono::steady_clock>
-  requires AcceptanceVerifier<Verifier, typename LogitsOf<M>::Scalar>
+template <Engine M, DraftProposer Proposer, class Verifier, class Clock = std::chrono::steady_clock>
+  requires SequenceVerifier<Verifier, LogitsOf<M>> || PassVerifier<Verifier, LogitsOf<M>>
 class Composer {
  public:
   using Times = PassTimes<Clock>;
 
-  /// Copies of `proposer` and `verifier` serve each sequence that is begun.
+  /// Copies of `proposer`, and of a `verifier` of sequences, serve each sequence that is begun.
   explicit Composer(M& model, Proposer proposer = Proposer(), Verifier verifier = Verifier())
-      : model_(&model), proposer_(std::move(proposer)), verifier_(std::move(verifier)) {}
+      : model_(&model), proposer_(std::move(proposer)), judges_(std::move(verifier)) {}
 
   Composer(Composer const&) = delete;
   Composer& operator=(Composer const&) = delete;
@@ -57,10 +61,12 @@ class Composer {
     check_prompt(prompt, slot == nullptr ? 0 : slot->sequence.length(), *model_);
     if (slot == nullptr) {
       model_->truncate(id, 0);
-      slots_.push_back({Sequence(id, model_->context_limit()), proposer_, verifier_, {}});
+      slots_.push_back({Sequence(id, model_->context_limit()), proposer_, judges_.begin_sequence(), {}});
       slot = &slots_.back();
       scheduled_.reserve(slots_.size());
       batch_.reserve(slots_.size());
+      trials_.reserve(slots_.size());
+      judges_.reserve(slots_.size());
     }
     slot->sequence.begin(prompt, options.max_new_tokens);
     slot->options = std::move(options);
@@ -132,7 +138,7 @@ class Composer {
   struct Slot {
     Sequence sequence;
     Proposer proposer;
-    Verifier verifier;
+    typename Judges<Verifier, Rows>::Own verifier;
     TurnOptions options;
     std::size_t streamed = 0;  // tokens of this turn that were emitted
     bool open = false;         // the turn's last emission is still to come
@@ -157,16 +163,7 @@ class Composer {
 
   template <class Action>
   void recovering(Action&& action) {
-#if defined(__cpp_exceptions)
-    try {
-      action();
-    } catch (...) {
-      abandon();
-      throw;
-    }
-#else
-    action();
-#endif
+    with_recovery(action, [this] { abandon(); });
   }
 
   [[nodiscard]] Rows forward() {
@@ -202,6 +199,7 @@ class Composer {
   void plan(bool with_drafts) {
     scheduled_.clear();
     batch_.clear();
+    trials_.clear();
     drafting_ = false;
     std::size_t left = model_->max_tokens();
     std::size_t waiting = 0;
@@ -227,6 +225,8 @@ class Composer {
         std::size_t const drafted = with_drafts ? draft(slot, allowance) : 0;
         scheduled_.push_back(index);
         batch_.push_back(slot.sequence.next(drafted, allowance));
+        if (batch_.back().rows > 0)
+          trials_.push_back({slot.sequence.id(), slot.sequence.tokens(), slot.sequence.length()});
         drafting_ = drafting_ || drafted > 0;
         left -= batch_.back().tokens.size();
         --waiting;
@@ -250,21 +250,20 @@ class Composer {
   void judge(Rows rows, Stop& stop) {
     recovering([&] {
       std::size_t first = 0;
+      std::size_t trial = 0;
       for (std::size_t i = 0; i < scheduled_.size(); ++i) {
         Slot& slot = slots_[scheduled_[i]];
         Sequence& sequence = slot.sequence;
-        std::size_t const count = batch_[i].rows;
-        if (count == 0) {
+        if (batch_[i].rows == 0) {
           sequence.advance();
           continue;
         }
-        Verdict const verdict = timed<Clock>(times_.verify, [&] {
-          return slot.verifier.verify(rows.subview(first, count), sequence.tokens(), sequence.length());
-        });
+        Verdict const verdict =
+            timed<Clock>(times_.verify, [&] { return judges_.verdict(slot.verifier, rows, trials_, trial++, first); });
         sequence.accept(verdict, [&](std::span<Token const> generated) {
           return slot.options.stop(generated) | stop(sequence.id(), generated);
         });
-        first += count;
+        first += batch_[i].rows;
       }
     });
     for (std::size_t const index : scheduled_) settle(slots_[index]);
@@ -288,10 +287,11 @@ class Composer {
 
   M* model_;
   Proposer proposer_;
-  Verifier verifier_;
+  Judges<Verifier, Rows> judges_;
   std::vector<Slot> slots_;
   std::vector<std::size_t> scheduled_;  // slots in the pass under way, in batch order
   std::vector<Segment> batch_;
+  std::vector<Trial> trials_;  // of the segments with rows, in batch order
   std::size_t first_ = 0;
   bool drafting_ = false;
   Times times_;

@@ -2,26 +2,11 @@
 #pragma once
 
 #include <concepts>
-#include <cstddef>
-#include <span>
-#include <utility>
 
+#include "engine.hpp"
 #include "logits.hpp"
-#include "token.hpp"
 
 namespace copyspec::inline v0 {
-
-/// One sequence's share of a pass: `tokens` are fed after the tokens that the model already holds of `sequence`, and
-/// a row of logits is wanted after each of the last `rows` of them (0 <= rows <= tokens.size()).
-struct Segment {
-  SequenceId sequence{};
-  std::span<Token const> tokens;
-  std::size_t rows = 0;
-};
-
-/// The view that a model's `forward` returns.
-template <class M>
-using LogitsOf = decltype(std::declval<M&>().forward(std::declval<std::span<Segment const>>()));
 
 /// A language model with batched logits: many sequences of different lengths in one pass, rows only where asked.
 ///
@@ -54,13 +39,6 @@ using LogitsOf = decltype(std::declval<M&>().forward(std::declval<std::span<Segm
 /// Lifetime: the view is valid until the next call of either function. Tokens are read during the call only.
 /// Threads: one call at a time.
 template <class M>
-concept Model = requires(M& model, M const& constant, std::span<Segment const> batch, SequenceId sequence,
-                         std::size_t length) {
-  { constant.vocabulary_size() } -> std::convertible_to<std::size_t>;
-  { constant.max_tokens() } -> std::convertible_to<std::size_t>;
-  { constant.context_limit() } -> std::convertible_to<std::size_t>;
-  { model.forward(batch) } -> std::same_as<LogitsView<typename LogitsOf<M>::Scalar>>;
-  { model.truncate(sequence, length) } -> std::convertible_to<std::size_t>;
-};
+concept Model = Engine<M> && std::same_as<LogitsOf<M>, LogitsView<typename LogitsOf<M>::Scalar>>;
 
 }  // namespace copyspec::inline v0

@@ -7,8 +7,8 @@
 #include <span>
 #include <string>
 
+#include "engine.hpp"
 #include "error.hpp"
-#include "model.hpp"
 #include "sequence.hpp"
 #include "stop.hpp"
 #include "token.hpp"
@@ -33,14 +33,14 @@ struct Emission {
 };
 
 /// Whether `model` knows `token`.
-template <Model M>
+template <Engine M>
 [[nodiscard]] bool in_vocabulary(Token token, M const& model) {
   return token >= 0 && static_cast<std::size_t>(token) < model.vocabulary_size();
 }
 
 /// Throws `Error`, which says what is wrong and where, unless `model` can answer `prompt` behind a context of `length`
 /// tokens. O(prompt).
-template <Model M>
+template <Engine M>
 void check_prompt(std::span<Token const> prompt, std::size_t length, M const& model) {
   std::size_t const limit = model.context_limit();
   if (length + prompt.size() == 0) raise("the prompt is empty: there is nothing to continue");
