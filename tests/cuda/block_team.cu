@@ -14,16 +14,19 @@ using copyspec::cuda::float_from_half;
 
 namespace {
 
+// Without padding, of which a copy would read what nobody wrote.
 struct Seen {
+  std::uint32_t block;
   std::uint32_t size;
   std::uint32_t any;
   std::uint32_t none;
   std::uint32_t told[2];
   std::uint32_t last;
+  std::uint32_t sum;
   BestWord greatest;
   BestWord maximum;
-  std::uint32_t sum;
 };
+static_assert(sizeof(Seen) == 8 * sizeof(std::uint32_t) + 2 * sizeof(BestWord));
 
 template <std::uint32_t threads>
 __global__ void use_team(BestWord const* words, BestWord* shared, std::uint32_t* counter, Seen* seen) {
@@ -34,6 +37,7 @@ __global__ void use_team(BestWord const* words, BestWord* shared, std::uint32_t*
   auto* const places = static_cast<std::uint32_t*>(team.scratch());
   team.each([&](std::uint32_t thread) { places[(thread + 1) % threads] = thread; });
   Seen found{};
+  found.block = blockIdx.x;
   found.size = team.size();
   found.sum = team.lead([&] {
     std::uint32_t sum = 0;
@@ -69,7 +73,9 @@ void check_team() {
                                                                             output.data());
     check(cudaGetLastError());
     std::uint32_t last = 0;
+    std::uint32_t block = 0;
     for (Seen const& seen : output.download()) {
+      REQUIRE(seen.block == block++);
       REQUIRE(seen.size == threads);
       REQUIRE(seen.sum == threads * (threads - 1) / 2);
       REQUIRE(seen.any == 1);

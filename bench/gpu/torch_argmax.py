@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: MIT
+"""Measures torch.argmax and the comparison with the drafts that follows it; prints JSON.
+
+The shapes, the replayed graphs and the counting are those of verify.cu.
+"""
+
+import json
+import statistics
+
+import torch
+
+DRAFTED = 10
+STREAMED_BYTES = 256 << 20
+HOT_CALLS = 50
+
+
+def best_tokens(rows, vocabulary):
+    return (torch.arange(rows, dtype=torch.int64) * 7919 + 13) % vocabulary
+
+
+def make_workload(requests, drafted, accepted, vocabulary, dtype, copies):
+    rows = requests * (drafted + 1)
+    best = best_tokens(rows, vocabulary)
+    logits = torch.randn(copies, rows, vocabulary, device="cuda", dtype=dtype)
+    logits[:, torch.arange(rows), best] = 40.0
+    right = best.view(requests, drafted + 1)[:, :drafted]
+    wrong = (right + 1) % vocabulary
+    drafts = torch.where(torch.arange(drafted) < accepted, right, wrong).cuda()
+    return logits, drafts
+
+
+def verify(logits, drafts):
+    """Accepted length and next token of every request, from all rows."""
+    requests, drafted = drafts.shape
+    tokens = torch.argmax(logits, dim=-1).view(requests, drafted + 1)
+    accepted = (tokens[:, :drafted] == drafts).to(torch.int32).cumprod(dim=1).sum(dim=1)
+    return accepted, tokens.gather(1, accepted.view(-1, 1))
+
+
+def count_launches(function):
+    function()
+    torch.cuda.synchronize()
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
+        function()
+        torch.cuda.synchronize()
+    return sum(1 for event in profile.events() if event.device_type == torch.autograd.DeviceType.CUDA)
+
+
+def measure(calls, call):
+    side = torch.cuda.Stream()
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):
+        call(0)
+    torch.cuda.current_stream().wait_stream(side)
+    torch.cuda.synchronize()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        kept = [call(index) for index in range(calls)]
+    begin = torch.cuda.Event(enable_timing=True)
+    end = torch.cuda.Event(enable_timing=True)
+    means = []
+    for replay in range(24):
+        begin.record()
+        graph.replay()
+        end.record()
+        end.synchronize()
+        if replay >= 3:
+            means.append(1000.0 * begin.elapsed_time(end) / calls)
+    del kept
+    return statistics.median(means), min(means)
+
+
+def measure_shape(records, requests, drafted, accepted, vocabulary, dtype, scalar):
+    rows = requests * (drafted + 1)
+    size = rows * vocabulary * dtype.itemsize
+    copies = max(2, -(-STREAMED_BYTES // size))
+    logits, drafts = make_workload(requests, drafted, accepted, vocabulary, dtype, copies)
+    found, _ = verify(logits[0], drafts)
+    if not bool((found == accepted).all()):
+        raise RuntimeError("torch.argmax accepted something else")
+    launches = count_launches(lambda: verify(logits[0], drafts))
+    for cache, calls, call in (
+        ("hot", HOT_CALLS, lambda index: verify(logits[0], drafts)),
+        # A graph of thousands of calls takes longer to build than it is worth.
+        ("streamed", min(copies, 256), lambda index: verify(logits[index % copies], drafts)),
+    ):
+        median, fastest = measure(calls, call)
+        records.append(
+            {
+                "what": "torch",
+                "rows": rows,
+                "requests": requests,
+                "drafted": drafted,
+                "accepted": accepted,
+                "vocabulary": vocabulary,
+                "scalar": scalar,
+                "cache": cache,
+                "bytes": size,
+                "microseconds": median,
+                "fastest": fastest,
+                "launches": launches,
+            }
+        )
+
+
+def main():
+    records = []
+    for vocabulary in (32000, 128256, 151936):
+        for requests in (0, 1, 8, 64):
+            for accepted in (0, 3, 10):
+                drafted = DRAFTED if requests else 0
+                if accepted > drafted:
+                    continue
+                for dtype, scalar in ((torch.bfloat16, "bf16"), (torch.float32, "fp32")):
+                    measure_shape(records, max(requests, 1), drafted, accepted, vocabulary, dtype, scalar)
+                    torch.cuda.empty_cache()
+    print(json.dumps({"torch": torch.__version__, "records": records}))
+
+
+if __name__ == "__main__":
+    main()
