@@ -22,8 +22,9 @@ struct HostRun {
   copyspec::cuda::VerifyOptions options = {};
   std::uint32_t processors = 4;
   std::uint32_t team_size = 8;
-  std::uint32_t order = 0;    // 0: as on a device; else the seed of a shuffle
-  std::uint32_t threads = 1;  // of the host
+  std::uint32_t order = 0;                           // 0: as on a device; else the seed of a shuffle
+  std::uint32_t threads = 1;                         // of the host
+  std::vector<copyspec::cuda::WorkItem> first = {};  // before all others
 };
 
 /// What a run leaves behind.
@@ -65,6 +66,13 @@ template <class Scalar>
       for (std::uint32_t tile = 0; tile < job.geometry.tiles; ++tile) items.push_back({tile, request, row});
   std::mt19937 random(run.order);
   if (run.order != 0) std::shuffle(items.begin(), items.end(), random);
+  auto const is_first = [&](WorkItem const& item) {
+    return std::ranges::any_of(run.first, [&](WorkItem const& other) {
+      return item.tile == other.tile && item.request == other.request && item.row == other.row;
+    });
+  };
+  std::erase_if(items, is_first);
+  items.insert(items.begin(), run.first.begin(), run.first.end());
 
   std::atomic<std::size_t> next = 0;
   std::atomic<std::size_t> vectors_read = 0;

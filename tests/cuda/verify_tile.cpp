@@ -242,6 +242,28 @@ TEST_CASE("rows behind a wrong draft token are left unread, and only those") {
   CHECK(host_verify(batch, skipping).vectors_read == (2 + 3 + 3 + 4) * row_vectors);
 }
 
+TEST_CASE("what is known of a row is known to the rows behind it, whatever has been read of it") {
+  // Two tiles a row, three rows, the first draft token wrong, the second what half of its row says.
+  Batch<float> batch;
+  batch.limits = {.max_requests = 1, .max_draft_length = 2};
+  batch.request_count = 1;
+  batch.vocabulary = 32;
+  batch.stride = 32;
+  batch.row_count = 3;
+  batch.logits.assign(3 * 32, 0.0F);
+  batch.offsets = {0, 2};
+  batch.tokens = {1, 0};
+  constexpr std::size_t tile_vectors = 4;
+  HostRun run{.options = {.tile = 16, .skipping = RowSkipping::always}};
+  // One tile of a dead row is enough to know that the next row is dead.
+  run.first = {{0, 0, 0}, {1, 0, 0}, {0, 0, 1}, {0, 0, 2}, {1, 0, 2}};
+  CHECK(host_verify(batch, run).vectors_read == 2 * tile_vectors);
+  // What was read of a row before it was dead decides nothing.
+  run.first = {{0, 0, 1}, {0, 0, 0}, {1, 0, 0}, {1, 0, 1}, {0, 0, 2}, {1, 0, 2}};
+  CHECK(host_verify(batch, run).vectors_read == 3 * tile_vectors);
+  CHECK(host_verify(batch, run).verdicts == expected_verdicts(batch));
+}
+
 TEST_CASE("what dead rows hold does not matter") {
   Random random(7);
   for (int round = 0; round < 100; ++round) {

@@ -34,6 +34,7 @@ class BlockTeam {
     return __syncthreads_or(function(threadIdx.x) ? 1 : 0) != 0;
   }
 
+  // Two of these in a row would need a barrier between them, which every other step has.
   template <class Function>
   [[nodiscard]] __device__ BestWord greatest(Function&& function) {
     BestWord word = within_warp(function(threadIdx.x));

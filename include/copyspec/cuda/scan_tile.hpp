@@ -42,8 +42,12 @@ template <LogitFormat format, class Score, class Team>
       loaded[i] = team.vector(vector + std::size_t{next + i * team.size()} * 16);
     for (std::uint32_t i = 0; i < batch; ++i) offer_vector(loaded[i], body + (next + i * team.size()) * length);
   }
-  for (; next < vectors; next += team.size())
-    offer_vector(team.vector(vector + std::size_t{next} * 16), body + next * length);
+  // Fewer are left than a batch, but they too are under way at the same time.
+  LogitVector loaded[batch - 1];
+  for (std::uint32_t i = 0; i < batch - 1; ++i)
+    if (next + i * team.size() < vectors) loaded[i] = team.vector(vector + std::size_t{next + i * team.size()} * 16);
+  for (std::uint32_t i = 0; i < batch - 1; ++i)
+    if (next + i * team.size() < vectors) offer_vector(loaded[i], body + (next + i * team.size()) * length);
   offer_range(body + vectors * length, end);
   return best.word();
 }
