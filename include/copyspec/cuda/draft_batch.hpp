@@ -28,7 +28,7 @@ struct VerifyLimits {
 struct DraftBatchView {
   /// [1]: how many requests there are, at most `limits.max_requests`. Null: as many as that.
   std::int32_t const* request_count = nullptr;
-  /// [max_requests + 1], of which the first `request_count + 1` are read.
+  /// [max_requests + 1], of which the first `request_count + 1` matter.
   std::int32_t const* offsets = nullptr;
   /// [token_capacity]
   Token const* tokens = nullptr;
@@ -52,6 +52,9 @@ struct RequestShape {
 [[nodiscard]] COPYSPEC_HOST_DEVICE inline RequestShape shape_of(DraftBatchView const& batch, std::uint32_t request,
                                                                 std::uint64_t row_count) noexcept {
   RequestShape shape;
+  // Before the count is known, so that one latency covers both.
+  std::int64_t const begin = batch.offsets[request];
+  std::int64_t const end = batch.offsets[request + 1];
   std::uint32_t count = batch.limits.max_requests;
   if (batch.request_count != nullptr) {
     // A negative count becomes one that is too great.
@@ -64,8 +67,6 @@ struct RequestShape {
   }
   if (request >= count) return shape;
   shape.present = true;
-  std::int64_t const begin = batch.offsets[request];
-  std::int64_t const end = batch.offsets[request + 1];
   std::int64_t const length = end - begin;
   if (begin < 0 || length < 0 || length > static_cast<std::int64_t>(batch.limits.max_draft_length) ||
       end > static_cast<std::int64_t>(batch.token_capacity) || static_cast<std::uint64_t>(end) + request >= row_count) {
