@@ -58,15 +58,15 @@ fi
 nvidia-smi >"$out/nvidia-smi.log" 2>&1
 
 # What no device needs is left out: no other library is then needed either.
-step configure 30 cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DCOPYSPEC_CUDA=ON \
+step configure 20 cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DCOPYSPEC_CUDA=ON \
   "-DCMAKE_CUDA_ARCHITECTURES=${capability/./}-real" -DCOPYSPEC_BUILD_TESTS=OFF -DCOPYSPEC_BUILD_EXAMPLES=OFF \
   -DCOPYSPEC_BUILD_BENCH=OFF -DCOPYSPEC_BUILD_GPU=ON -DCOPYSPEC_INSTALL=OFF &&
-  step build 120 cmake --build "$build" || exit 1
+  step build 100 cmake --build "$build" || exit 1
 tests=$build/bin/copyspec-gpu-tests
 
 # All tests, among them capture and replay, and the ten thousand repeats with poisoned outputs.
 step tests 60 "$tests" --duration=true
-step example 20 "$build/bin/device_quick_start"
+step example 10 "$build/bin/device_quick_start"
 
 sanitizer=$(command -v compute-sanitizer || true)
 for tool in memcheck initcheck synccheck; do
@@ -74,7 +74,7 @@ for tool in memcheck initcheck synccheck; do
     skip "$tool" "compute-sanitizer is not installed"
     continue
   fi
-  step "$tool" 60 "$sanitizer" --tool "$tool" --error-exitcode 9 "$tests" \
+  step "$tool" 75 "$sanitizer" --tool "$tool" --error-exitcode 9 "$tests" \
     '--test-case-exclude=stress*,vocabularies*,what a launch cannot do*'
 done
 
@@ -90,6 +90,6 @@ if "$python" -c 'import torch, sys; sys.exit(not torch.cuda.is_available())' 2>/
 else
   skip torch "PyTorch with CUDA is not installed"
 fi
-step report 20 "$python" bench/gpu/report.py "$out"
+step report 10 "$python" bench/gpu/report.py "$out"
 [[ -f $out/table.md ]] && cat "$out/table.md"
 exit "$failed"
