@@ -5,6 +5,7 @@
 #include "composer.hpp"
 #include "copy_proposer.hpp"
 #include "draft.hpp"
+#include "draft_length.hpp"
 #include "error.hpp"
 #include "greedy_verifier.hpp"
 #include "logits.hpp"
