@@ -28,8 +28,8 @@ namespace copyspec::inline v0 {
 ///
 /// Failure: `begin` throws `Error` for a request that cannot be served and leaves everything as it was. What the
 /// model, the verifier or a callback throws passes through; every sequence is then as it was before the pass, or after
-/// it if its verdict had been taken, and goes on with the next `step`, or ends with `truncate`. A pass with drafts that the model refuses is tried again without
-/// them, so copying never fails where plain decoding would not.
+/// it if its verdict had been taken, and goes on with the next `step`, or ends with `truncate`. A pass with drafts that
+/// the model refuses is tried again without them, so copying never fails where plain decoding would not.
 /// Allocation: in `begin` only, given a proposer with `reserve`. Threads: one call at a time.
 /// Lifetime: the model is borrowed and must outlive the composer, which releases what it fed when it is destroyed.
 template <Model M, DraftProposer Proposer, class Verifier, class Clock = std::chrono::steady_clock>
@@ -38,7 +38,7 @@ class Composer {
  public:
   using Times = PassTimes<Clock>;
 
-  /// Copies of `proposer` and `verifier` serve each sequence that is begun.
+  /// Copies of `proposer` and `verifier` serve each sequence that is begun; `proposer` itself hears of the passes.
   explicit Composer(M& model, Proposer proposer = Proposer(), Verifier verifier = Verifier())
       : model_(&model), proposer_(std::move(proposer)), verifier_(std::move(verifier)) {}
 
@@ -75,8 +75,8 @@ class Composer {
   /// ended. Returns whether any is still running. Callbacks must not begin, cut back or remove sequences.
   template <class OnTokens, StopPredicate Stop = NeverStop>
   bool step(OnTokens&& on_tokens, Stop&& stop = Stop()) {
-    LogitsOf<M> const rows = forward();
-    judge(rows, stop);
+    judge(forward(), stop);
+    report();
     for (Slot& slot : slots_) emit(slot, on_tokens);
     return std::ranges::any_of(slots_, [](Slot const& slot) { return slot.sequence.running(); });
   }
@@ -155,45 +155,36 @@ class Composer {
     for (std::size_t const index : scheduled_) settle(slots_[index]);
   }
 
+  // Returns whether `action` did not throw. If it did, the pass is abandoned, and the exception goes on if it `must`.
   template <class Action>
-  void recovering(Action&& action) {
+  bool recovering(Action&& action, [[maybe_unused]] bool must = true) {
 #if defined(__cpp_exceptions)
     try {
       action();
     } catch (...) {
       abandon();
-      throw;
+      if (must) throw;
+      return false;
     }
 #else
     action();
 #endif
+    return true;
   }
 
   [[nodiscard]] Rows forward() {
     Rows rows;
     for (bool const with_drafts : {true, false}) {
       recovering([&] { plan(with_drafts); });
-      if (batch_.empty()) break;
-#if defined(__cpp_exceptions)
-      if (drafting_) {
-        try {
-          rows = pass();
-          break;
-        } catch (...) {
-          abandon();
-          continue;
-        }
-      }
-#endif
-      recovering([&] { rows = pass(); });
-      break;
+      if (batch_.empty() || recovering([&] { rows = pass(); }, !drafting_)) break;
     }
     return rows;
   }
 
   [[nodiscard]] Rows pass() {
-    Rows const rows = timed<Clock>(times_.forward, [&] { return Rows(model_->forward(std::span<Segment const>(batch_))); });
-    COPYSPEC_ASSERT(rows.rows() == 0 || rows.vocabulary() == model_->vocabulary_size(), "rows as long as the vocabulary");
+    std::span<Segment const> const batch = batch_;
+    Rows const rows = timed<Clock>(times_.forward, [&] { return Rows(model_->forward(batch)); });
+    COPYSPEC_ASSERT(rows.rows() == 0 || rows.vocabulary() == model_->vocabulary_size(), "rows of the vocabulary");
     return rows;
   }
 
@@ -203,6 +194,7 @@ class Composer {
     scheduled_.clear();
     batch_.clear();
     drafting_ = false;
+    before_ = times_.total();
     std::size_t left = model_->max_tokens();
     std::size_t waiting = 0;
     for (Slot& slot : slots_) {
@@ -238,12 +230,13 @@ class Composer {
     std::span<Token> space = slot.sequence.draft_space(allowance);
     space = space.first(std::min(space.size(), slot.options.max_draft_length));
     if (space.empty()) return 0;
-    Draft const draft = timed<Clock>(times_.propose, [&] { return slot.proposer.propose(slot.sequence.context(), space); });
+    std::span<Token const> const context = slot.sequence.context();
+    Draft const draft = timed<Clock>(times_.propose, [&] { return slot.proposer.propose(context, space); });
     COPYSPEC_ASSERT(draft.length <= space.size(), "a draft fits into the space it was given");
     // An engine may not survive a token that it does not know.
-    auto const end = space.begin() + static_cast<std::ptrdiff_t>(draft.length);
-    return static_cast<std::size_t>(
-        std::find_if_not(space.begin(), end, [&](Token token) { return in_vocabulary(token, *model_); }) - space.begin());
+    std::span<Token> const drafted = space.first(draft.length);
+    auto const unknown = std::ranges::find_if_not(drafted, [&](Token token) { return in_vocabulary(token, *model_); });
+    return static_cast<std::size_t>(unknown - drafted.begin());
   }
 
   template <class Stop>
@@ -268,6 +261,12 @@ class Composer {
       }
     });
     for (std::size_t const index : scheduled_) settle(slots_[index]);
+  }
+
+  void report() {
+    if constexpr (requires { proposer_.observe_pass(PassReport{}); }) {
+      if (auto const report = report_on(batch_, times_.total() - before_)) proposer_.observe_pass(*report);
+    }
   }
 
   template <class OnTokens>
@@ -295,6 +294,7 @@ class Composer {
   std::size_t first_ = 0;
   bool drafting_ = false;
   Times times_;
+  typename Clock::duration before_{};  // of times_, when the pass under way was planned
 };
 
 }  // namespace copyspec::inline v0
