@@ -83,7 +83,8 @@ class Composer {
 
   /// Runs passes until no sequence is running.
   template <class OnTokens = void (*)(Emission const&), StopPredicate Stop = NeverStop>
-  void run(OnTokens&& on_tokens = [](Emission const&) {}, Stop&& stop = Stop()) {
+  void run(
+      OnTokens&& on_tokens = [](Emission const&) {}, Stop&& stop = Stop()) {
     while (step(on_tokens, stop)) {
     }
   }
@@ -91,28 +92,27 @@ class Composer {
   /// One turn of a single conversation, sequence 0: begins it, runs it to its end and returns what was generated, a
   /// stop included. Called again, it goes on with the conversation. The span is valid until the next `begin`.
   template <class OnTokens = void (*)(Emission const&), StopPredicate Stop = NeverStop>
-  std::span<Token const> generate(std::span<Token const> prompt, TurnOptions options = {},
-                                  OnTokens&& on_tokens = [](Emission const&) {}, Stop&& stop = Stop()) {
+  std::span<Token const> generate(
+      std::span<Token const> prompt, TurnOptions options = {}, OnTokens&& on_tokens = [](Emission const&) {},
+      Stop&& stop = Stop()) {
     begin(SequenceId{0}, prompt, std::move(options));
     run(on_tokens, stop);
     return sequence(SequenceId{0}).generated();
   }
 
   /// The sequence called `id`, which was begun and not removed. Valid until the next `begin` or `remove`.
-  [[nodiscard]] Sequence const& sequence(SequenceId id) const {
-    Slot const* const slot = const_cast<Composer*>(this)->find(id);
-    COPYSPEC_ASSERT(slot != nullptr, "no such sequence");
-    return slot->sequence;
-  }
+  [[nodiscard]] Sequence const& sequence(SequenceId id) const { return slot(id).sequence; }
+
+  /// The proposer that serves sequence `id`; as above.
+  [[nodiscard]] Proposer const& proposer(SequenceId id) const { return slot(id).proposer; }
 
   /// Takes back everything after the first `length` tokens of sequence `id`, e.g. to edit a prompt, and ends its turn.
   void truncate(SequenceId id, std::size_t length) {
-    Slot* const slot = find(id);
-    COPYSPEC_ASSERT(slot != nullptr, "no such sequence");
-    slot->sequence.truncate(length);
-    slot->proposer.truncate(length);
-    slot->open = false;
-    settle(*slot);
+    Slot& slot = this->slot(id);
+    slot.sequence.truncate(length);
+    slot.proposer.truncate(length);
+    slot.open = false;
+    settle(slot);
   }
 
   /// Forgets sequence `id`, if there is one, here and in the model.
@@ -142,6 +142,13 @@ class Composer {
     auto const found = std::ranges::find(slots_, id, [](Slot const& slot) { return slot.sequence.id(); });
     return found == slots_.end() ? nullptr : &*found;
   }
+
+  [[nodiscard]] Slot& slot(SequenceId id) {
+    Slot* const slot = find(id);
+    COPYSPEC_ASSERT(slot != nullptr, "no such sequence");
+    return *slot;
+  }
+  [[nodiscard]] Slot const& slot(SequenceId id) const { return const_cast<Composer*>(this)->slot(id); }
 
   void settle(Slot& slot) {
     Sequence& sequence = slot.sequence;

@@ -40,7 +40,8 @@ struct PassReport {
 ///    proposer may rely on that, and needs no other word of which drafts were accepted.
 ///  - *harmless*: no draft, however wrong, changes what is generated; a verifier decides. A draft token may be any
 ///    non-negative token of the context's vocabulary.
-///  - *bounded*: the work of a call does not grow with the context, beyond what was added since the last call.
+///  - *bounded*: the work of a call does not grow with the context, beyond what was added since the last call; after
+///    `truncate` or `reserve` it may read the context once again.
 ///
 /// One proposer belongs to one sequence. Threads: one call at a time.
 ///
