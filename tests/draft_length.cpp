@@ -190,6 +190,14 @@ TEST_CASE("certain tokens are drafted as long as a row is cheaper than a pass") 
   CHECK(draft(Chances(20, 1.0F), 1.0, linear(21, 1.0)) == 0);
 }
 
+TEST_CASE("of lengths that are worth the same the smallest is taken, though they may round differently") {
+  for (int tenths = 1; tenths < 30; ++tenths) {
+    CAPTURE(tenths);
+    double const rate = 0.1 * tenths;
+    CHECK(draft_length(Chances(20, 1.0F), rate, [](std::size_t rows) { return 0.1 * static_cast<double>(rows); }) == 0);
+  }
+}
+
 TEST_CASE("a chain goes on in the next pass, so that it is cut before a token that alone would pay") {
   // The doubtful token pays for its row: 0.4 > 1.5 * 0.2. But if it is left to the model, what is behind it is still
   // there.
