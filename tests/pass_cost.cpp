@@ -250,16 +250,16 @@ TEST_CASE("that a few rows are free does not make all rows free") {
   for (int i = 0; i < 20; ++i)
     for (std::size_t rows = 1; rows <= 4; ++rows) cost.observe(rows, 0.1);
   CHECK(cost(4) == 1.0);
-  CHECK(cost(24) == doctest::Approx(1.0 + 20 * PassCost::prior / 2));
+  CHECK(cost(24) == doctest::Approx(1.0 + 20 * PassCost::least_slope));
 }
 
 TEST_CASE("below the first that was seen, rows cost what they do before anything was") {
   PassCost cost;
   for (int i = 0; i < 20; ++i)
-    for (std::size_t const rows : {4U, 8U}) cost.observe(rows, rows == 4 ? 1.18 : 3.0);
+    for (std::size_t const rows : {4U, 8U}) cost.observe(rows, rows == 4 ? 1.0 + 3 * PassCost::prior : 3.0);
   CHECK(cost.seconds(1) == doctest::Approx(1.0));
-  CHECK(cost(2) == doctest::Approx(1.06));
-  CHECK(cost(4) == doctest::Approx(1.18));
+  CHECK(cost(2) == doctest::Approx(1.0 + PassCost::prior));
+  CHECK(cost(4) == doctest::Approx(1.0 + 3 * PassCost::prior));
   CHECK(cost(8) == doctest::Approx(3.0));
 }
 

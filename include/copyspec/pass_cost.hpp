@@ -36,7 +36,8 @@ namespace copyspec::inline v0 {
 class PassCost {
  public:
   static constexpr std::size_t most_rows = 64;  ///< Row counts that are told apart when learning.
-  static constexpr double prior = 0.06;         ///< What a row costs, in passes of one row, until something is known.
+  static constexpr double prior = 0.2;          ///< What a row costs, in passes of one row, until something is known.
+  static constexpr double least_slope = 0.03;   ///< What a row costs at least, beyond the last that was seen.
 
   /// A curve that is learnt.
   PassCost() : curve_(most_rows), cells_(most_rows) { fit(); }
@@ -168,7 +169,7 @@ class PassCost {
     if (knots.size() > 1) {
       // A few levels that happen to be equal do not make all rows free.
       double const rise = (knots.back().level / unit_ - 1.0) / static_cast<double>(knots.back().rows - 1);
-      slope_ = std::max(optimism * rise, prior / 2);
+      slope_ = std::max(optimism * rise, least_slope);
     }
     auto next = knots.begin();
     double slope = prior;
