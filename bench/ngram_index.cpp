@@ -9,32 +9,17 @@
 #include <span>
 #include <vector>
 
+#include "stream.hpp"
+
 namespace {
 
 using copyspec::Token;
-
-enum Stream : int { random_tokens, copy_heavy, constant };
+using namespace copyspec::bench;
 
 constexpr std::size_t batch = 4096;
-constexpr Token vocabulary = 151936;
 
-// Lengthens `tokens`. Copy-heavy: two thirds of the tokens lie in copies, 20 to 200 tokens long, of what was said
-// anywhere before.
-void grow(std::vector<Token>& tokens, Stream stream, std::size_t length, std::mt19937_64& random) {
-  while (tokens.size() < length) {
-    std::size_t const fresh = 10 + random() % 90;
-    for (std::size_t i = 0; i < fresh; ++i)
-      tokens.push_back(stream == constant ? 7 : static_cast<Token>(random() % vocabulary));
-    if (stream != copy_heavy) continue;
-    std::size_t const source = random() % tokens.size();
-    std::size_t const copied = 20 + random() % 181;
-    for (std::size_t i = 0; i < copied; ++i) tokens.push_back(tokens[source + i]);
-  }
-  tokens.resize(length);
-}
-
-// Times `step(context)` for each of `batch` tokens behind a context. Every iteration appends other tokens, or the places
-// that they go to in a table would be in cache; making them and cutting back are not timed.
+// Times `step(context)` for each of `batch` tokens behind a context. Every iteration appends other tokens, or the
+// places that they go to in a table would be in cache; making them and cutting back are not timed.
 template <class Object, class Step>
 void time_steps(benchmark::State& state, Object& object, Step step) {
   auto const stream = static_cast<Stream>(state.range(0));
@@ -75,14 +60,7 @@ void propose(benchmark::State& state) {
   });
 }
 
-void arguments(benchmark::internal::Benchmark* benchmark) {
-  benchmark->ArgNames({"stream", "context"});
-  for (int const stream : {random_tokens, copy_heavy, constant})
-    for (int const context : {1'000, 10'000, 100'000, 1'000'000}) benchmark->Args({stream, context});
-  benchmark->UseManualTime()->Unit(benchmark::kMicrosecond);
-}
-
-BENCHMARK(append_and_find)->Apply(arguments);
-BENCHMARK(propose)->Apply(arguments);
+BENCHMARK(append_and_find)->Apply(streams_and_contexts);
+BENCHMARK(propose)->Apply(streams_and_contexts);
 
 }  // namespace

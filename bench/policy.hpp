@@ -10,13 +10,16 @@
 
 #include "copyspec/copy_proposer.hpp"
 #include "copyspec/draft.hpp"
+#include "copyspec/mixing_proposer.hpp"
+#include "copyspec/pass_cost.hpp"
 
 namespace copyspec::bench {
 
 /// What decides about drafts in a replay. A new policy is an enumerator, a name and a case in `with_proposer`.
-enum class Policy { published, copy, plain };
+enum class Policy { mixing, published, copy, plain };
 
 inline constexpr std::array policy_names{
+    std::pair<std::string_view, Policy>{"default", Policy::mixing},
     std::pair<std::string_view, Policy>{"published", Policy::published},
     std::pair<std::string_view, Policy>{"copy", Policy::copy},
     std::pair<std::string_view, Policy>{"plain", Policy::plain},
@@ -47,10 +50,15 @@ struct PolicySettings {
   }
 };
 
-/// `action(proposer)` with the proposer that `policy` stands for.
+/// `action(proposer)` with the proposer that `policy` stands for, told what a row costs if it asks.
 template <class Action>
-auto with_proposer(Policy policy, PolicySettings const& settings, Action&& action) {
+auto with_proposer(Policy policy, PolicySettings const& settings, double marginal_cost, Action&& action) {
   switch (policy) {
+    case Policy::mixing: {
+      MixingOptions options{.pass_cost = PassCost::marginal(marginal_cost)};
+      options.draft_length = settings.draft_length.value_or(options.draft_length);
+      return action(MixingProposer(std::move(options)));
+    }
     case Policy::published:
       return action(CopyProposer(settings.over(published_rule)));
     case Policy::copy:

@@ -47,7 +47,7 @@ constexpr std::array format_names{
 
 struct Arguments {
   std::vector<std::string> traces;
-  Policy policy = Policy::copy;
+  Policy policy = Policy::mixing;
   PolicySettings settings;
   double marginal_cost = 0.06;
   Format format = Format::table;
@@ -79,7 +79,8 @@ void add_options(CLI::App& app, Arguments& arguments) {
   app.add_option("--trace", arguments.traces, "Traces to replay; needed")->type_name("FILE");
   add_choice(
       app, "--policy", policy_names, [&](Policy policy) { arguments.policy = policy; },
-      "published: the paper's rule; plain: no drafts;\ncopy (default): CopyProposer with its own defaults");
+      "default: MixingProposer, told A and nothing else; published: the paper's\n"
+      "rule; copy: CopyProposer with its own settings; plain: no drafts");
   add_length(app, "--match-length", arguments.settings.match_length, 1,
              "Tokens that must have been seen before;\nby default, like the next two, as the policy has it");
   add_length(app, "--draft-length", arguments.settings.draft_length, 0, "Most tokens drafted a pass");
@@ -104,7 +105,7 @@ void check(Arguments const& arguments) {
 
 Report replayed(Trace const& trace, Arguments const& arguments) {
   try {
-    return with_proposer(arguments.policy, arguments.settings, [&](auto const& proposer) {
+    return with_proposer(arguments.policy, arguments.settings, arguments.marginal_cost, [&](auto const& proposer) {
       return Report{.trace = trace.name,
                     .policy = arguments.policy,
                     .settings = settings(proposer),

@@ -17,6 +17,7 @@
 
 #include "copyspec/copy_proposer.hpp"
 #include "copyspec/draft.hpp"
+#include "copyspec/mixing_proposer.hpp"
 #include "policy.hpp"
 #include "replay_trace.hpp"
 
@@ -35,6 +36,10 @@ using Json = nlohmann::ordered_json;
           {"draft_length", options.draft_length},
           {"occurrence", word(occurrence_names, options.occurrence)},
           {"extend_loops", options.extend_loops}};
+}
+
+[[nodiscard]] inline Json settings(MixingProposer const& proposer) {
+  return {{"draft_length", proposer.draft_length()}};
 }
 
 /// The replay of one trace, to be shown.
@@ -75,6 +80,7 @@ inline void add_numbers(Json& row, Tally const& tally, double marginal_cost) {
   row["cost"] = tally.cost(marginal_cost);
   row["speedup"] = number(tally.speedup(marginal_cost));
   row["propose_ns_per_step"] = number(tally.propose_ns_per_pass());
+  row["memory_bytes_per_token"] = tally.memory_bytes_per_token;
 }
 
 [[nodiscard]] inline Json to_json(Report const& report) {
@@ -119,20 +125,20 @@ inline void add_numbers(Json& row, Tally const& tally, double marginal_cost) {
 
   std::size_t width = 0;
   for (Row const& row : rows) width = std::max(width, row.label.size());
-  fmt::format_to(out, "{:{}} {:>6} {:>8} {:>8} {:>8} {:>8} {:>8} {:>11} {:>8} {:>10} {:>8} {:>10}\n", "", width,
+  fmt::format_to(out, "{:{}} {:>6} {:>8} {:>8} {:>8} {:>8} {:>8} {:>11} {:>8} {:>10} {:>8} {:>10} {:>11}\n", "", width,
                  "turns", "tokens", "passes", "attempts", "drafted", "accepted", "tokens/pass", "% copied", "cost",
-                 "speed-up", "propose ns");
+                 "speed-up", "propose ns", "bytes/token");
   auto const shown = [](std::optional<double> value, std::string_view format) {
     return value ? fmt::format(fmt::runtime(format), *value) : std::string("-");
   };
   for (auto const& [label, turns, tally] : rows) {
     auto const share = tally.copied_share();
-    fmt::format_to(out, "{:{}} {:>6} {:>8} {:>8} {:>8} {:>8} {:>8} {:>11} {:>8} {:>10.1f} {:>8} {:>10}\n", label, width,
-                   turns, tally.tokens, tally.passes, tally.attempts, tally.drafted, tally.accepted,
+    fmt::format_to(out, "{:{}} {:>6} {:>8} {:>8} {:>8} {:>8} {:>8} {:>11} {:>8} {:>10.1f} {:>8} {:>10} {:>11.1f}\n",
+                   label, width, turns, tally.tokens, tally.passes, tally.attempts, tally.drafted, tally.accepted,
                    shown(tally.tokens_per_pass(), "{:.3f}"),
                    shown(share ? std::optional(100 * *share) : std::nullopt, "{:.1f}"),
                    tally.cost(report.marginal_cost), shown(tally.speedup(report.marginal_cost), "{:.3f}"),
-                   shown(tally.propose_ns_per_pass(), "{:.0f}"));
+                   shown(tally.propose_ns_per_pass(), "{:.0f}"), tally.memory_bytes_per_token);
   }
   return text;
 }

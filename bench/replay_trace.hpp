@@ -29,6 +29,7 @@ struct Tally {
   std::size_t accepted = 0;  ///< Draft tokens that became generated tokens.
   std::size_t attempts = 0;  ///< Passes with a draft.
   std::chrono::nanoseconds propose{};
+  double memory_bytes_per_token = 0;  ///< That the proposer holds at the end, of context; of many turns the most.
 
   /// In one-row passes, where one of n rows costs 1 + marginal_cost (n - 1); a draft of n - 1 tokens makes n rows.
   [[nodiscard]] double cost(double marginal_cost) const noexcept {
@@ -56,6 +57,7 @@ struct Tally {
     accepted += other.accepted;
     attempts += other.attempts;
     propose += other.propose;
+    memory_bytes_per_token = std::max(memory_bytes_per_token, other.memory_bytes_per_token);
     return *this;
   }
 
@@ -79,6 +81,16 @@ class ReplayMismatch : public Error {
  public:
   using Error::Error;
 };
+
+/// What the proposer of sequence 0 holds, a token of context.
+template <class Composer>
+[[nodiscard]] double memory_bytes_per_token(Composer const& composer) {
+  if constexpr (requires { composer.proposer(SequenceId{0}).memory_bytes(); })
+    return static_cast<double>(composer.proposer(SequenceId{0}).memory_bytes()) /
+           static_cast<double>(composer.sequence(SequenceId{0}).length());
+  else
+    return 0;
+}
 
 /// Generates every answer of one conversation again. Throws `ReplayMismatch` if one comes out differently.
 template <DraftProposer Proposer>
@@ -110,7 +122,8 @@ void replay(Conversation const& conversation, std::size_t vocabulary_size, Propo
                                  .drafted = counters.drafted - before.drafted,
                                  .accepted = counters.accepted - before.accepted,
                                  .attempts = counters.attempts - before.attempts,
-                                 .propose = propose - propose_before}});
+                                 .propose = propose - propose_before,
+                                 .memory_bytes_per_token = memory_bytes_per_token(composer)}});
   }
 }
 

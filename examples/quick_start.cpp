@@ -13,7 +13,8 @@ int main() {
   copyspec::Composer plain(model, copyspec::NoProposer(), copyspec::GreedyVerifier());
   auto const expected = plain.generate(prompt, {.max_new_tokens = 64});
 
-  copyspec::Composer copying(model, copyspec::CopyProposer(), copyspec::GreedyVerifier());
+  copyspec::MixingProposer const proposer({.pass_cost = copyspec::PassCost::marginal(0.05)});  // learnt if not given
+  copyspec::Composer copying(model, proposer, copyspec::GreedyVerifier());
   auto const answer = copying.generate(prompt, {.max_new_tokens = 64});
 
   fmt::print("plain:   {}\n", plain.sequence(copyspec::SequenceId{0}).counters());

@@ -37,6 +37,7 @@ using copyspec::GreedyVerifier;
 using copyspec::LogitsView;
 using copyspec::NoProposer;
 using copyspec::Occurrence;
+using copyspec::PassReport;
 using copyspec::Segment;
 using copyspec::Sequence;
 using copyspec::SequenceCounters;
@@ -1274,4 +1275,186 @@ TEST_CASE("the time of a pass that fails is counted as well") {
   composer.begin(id(0), some_prompt);
   CHECK_THROWS_AS(composer.run(), Refused);
   CHECK(composer.times().forward.count() == 2);
+}
+
+namespace {
+
+// Stands still unless something works.
+struct WorkClock {
+  using duration = std::chrono::duration<std::int64_t, std::milli>;
+  using rep = duration::rep;
+  using period = duration::period;
+  using time_point = std::chrono::time_point<WorkClock>;
+  static inline std::int64_t worked = 0;
+  static inline std::size_t reads = 0;
+  static time_point now() {
+    ++reads;
+    return time_point(duration(worked));
+  }
+};
+
+struct WorkingModel : WatchedModel {
+  using WatchedModel::WatchedModel;
+  LogitsView<float> forward(std::span<Segment const> batch) {
+    WorkClock::worked += 1000;
+    return WatchedModel::forward(batch);
+  }
+  std::size_t truncate(SequenceId sequence, std::size_t length) {
+    WorkClock::worked += 100;
+    return WatchedModel::truncate(sequence, length);
+  }
+};
+
+struct WorkingVerifier {
+  static Verdict verify(LogitsView<float> rows, std::span<Token const> tokens, std::size_t length) {
+    WorkClock::worked += 10;
+    return GreedyVerifier().verify(rows, tokens, length);
+  }
+};
+
+// What a composer told its proposer, and whether a copy was told.
+struct Told {
+  std::vector<PassReport> reports;
+  bool copy = false;
+};
+
+class ObservingProposer {
+ public:
+  ObservingProposer(HostileProposer proposer, Told& told) : proposer_(std::move(proposer)), told_(&told) {}
+  ObservingProposer(ObservingProposer const& other) : proposer_(other.proposer_), told_(other.told_), is_copy_(true) {}
+  ObservingProposer(ObservingProposer&&) = default;
+  ObservingProposer& operator=(ObservingProposer const&) = delete;
+  ObservingProposer& operator=(ObservingProposer&&) = default;
+  ~ObservingProposer() = default;
+
+  Draft propose(std::span<Token const> context, std::span<Token> space) {
+    WorkClock::worked += 1;
+    return proposer_.propose(context, space);
+  }
+  void truncate(std::size_t length) { proposer_.truncate(length); }
+  void observe_pass(PassReport const& report) {
+    told_->reports.push_back(report);
+    told_->copy = told_->copy || is_copy_;
+  }
+
+ private:
+  HostileProposer proposer_;
+  Told* told_;
+  bool is_copy_ = false;
+};
+
+using ObservedComposer = Composer<WorkingModel, ObservingProposer, WorkingVerifier, WorkClock>;
+
+// What is to be told of the newest pass, apart from the time.
+std::optional<PassReport> expected_report(WatchedModel const& model) {
+  PassReport report{.rows = 0, .sequences = model.newest.size(), .seconds = 0.0};
+  for (auto const& share : model.newest) {
+    if (share.rows != share.tokens.size()) return std::nullopt;
+    report.rows += share.rows;
+  }
+  return report;
+}
+
+}  // namespace
+
+TEST_CASE("a proposer that asks for it hears once of every pass that fed no part of a prompt, without callbacks") {
+  std::size_t drafted = 0;
+  std::size_t together = 0;
+  std::size_t untold = 0;
+  for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+    CAPTURE(seed);
+    Random random(seed);
+    ToyModelOptions const options{.vocabulary = 12,
+                                  .order = 2,
+                                  .seed = seed,
+                                  .max_tokens = random.any_of<std::size_t>({1, 4, 9, 100}),
+                                  .checkpoint_interval = random.any_of<std::size_t>({1, 1, 4})};
+    WorkingModel model(options);
+    Told told;
+    std::string wrong;
+    ObservedComposer composer(
+        model, ObservingProposer(HostileProposer(HostileProposer::right_then_wrong, options, wrong), told));
+    for (std::size_t i = 0; i < 3; ++i)
+      composer.begin(id(i), any_tokens(random, 12, random.any_of<std::size_t>({1, 2, 30})),
+                     {.max_new_tokens = random.between(1, 40), .max_draft_length = random.below(7)});
+    for (bool more = true; more;) {
+      told.reports.clear();
+      std::int64_t const before = WorkClock::worked;
+      std::int64_t idle = 0;
+      auto const waste = [&] {
+        WorkClock::worked += 1'000'000;
+        idle += 1'000'000;
+      };
+      more = composer.step([&](Emission const&) { waste(); },
+                           [&](SequenceId, std::span<Token const>) {
+                             waste();
+                             return StopDecision{};
+                           });
+      auto const expected = expected_report(model);
+      REQUIRE(told.reports.size() == (expected ? 1 : 0));
+      untold += expected ? 0U : 1U;
+      if (!expected) continue;
+      PassReport const& report = told.reports[0];
+      CHECK(report.rows == expected->rows);
+      CHECK(report.sequences == expected->sequences);
+      CHECK(report.seconds == doctest::Approx(static_cast<double>(WorkClock::worked - before - idle) / 1000));
+      drafted += report.rows > report.sequences ? 1 : 0;
+      together += report.sequences > 1 ? 1 : 0;
+    }
+    CHECK_FALSE(told.copy);
+  }
+  CHECK(drafted > 100);
+  CHECK(together > 100);
+  CHECK(untold > 100);
+}
+
+TEST_CASE("a proposer does not hear of passes that fail, and not of the time that a refused draft took") {
+  ToyModelOptions const options;
+  WorkingModel model(options);
+  Told told;
+  ObservedComposer composer(model, ObservingProposer(always_right(options), told));
+  composer.begin(id(0), Tokens{1}, {.max_new_tokens = 40, .max_draft_length = 3});
+  model.fails = [](std::size_t call) { return call == 2 || call == 4 || call == 5; };
+  composer.step(show_nothing);
+  REQUIRE(told.reports.size() == 1);
+  CHECK(told.reports[0].rows == 4);
+  CHECK(told.reports[0].seconds == doctest::Approx(1.011));
+  // Refused, and made again without a draft.
+  composer.step(show_nothing);
+  REQUIRE(told.reports.size() == 2);
+  CHECK(told.reports[1].rows == 1);
+  CHECK(told.reports[1].seconds == doctest::Approx(1.010));
+  CHECK_THROWS_AS(composer.step(show_nothing), Refused);
+  CHECK(told.reports.size() == 2);
+  // What the callback throws comes after a pass that was made.
+  CHECK_THROWS_AS(composer.step([](Emission const&) { throw Interrupted{}; }), Interrupted);
+  REQUIRE(told.reports.size() == 3);
+  CHECK(told.reports[2].rows == 4);
+  CHECK(told.reports[2].seconds == doctest::Approx(1.011));
+}
+
+TEST_CASE("a step in which nothing runs is no pass to hear of") {
+  WorkingModel model{ToyModelOptions{}};
+  Told told;
+  ObservedComposer composer(model, ObservingProposer(always_right({}), told));
+  CHECK_FALSE(composer.step(show_nothing));
+  composer.begin(id(0), some_prompt, {.max_new_tokens = 1});
+  composer.run();
+  CHECK_FALSE(composer.step(show_nothing));
+  CHECK(told.reports.empty());
+}
+
+TEST_CASE("hearing of passes reads the clock no more often") {
+  ToyModelOptions const options;
+  auto const reads = [&](auto proposer) {
+    WorkingModel model(options);
+    WorkClock::reads = 0;
+    Composer<WorkingModel, decltype(proposer), WorkingVerifier, WorkClock> composer(model, std::move(proposer));
+    composer.generate(some_prompt, {.max_new_tokens = 30, .max_draft_length = 4});
+    return WorkClock::reads;
+  };
+  Told told;
+  std::size_t const observed = reads(ObservingProposer(always_right(options), told));
+  CHECK(told.reports.size() == 5);
+  CHECK(observed == reads(always_right(options)));
 }

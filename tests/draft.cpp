@@ -21,6 +21,10 @@ struct Reserving : Complete {
   static void reserve(std::size_t) {}
 };
 
+struct Observing : Complete {
+  static void observe_pass(copyspec::PassReport const&) {}
+};
+
 struct NoPropose : Complete {
   void propose() = delete;
 };
@@ -38,6 +42,7 @@ struct OverwritingPropose : Complete {
 
 static_assert(DraftProposer<Complete>);
 static_assert(DraftProposer<Reserving>);
+static_assert(DraftProposer<Observing>);
 static_assert(DraftProposer<NoProposer>);
 static_assert(!DraftProposer<int>);
 static_assert(!DraftProposer<NoPropose>);

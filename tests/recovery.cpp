@@ -11,10 +11,17 @@ TEST_CASE("what an action throws goes on after the recovery") {
   CHECK(recovered == 1);
 }
 
+TEST_CASE("an exception that need not go on ends with the recovery") {
+  int recovered = 0;
+  CHECK_FALSE(with_recovery([] { throw 7; }, [&] { ++recovered; }, false));
+  CHECK(recovered == 1);
+}
+
 TEST_CASE("an action that ends by itself needs no recovery") {
   int recovered = 0;
   int done = 0;
-  with_recovery([&] { ++done; }, [&] { ++recovered; });
-  CHECK(done == 1);
+  CHECK(with_recovery([&] { ++done; }, [&] { ++recovered; }));
+  CHECK(with_recovery([&] { ++done; }, [&] { ++recovered; }, false));
+  CHECK(done == 2);
   CHECK(recovered == 0);
 }

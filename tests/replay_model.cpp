@@ -236,7 +236,16 @@ TEST_CASE("a report sums the turns") {
                       .policy = Policy::copy,
                       .settings = settings(CopyProposer()),
                       .marginal_cost = 0.5,
-                      .turns = {{"a", 1, "x", {.tokens = 6, .passes = 2, .drafted = 8, .accepted = 4, .attempts = 1}},
+                      .turns = {{"a",
+                                 1,
+                                 "x",
+                                 {.tokens = 6,
+                                  .passes = 2,
+                                  .drafted = 8,
+                                  .accepted = 4,
+                                  .attempts = 1,
+                                  .propose = {},
+                                  .memory_bytes_per_token = 40}},
                                 {"a", 2, "x", {}},
                                 {"b", 1, "y", {.tokens = 4, .passes = 4, .propose = std::chrono::nanoseconds(60)}}}};
   Json const json = to_json(report);
@@ -247,14 +256,14 @@ TEST_CASE("a report sums the turns") {
   CHECK(json["turns"].size() == 3);
   CHECK(json["turns"][0].dump() ==
         R"({"id":"a","turn":1,"category":"x","tokens":6,"passes":2,"drafted":8,"accepted":4,"attempts":1,"cost":6.0,)"
-        R"("speedup":1.0,"propose_ns_per_step":0.0})");
+        R"("speedup":1.0,"propose_ns_per_step":0.0,"memory_bytes_per_token":40.0})");
   CHECK(json["turns"][1]["speedup"].is_null());
   CHECK(json["by_turn"].size() == 2);
   CHECK(json["by_turn"][0]["turn"] == 1);
   CHECK(json["by_turn"][0]["tokens"] == 10);
   CHECK(json["total"].dump() ==
         R"({"tokens":10,"passes":6,"drafted":8,"accepted":4,"attempts":1,"cost":10.0,"speedup":1.0,)"
-        R"("propose_ns_per_step":10.0})");
+        R"("propose_ns_per_step":10.0,"memory_bytes_per_token":40.0})");
   std::string const table = to_table(report);
   for (auto const* const row : {"\nturn 1 ", "\nturn 2 ", "\nx ", "\ny ", "\ntotal "})
     CHECK(table.find(row) != std::string::npos);

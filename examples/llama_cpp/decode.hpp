@@ -13,6 +13,7 @@
 #include "copyspec/error.hpp"
 #include "copyspec/sequence.hpp"
 #include "measured_model.hpp"
+#include "recorded_drafts.hpp"
 #include "results.hpp"
 
 namespace copyspec_llama {
@@ -33,8 +34,8 @@ template <class Proposer, class Verifier, class Watch>
   using Seconds = std::chrono::duration<double>;
   constexpr copyspec::SequenceId id{0};
 
-  copyspec::Composer composer(*decoder.model, std::move(proposer), std::move(verifier));
   Run run;
+  copyspec::Composer composer(*decoder.model, Recording(std::move(proposer), run.drafts), std::move(verifier));
   for (std::size_t turn = 0; turn < conversation.turns.size(); ++turn) {
     std::span<copyspec::Token const> const context =
         turn == 0 ? std::span<copyspec::Token const>() : composer.sequence(id).context();

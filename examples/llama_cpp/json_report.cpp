@@ -14,6 +14,16 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+constexpr std::size_t shown_rows = 16;
+
+// By rows from one on, relative to one row; with how many passes the curve goes by.
+Json to_json(copyspec::PassCost const& cost) {
+  Json curve = Json::array();
+  for (std::size_t rows = 1; rows <= shown_rows; ++rows)
+    curve.push_back({{"rows", rows}, {"relative", cost(rows)}, {"observed", cost.observed(rows)}});
+  return {{"one_row_seconds", cost.seconds(1)}, {"curve", curve}};
+}
+
 Json to_json(Setup const& setup) {
   return {{"file", setup.file.string()},
           {"model", setup.model},
@@ -22,18 +32,18 @@ Json to_json(Setup const& setup) {
           {"batch", setup.batch},
           {"max_tokens", setup.max_tokens},
           {"repetitions", setup.repetitions},
-          {"match_length", setup.copy.match_length},
-          {"draft_length", setup.copy.draft_length},
-          {"occurrence", setup.copy.occurrence == copyspec::Occurrence::oldest ? "oldest" : "newest"},
-          {"pass_cost", {{"rows", setup.pass_cost.rows}, {"relative", setup.pass_cost.relative}}}};
+          {"pass_cost", to_json(setup.pass_cost)}};
 }
 
 Json to_json(std::optional<Figures> const& figures) {
   if (!figures) return nullptr;
   return {{"repetitions_counted", figures->repetitions},
           {"plain_tokens_per_second", figures->plain_rate},
+          {"published_tokens_per_second", figures->published_rate},
           {"copy_tokens_per_second", figures->copy_rate},
           {"speed_up", figures->speed_up},
+          {"published_speed_up", figures->published_speed_up},
+          {"over_published", figures->over_published},
           {"tokens_per_pass", figures->tokens_per_pass()},
           {"tokens", figures->tokens},
           {"passes", figures->passes},
@@ -63,7 +73,8 @@ Json to_json(Run const& run) {
 Json to_json(Difference const& difference, Vocabulary const& vocabulary) {
   auto const token = [&](copyspec::Token id) { return Json{{"id", id}, {"text", vocabulary.name(id)}}; };
   auto const logits = [](Difference::Logits const& of) { return Json{{"plain", of.plain}, {"copy", of.copy}}; };
-  return {{"repetition", difference.repetition + 1},
+  return {{"way", difference.way},
+          {"repetition", difference.repetition + 1},
           {"turn", difference.turn + 1},
           {"token", difference.position + 1},
           {"plain", token(difference.plain)},
@@ -83,6 +94,7 @@ Json to_json(ConversationResult const& result, Vocabulary const& vocabulary) {
   for (std::size_t i = 0; i < result.repetitions.size(); ++i)
     repetitions.push_back({{"collapsed", collapsed(result, i)},
                            {"plain", to_json(result.repetitions[i].plain)},
+                           {"published", to_json(result.repetitions[i].published)},
                            {"copy", to_json(result.repetitions[i].copy)}});
   return {{"name", result.conversation.name},
           {"group", name(result.conversation.group)},

@@ -23,13 +23,11 @@
 
 #include "chat_format.hpp"
 #include "conversation.hpp"
-#include "copyspec/copy_proposer.hpp"
 #include "copyspec/error.hpp"
 #include "decode.hpp"
 #include "engine.hpp"
 #include "measure.hpp"
 #include "measured_model.hpp"
-#include "pass_cost.hpp"
 #include "report.hpp"
 #include "terminal.hpp"
 #include "vocabulary.hpp"
@@ -49,7 +47,6 @@ struct Options {
   EngineOptions engine;
   std::size_t repetitions = 1;
   std::size_t max_tokens = 400;
-  copyspec::CopyOptions copy = copyspec::published_rule;
 };
 
 void add_options(CLI::App& app, Options& options) {
@@ -95,14 +92,6 @@ void add_options(CLI::App& app, Options& options) {
   add_count("--context", options.engine.context,
             "Most tokens of a conversation, as far as the model was trained for them");
   add_count("--batch", options.engine.batch, "Most tokens of a pass");
-  add_count("--match-length", options.copy.match_length, "Newest tokens that must have been said before");
-  add_count("--draft-length", options.copy.draft_length, "Most tokens copied in a pass");
-  add_choice(
-      "--occurrence", {"oldest", "newest"},
-      [&](std::string const& value) {
-        options.copy.occurrence = value == "newest" ? copyspec::Occurrence::newest : copyspec::Occurrence::oldest;
-      },
-      "Which place is copied from, of several that match");
   app.add_option("--json", options.json, "Write the results there as well")->type_name("FILE");
 }
 
@@ -138,17 +127,17 @@ void check_writable(std::filesystem::path const& file) {
 }
 
 // Which weights are decoded, and why that matters here.
-std::string describe_weights(Weights weights, Engine const& engine, PassCost const& cost) {
+std::string describe_weights(Weights weights, Engine const& engine) {
   double const mebibytes = static_cast<double>(engine.weight_bytes()) / (1024.0 * 1024.0);
   bool const copy = weights == Weights::f32;
   return fmt::format(
-      "Weights: {}, {:.0f} MiB, {}; a pass of {} rows costs {:.1f} times one of one row here. {}", engine.description(),
-      mebibytes, copy ? "an F32 copy of the file" : "as in the file", cost.rows, cost.relative,
-      copy
-          ? "Such passes are bound by memory, as on a GPU; those of quantised weights are bound by arithmetic on a few "
-            "CPU cores, and leave copying less to gain."
-          : "On a few CPU cores passes of quantised weights are bound by arithmetic, which leaves copying little to "
-            "gain; those of an F32 copy (--weights f32) are bound by memory, as on a GPU.");
+      "Weights: {}, {:.0f} MiB, {}. {}", engine.description(), mebibytes,
+      copy ? "an F32 copy of the file" : "as in the file",
+      copy ? "Their passes are bound by memory, as on a GPU; those of quantised weights are bound by arithmetic on a "
+             "few "
+             "CPU cores, and leave copying less to gain."
+           : "On a few CPU cores passes of quantised weights are bound by arithmetic, which leaves copying little to "
+             "gain; those of an F32 copy (--weights f32) are bound by memory, as on a GPU.");
 }
 
 void run(Options const& options) {
@@ -174,15 +163,12 @@ void run(Options const& options) {
                                   conversation.name, length, model.context_limit()));
   }
 
-  progress.begin("timing passes");
-  PassCost const cost = measure_pass_cost(model, options.copy.draft_length + 1, format.prompt(asked.front(), 0, {}));
   progress.clear();
-  fmt::print("{}\n", describe_weights(options.weights, engine, cost));
+  fmt::print("{}\n", describe_weights(options.weights, engine));
   if (!format.why_plain().empty()) fmt::print("Prompts are used as they are: {}.\n", format.why_plain());
   std::fflush(stdout);
 
-  std::vector<ConversationResult> const results =
-      measure(decoder, vocabulary, asked, options.copy, options.repetitions, progress);
+  Measurement const measurement = measure(decoder, vocabulary, asked, options.repetitions, progress);
   Setup const setup{.file = file,
                     .model = engine.description(),
                     .threads = options.engine.threads,
@@ -190,10 +176,9 @@ void run(Options const& options) {
                     .batch = model.max_tokens(),
                     .max_tokens = options.max_tokens,
                     .repetitions = options.repetitions,
-                    .copy = options.copy,
-                    .pass_cost = cost};
-  fmt::print("\n{}", text_report(setup, results, vocabulary));
-  if (!options.json.empty()) write_json(options.json, json_report(setup, results, vocabulary));
+                    .pass_cost = measurement.pass_cost};
+  fmt::print("\n{}", text_report(setup, measurement.results, vocabulary));
+  if (!options.json.empty()) write_json(options.json, json_report(setup, measurement.results, vocabulary));
 }
 
 // One line, whatever the message looks like. Not by fmt, which throws when there is no standard error.
@@ -210,7 +195,7 @@ int parse_and_run(int argc, char** argv) {
   options.engine.threads = std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, 8);
   CLI::App app(
       "Decodes prompts with llama.cpp at temperature zero, plainly and with copying from the context, shows the "
-      "answers, what was copied in green, and compares the two.",
+      "answers, what was copied in green, and compares the two, and the published rule of copying.",
       "copyspec-llama");
   app.footer(
       "Prompts come from --prompt, from --file or from standard input in the form of a file; without any, from the "

@@ -6,65 +6,72 @@
 #include <string>
 #include <string_view>
 
+#include "copyspec/copy_proposer.hpp"
 #include "copyspec/draft.hpp"
 #include "copyspec/error.hpp"
 #include "copyspec/greedy_verifier.hpp"
+#include "copyspec/mixing_proposer.hpp"
 #include "difference.hpp"
 #include "display.hpp"
 
 namespace copyspec_llama {
 
-std::vector<ConversationResult> measure(Decoder const& decoder, Vocabulary const& vocabulary,
-                                        std::span<Conversation const> conversations,
-                                        copyspec::CopyOptions const& options, std::size_t repetitions,
-                                        Progress& progress) {
-  std::vector<ConversationResult> results;
+Measurement measure(Decoder const& decoder, Vocabulary const& vocabulary, std::span<Conversation const> conversations,
+                    std::size_t repetitions, Progress& progress) {
+  Measurement measurement;
   for (Conversation const& conversation : conversations)
-    results.push_back({.conversation = conversation, .repetitions = {}, .difference = {}});
+    measurement.results.push_back({.conversation = conversation, .repetitions = {}, .difference = {}});
 
-  auto const measure_once = [&](std::size_t index, std::size_t repetition) {
-    ConversationResult& result = results[index];
+  auto const measure_once = [&](ConversationResult& result, std::string const& place, std::size_t repetition,
+                                copyspec::MixingProposer const& proposer) {
     auto const stage = [&](std::string_view way) {
-      std::string text = fmt::format("[{}/{}] {}, {}", index + 1, results.size(), result.conversation.name, way);
+      std::string text = fmt::format("{} {}, {}", place, result.conversation.name, way);
       if (repetitions > 1) text += fmt::format(", repetition {} of {}", repetition + 1, repetitions);
       return text;
     };
-    auto const run = [&](std::string_view way, auto proposer, RunDisplay::Text text) {
-      return decode(decoder, result.conversation, proposer, copyspec::GreedyVerifier(),
+    auto const run = [&](std::string_view way, auto const& by, RunDisplay::Text text) {
+      return decode(decoder, result.conversation, by, copyspec::GreedyVerifier(),
                     RunDisplay(progress, vocabulary, result.conversation, stage(way), text));
-    };
-    auto const run_plain = [&] { return run("plain", copyspec::NoProposer(), RunDisplay::Text::hidden); };
-    auto const run_copy = [&] {
-      return run("copying", copyspec::CopyProposer(options),
-                 repetition == 0 ? RunDisplay::Text::streamed : RunDisplay::Text::hidden);
     };
 
     Repetition measured;
-    bool const plain_first = repetition % 2 == 0;
-    if (plain_first) measured.plain = run_plain();
-    measured.copy = run_copy();
-    if (!plain_first) measured.plain = run_plain();
+    for (std::size_t i = 0; i < 3; ++i) {
+      switch ((i + repetition) % 3) {
+        case 0:
+          measured.plain = run("plain", copyspec::NoProposer(), RunDisplay::Text::hidden);
+          break;
+        case 1:
+          measured.published =
+              run("published rule", copyspec::CopyProposer(copyspec::published_rule), RunDisplay::Text::hidden);
+          break;
+        default:
+          measured.copy =
+              run("copying", proposer, repetition == 0 ? RunDisplay::Text::streamed : RunDisplay::Text::hidden);
+      }
+    }
     if (!result.difference) {
       result.difference = find_difference(measured, repetition);
       if (result.difference) {
         progress.begin(stage("looking at the difference"));
-        measure_margins(*result.difference, decoder, result.conversation, options);
+        measure_margins(*result.difference, measured, decoder, result.conversation);
       }
     }
     result.repetitions.push_back(std::move(measured));
   };
 
   for (std::size_t repetition = 0; repetition < repetitions; ++repetition) {
-    for (std::size_t index = 0; index < results.size(); ++index) {
+    copyspec::MixingProposer const proposer({.pass_cost = measurement.pass_cost});
+    for (std::size_t i = 0; i < conversations.size(); ++i) {
       try {
-        measure_once(index, repetition);
+        measure_once(measurement.results[i], fmt::format("[{}/{}]", i + 1, conversations.size()), repetition, proposer);
       } catch (copyspec::Error const& error) {
-        copyspec::raise(fmt::format("{}: {}", conversations[index].name, error.what()));
+        copyspec::raise(fmt::format("{}: {}", conversations[i].name, error.what()));
       }
     }
+    measurement.pass_cost = proposer.pass_cost();
   }
   progress.clear();
-  return results;
+  return measurement;
 }
 
 }  // namespace copyspec_llama

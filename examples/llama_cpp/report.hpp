@@ -6,8 +6,7 @@
 #include <span>
 #include <string>
 
-#include "copyspec/copy_proposer.hpp"
-#include "pass_cost.hpp"
+#include "copyspec/pass_cost.hpp"
 #include "results.hpp"
 #include "vocabulary.hpp"
 
@@ -22,8 +21,7 @@ struct Setup {
   std::size_t batch = 0;
   std::size_t max_tokens = 0;
   std::size_t repetitions = 0;
-  copyspec::CopyOptions copy;
-  PassCost pass_cost;
+  copyspec::PassCost pass_cost;  ///< As it was learnt.
 };
 
 /// The table, with what there is to say about it below.

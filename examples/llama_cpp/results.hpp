@@ -2,14 +2,18 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "conversation.hpp"
 #include "copyspec/sequence.hpp"
 #include "copyspec/token.hpp"
+#include "recorded_drafts.hpp"
 
 namespace copyspec_llama {
 
@@ -32,6 +36,7 @@ struct TurnResult {
 /// All turns of one conversation, decoded in one way.
 struct Run {
   std::vector<TurnResult> turns;
+  RecordedDrafts drafts;
 
   /// The sum over the turns of a member of `TurnResult`.
   template <class T>
@@ -52,11 +57,16 @@ struct Run {
   }
 };
 
-/// One conversation, decoded plainly and with copying right after another.
+/// One conversation, decoded in three ways right after another.
 struct Repetition {
   Run plain;
-  Run copy;
+  Run published;  ///< Copying by the rule of the CopySpec paper.
+  Run copy;       ///< Copying as the library does it by default.
 };
+
+/// The ways of copying, and what they are called.
+inline constexpr std::array copying_ways{std::pair{&Repetition::copy, std::string_view("copying")},
+                                         std::pair{&Repetition::published, std::string_view("the published rule")}};
 
 /// Where plain decoding and copying part. Later turns have another context, so they are not compared.
 struct Difference {
@@ -66,6 +76,7 @@ struct Difference {
     float copy = 0.0F;
   };
 
+  std::string_view way;  ///< Of copying.
   std::size_t repetition = 0;
   std::size_t turn = 0;
   std::size_t position = 0;  ///< In the answer.
@@ -86,7 +97,7 @@ struct ConversationResult {
   [[nodiscard]] bool complete() const {
     auto const run_complete = [](Run const& run) { return std::ranges::all_of(run.turns, &TurnResult::complete); };
     return std::ranges::all_of(repetitions, [&](Repetition const& repetition) {
-      return run_complete(repetition.plain) && run_complete(repetition.copy);
+      return run_complete(repetition.plain) && run_complete(repetition.published) && run_complete(repetition.copy);
     });
   }
 };

@@ -2,6 +2,7 @@
 #include "statistics.hpp"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 namespace copyspec_llama {
@@ -40,11 +41,12 @@ double median(std::vector<double> values) {
 }
 
 bool collapsed(ConversationResult const& result, std::size_t repetition) {
-  return std::ranges::any_of(std::vector{&Repetition::plain, &Repetition::copy}, [&](Run Repetition::*run) {
-    auto const pass = [run](Repetition const& each) { return (each.*run).seconds_per_pass(); };
-    double const best = pass(*std::ranges::min_element(result.repetitions, {}, pass));
-    return pass(result.repetitions[repetition]) > collapse_factor * best;
-  });
+  return std::ranges::any_of(
+      std::array{&Repetition::plain, &Repetition::published, &Repetition::copy}, [&](Run Repetition::*run) {
+        auto const pass = [run](Repetition const& each) { return (each.*run).seconds_per_pass(); };
+        double const best = pass(*std::ranges::min_element(result.repetitions, {}, pass));
+        return pass(result.repetitions[repetition]) > collapse_factor * best;
+      });
 }
 
 std::optional<Figures> figures(std::span<ResultRef const> results) {
@@ -69,9 +71,14 @@ std::optional<Figures> figures(std::span<ResultRef const> results) {
   return Figures{
       .repetitions = kept.size(),
       .plain_rate = median_over(kept, [&](std::size_t i) { return rate(i, &Repetition::plain); }),
+      .published_rate = median_over(kept, [&](std::size_t i) { return rate(i, &Repetition::published); }),
       .copy_rate = median_over(kept, [&](std::size_t i) { return rate(i, &Repetition::copy); }),
       .speed_up =
           median_over(kept, [&](std::size_t i) { return rate(i, &Repetition::copy) / rate(i, &Repetition::plain); }),
+      .published_speed_up = median_over(
+          kept, [&](std::size_t i) { return rate(i, &Repetition::published) / rate(i, &Repetition::plain); }),
+      .over_published = median_over(
+          kept, [&](std::size_t i) { return rate(i, &Repetition::copy) / rate(i, &Repetition::published); }),
       .outside = median_over(kept,
                              [&](std::size_t i) {
                                return 1.0 - seconds(i, &Repetition::copy, &TurnResult::forward) /

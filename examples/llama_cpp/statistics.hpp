@@ -23,13 +23,16 @@ namespace copyspec_llama {
 /// What copying was worth. Rates, the speed-up and shares are medians over repetitions; with several conversations,
 /// over the repetitions' totals. The counts are those of one repetition.
 struct Figures {
-  std::size_t repetitions = 0;  ///< How many are in these figures.
-  double plain_rate = 0.0;      ///< Tokens a second of plain decoding, from the last token of the prompt on.
-  double copy_rate = 0.0;       ///< The same with copying.
-  double speed_up = 0.0;        ///< Of the rates in one repetition: that of the times, as the tokens are the same.
-  double outside = 0.0;         ///< Share of the time of copying that is not inside the model.
-  double plain_prefill = 0.0;   ///< Seconds for the prompts, not part of the above.
-  double copy_prefill = 0.0;    ///< The same with copying.
+  std::size_t repetitions = 0;      ///< How many are in these figures.
+  double plain_rate = 0.0;          ///< Tokens a second of plain decoding, from the last token of the prompt on.
+  double published_rate = 0.0;      ///< The same by the published rule.
+  double copy_rate = 0.0;           ///< The same with copying.
+  double speed_up = 0.0;            ///< Of the rates in one repetition: that of the times, as the tokens are the same.
+  double published_speed_up = 0.0;  ///< That of the published rule.
+  double over_published = 0.0;      ///< Of copying over the published rule.
+  double outside = 0.0;             ///< Share of the time of copying that is not inside the model.
+  double plain_prefill = 0.0;       ///< Seconds for the prompts, not part of the above.
+  double copy_prefill = 0.0;        ///< The same with copying.
   std::size_t prompt_tokens = 0;
   std::size_t tokens = 0;  ///< Generated with copying, as the following counts.
   std::size_t passes = 0;

@@ -18,7 +18,7 @@
 namespace copyspec_llama {
 namespace {
 
-constexpr std::size_t columns = 11;
+constexpr std::size_t columns = 12;
 using Row = std::array<std::string, columns>;
 
 // The first column to the left, the others to the right, each as wide as its longest cell. A row of empty cells is a
@@ -48,13 +48,14 @@ std::string table(std::span<Row const> rows) {
 Row row(std::string name, std::string tokens, std::string loops, std::optional<Figures> const& figures,
         std::string output) {
   if (!figures)
-    return {std::move(name), std::move(tokens), std::move(loops), "-", "-", "-", "-", "-", "-", "-", output};
+    return {std::move(name), std::move(tokens), std::move(loops), "-", "-", "-", "-", "-", "-", "-", "-", output};
   return {std::move(name),
           std::move(tokens),
           std::move(loops),
           fmt::format("{:.1f}", figures->plain_rate),
           fmt::format("{:.1f}", figures->copy_rate),
           fmt::format("{:.2f}x", figures->speed_up),
+          fmt::format("{:.2f}x", figures->published_speed_up),
           fmt::format("{:.2f}", figures->tokens_per_pass()),
           fmt::format("{}", figures->drafted),
           fmt::format("{}", figures->accepted),
@@ -92,10 +93,20 @@ std::string say(Difference const& difference, std::string_view name, Vocabulary 
     return fmt::format("{:.5f} and {:.5f}, a margin of {:.2g}", of.plain, of.copy, std::abs(of.plain - of.copy));
   };
   return fmt::format(
-      "{}: differs in turn {} from token {} on: plain says {}, copying {}. Their logits are {} in the plain pass, and "
+      "{}: {} differs in turn {} from token {} on: plain says {}, copying {}. Their logits are {} in the plain pass, "
+      "and "
       "{} in the drafted one. What follows has another context and is not compared.\n",
-      name, difference.turn + 1, difference.position + 1, token(difference.plain), token(difference.copy),
-      logits(difference.in_plain_pass), logits(difference.in_copy_pass));
+      name, difference.way, difference.turn + 1, difference.position + 1, token(difference.plain),
+      token(difference.copy), logits(difference.in_plain_pass), logits(difference.in_copy_pass));
+}
+
+// The curve that drafts were cut by, at row counts that passes were seen of.
+std::string say(copyspec::PassCost const& cost) {
+  std::vector<std::string> points;
+  for (std::size_t rows = 2; rows <= copyspec::PassCost::most_rows; ++rows)
+    if (cost.observed(rows) > 0) points.push_back(fmt::format("{} x {:.2f}", rows, cost(rows)));
+  return fmt::format("Learnt: a pass of one row takes {:.1f} ms; of more rows, times as long: {}.\n",
+                     1000 * cost.seconds(1), points.empty() ? "none seen" : fmt::format("{}", fmt::join(points, ", ")));
 }
 
 // Why a copy-heavy conversation does not count.
@@ -111,8 +122,8 @@ std::string cut_turns(ConversationResult const& result) {
 }  // namespace
 
 std::string text_report(Setup const& setup, std::span<ConversationResult const> results, Vocabulary const& vocabulary) {
-  std::vector<Row> rows{{"prompt", "tokens", "in loops", "plain t/s", "copying t/s", "speed-up", "tokens/pass",
-                         "drafted", "accepted", "outside", "output"}};
+  std::vector<Row> rows{{"prompt", "tokens", "in loops", "plain t/s", "copying t/s", "speed-up", "published",
+                         "tokens/pass", "drafted", "accepted", "outside", "output"}};
   for (ConversationResult const& result : results) rows.push_back(row(result));
   std::vector<Summary> const summarised = summaries(results);
   rows.emplace_back();
@@ -124,6 +135,10 @@ std::string text_report(Setup const& setup, std::span<ConversationResult const> 
       "\nt/s: tokens a second from the last token of the prompt to the end of the answer. outside: share of that time "
       "with copying\nthat is not spent in forward passes. in loops: share of an answer in which up to 40 tokens are "
       "said three times or more in a row.\n";
+  text +=
+      "published: the speed-up of the CopySpec paper's rule, three tokens matched and ten drafted, on the same "
+      "prompts.\n";
+  text += say(setup.pass_cost);
   if (setup.repetitions > 1) fmt::format_to(out, "Medians of {} repetitions.\n", setup.repetitions);
   if (!std::ranges::all_of(results, &ConversationResult::complete))
     text += "*: the model did not end this answer, it was cut short.\n";

@@ -32,8 +32,8 @@ namespace copyspec::inline v0 {
 ///
 /// Failure: `begin` throws `Error` for a request that cannot be served and leaves everything as it was. What the
 /// model, the verifier or a callback throws passes through; every sequence is then as it was before the pass, or after
-/// it if its verdict had been taken, and goes on with the next `step`, or ends with `truncate`. A pass with drafts that the model refuses is tried again without
-/// them, so copying never fails where plain decoding would not.
+/// it if its verdict had been taken, and goes on with the next `step`, or ends with `truncate`. A pass with drafts that
+/// the model refuses is tried again without them, so copying never fails where plain decoding would not.
 /// Allocation: in `begin` only, given a proposer with `reserve`. Threads: one call at a time.
 /// Lifetime: the model is borrowed and must outlive the composer, which releases what it fed when it is destroyed.
 template <Engine M, DraftProposer Proposer, class Verifier, class Clock = std::chrono::steady_clock>
@@ -42,7 +42,7 @@ class Composer {
  public:
   using Times = PassTimes<Clock>;
 
-  /// Copies of `proposer`, and of a `verifier` of sequences, serve each sequence that is begun.
+  /// Copies of `proposer`, and of a `verifier` of sequences, serve each sequence; `proposer` itself hears of the passes.
   explicit Composer(M& model, Proposer proposer = Proposer(), Verifier verifier = Verifier())
       : model_(&model), proposer_(std::move(proposer)), judges_(std::move(verifier)) {}
 
@@ -81,15 +81,16 @@ class Composer {
   /// ended. Returns whether any is still running. Callbacks must not begin, cut back or remove sequences.
   template <class OnTokens, StopPredicate Stop = NeverStop>
   bool step(OnTokens&& on_tokens, Stop&& stop = Stop()) {
-    LogitsOf<M> const rows = forward();
-    judge(rows, stop);
+    judge(forward(), stop);
+    report();
     for (Slot& slot : slots_) emit(slot, on_tokens);
     return std::ranges::any_of(slots_, [](Slot const& slot) { return slot.sequence.running(); });
   }
 
   /// Runs passes until no sequence is running.
   template <class OnTokens = void (*)(Emission const&), StopPredicate Stop = NeverStop>
-  void run(OnTokens&& on_tokens = [](Emission const&) {}, Stop&& stop = Stop()) {
+  void run(
+      OnTokens&& on_tokens = [](Emission const&) {}, Stop&& stop = Stop()) {
     while (step(on_tokens, stop)) {
     }
   }
@@ -97,28 +98,27 @@ class Composer {
   /// One turn of a single conversation, sequence 0: begins it, runs it to its end and returns what was generated, a
   /// stop included. Called again, it goes on with the conversation. The span is valid until the next `begin`.
   template <class OnTokens = void (*)(Emission const&), StopPredicate Stop = NeverStop>
-  std::span<Token const> generate(std::span<Token const> prompt, TurnOptions options = {},
-                                  OnTokens&& on_tokens = [](Emission const&) {}, Stop&& stop = Stop()) {
+  std::span<Token const> generate(
+      std::span<Token const> prompt, TurnOptions options = {}, OnTokens&& on_tokens = [](Emission const&) {},
+      Stop&& stop = Stop()) {
     begin(SequenceId{0}, prompt, std::move(options));
     run(on_tokens, stop);
     return sequence(SequenceId{0}).generated();
   }
 
   /// The sequence called `id`, which was begun and not removed. Valid until the next `begin` or `remove`.
-  [[nodiscard]] Sequence const& sequence(SequenceId id) const {
-    Slot const* const slot = const_cast<Composer*>(this)->find(id);
-    COPYSPEC_ASSERT(slot != nullptr, "no such sequence");
-    return slot->sequence;
-  }
+  [[nodiscard]] Sequence const& sequence(SequenceId id) const { return slot(id).sequence; }
+
+  /// The proposer that serves sequence `id`; as above.
+  [[nodiscard]] Proposer const& proposer(SequenceId id) const { return slot(id).proposer; }
 
   /// Takes back everything after the first `length` tokens of sequence `id`, e.g. to edit a prompt, and ends its turn.
   void truncate(SequenceId id, std::size_t length) {
-    Slot* const slot = find(id);
-    COPYSPEC_ASSERT(slot != nullptr, "no such sequence");
-    slot->sequence.truncate(length);
-    slot->proposer.truncate(length);
-    slot->open = false;
-    settle(*slot);
+    Slot& slot = this->slot(id);
+    slot.sequence.truncate(length);
+    slot.proposer.truncate(length);
+    slot.open = false;
+    settle(slot);
   }
 
   /// Forgets sequence `id`, if there is one, here and in the model.
@@ -149,6 +149,13 @@ class Composer {
     return found == slots_.end() ? nullptr : &*found;
   }
 
+  [[nodiscard]] Slot& slot(SequenceId id) {
+    Slot* const slot = find(id);
+    COPYSPEC_ASSERT(slot != nullptr, "no such sequence");
+    return *slot;
+  }
+  [[nodiscard]] Slot const& slot(SequenceId id) const { return const_cast<Composer*>(this)->slot(id); }
+
   void settle(Slot& slot) {
     Sequence& sequence = slot.sequence;
     if (!sequence.stale()) return;
@@ -161,36 +168,25 @@ class Composer {
     for (std::size_t const index : scheduled_) settle(slots_[index]);
   }
 
+  // Returns whether `action` did not throw. If it did, the pass is abandoned, and the exception goes on if it `must`.
   template <class Action>
-  void recovering(Action&& action) {
-    with_recovery(action, [this] { abandon(); });
+  bool recovering(Action&& action, bool must = true) {
+    return with_recovery(action, [this] { abandon(); }, must);
   }
 
   [[nodiscard]] Rows forward() {
     Rows rows;
     for (bool const with_drafts : {true, false}) {
       recovering([&] { plan(with_drafts); });
-      if (batch_.empty()) break;
-#if defined(__cpp_exceptions)
-      if (drafting_) {
-        try {
-          rows = pass();
-          break;
-        } catch (...) {
-          abandon();
-          continue;
-        }
-      }
-#endif
-      recovering([&] { rows = pass(); });
-      break;
+      if (batch_.empty() || recovering([&] { rows = pass(); }, !drafting_)) break;
     }
     return rows;
   }
 
   [[nodiscard]] Rows pass() {
-    Rows const rows = timed<Clock>(times_.forward, [&] { return Rows(model_->forward(std::span<Segment const>(batch_))); });
-    COPYSPEC_ASSERT(rows.rows() == 0 || rows.vocabulary() == model_->vocabulary_size(), "rows as long as the vocabulary");
+    std::span<Segment const> const batch = batch_;
+    Rows const rows = timed<Clock>(times_.forward, [&] { return Rows(model_->forward(batch)); });
+    COPYSPEC_ASSERT(rows.rows() == 0 || rows.vocabulary() == model_->vocabulary_size(), "rows of the vocabulary");
     return rows;
   }
 
@@ -201,6 +197,7 @@ class Composer {
     batch_.clear();
     trials_.clear();
     drafting_ = false;
+    before_ = times_.total();
     std::size_t left = model_->max_tokens();
     std::size_t waiting = 0;
     for (Slot& slot : slots_) {
@@ -238,12 +235,13 @@ class Composer {
     std::span<Token> space = slot.sequence.draft_space(allowance);
     space = space.first(std::min(space.size(), slot.options.max_draft_length));
     if (space.empty()) return 0;
-    Draft const draft = timed<Clock>(times_.propose, [&] { return slot.proposer.propose(slot.sequence.context(), space); });
+    std::span<Token const> const context = slot.sequence.context();
+    Draft const draft = timed<Clock>(times_.propose, [&] { return slot.proposer.propose(context, space); });
     COPYSPEC_ASSERT(draft.length <= space.size(), "a draft fits into the space it was given");
     // An engine may not survive a token that it does not know.
-    auto const end = space.begin() + static_cast<std::ptrdiff_t>(draft.length);
-    return static_cast<std::size_t>(
-        std::find_if_not(space.begin(), end, [&](Token token) { return in_vocabulary(token, *model_); }) - space.begin());
+    std::span<Token> const drafted = space.first(draft.length);
+    auto const unknown = std::ranges::find_if_not(drafted, [&](Token token) { return in_vocabulary(token, *model_); });
+    return static_cast<std::size_t>(unknown - drafted.begin());
   }
 
   template <class Stop>
@@ -267,6 +265,12 @@ class Composer {
       }
     });
     for (std::size_t const index : scheduled_) settle(slots_[index]);
+  }
+
+  void report() {
+    if constexpr (requires { proposer_.observe_pass(PassReport{}); }) {
+      if (auto const report = report_on(batch_, times_.total() - before_)) proposer_.observe_pass(*report);
+    }
   }
 
   template <class OnTokens>
@@ -295,6 +299,7 @@ class Composer {
   std::size_t first_ = 0;
   bool drafting_ = false;
   Times times_;
+  typename Clock::duration before_{};  // of times_, when the pass under way was planned
 };
 
 }  // namespace copyspec::inline v0

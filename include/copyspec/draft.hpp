@@ -15,6 +15,14 @@ struct Draft {
   std::size_t length = 0;
 };
 
+/// What a pass took in which each sequence fed as many tokens as it had rows: its pending token and its draft, no part
+/// of a prompt.
+struct PassReport {
+  std::size_t rows = 0;       ///< Of all sequences together.
+  std::size_t sequences = 0;  ///< In the pass.
+  double seconds = 0.0;       ///< For drafts, pass, verdicts and cutting the caches back, without callbacks.
+};
+
 /// Guesses what one sequence will say next.
 ///
 /// | expression                 | returns | meaning |
@@ -22,6 +30,7 @@ struct Draft {
 /// | `propose(context, space)`  | `Draft` | writes a guess at what follows `context` to the front of `space` |
 /// | `truncate(length)`         | -       | everything after the first `length` tokens was taken back |
 /// | `reserve(length)`          | -       | optional: after it, no allocation until the context is longer |
+/// | `observe_pass(report)`     | -       | optional: what a pass took, `PassReport`, so that drafts can be worth it |
 ///
 /// `context` is the whole sequence so far, prompt and output of all turns. `space` may be empty, and may lie anywhere;
 /// writing beyond the draft, within `space`, is allowed.
@@ -31,9 +40,14 @@ struct Draft {
 ///    proposer may rely on that, and needs no other word of which drafts were accepted.
 ///  - *harmless*: no draft, however wrong, changes what is generated; a verifier decides. A draft token may be any
 ///    non-negative token of the context's vocabulary.
-///  - *bounded*: the work of a call does not grow with the context, beyond what was added since the last call.
+///  - *bounded*: the work of a call does not grow with the context, beyond what was added since the last call; after
+///    `truncate` or `reserve` it may read the context once again.
 ///
 /// One proposer belongs to one sequence. Threads: one call at a time.
+///
+/// A pass belongs to all sequences: a `Composer` calls `observe_pass` once a successful pass, on the proposer that it
+/// was made with, and the copies that serve its sequences are expected to share what that one learns. Passes that feed
+/// a part of a prompt, or feed again what a model lost, are not reported.
 template <class P>
 concept DraftProposer = requires(P& proposer, std::span<Token const> context, std::span<Token> space,
                                  std::size_t length) {

@@ -96,6 +96,12 @@ class NgramIndex {
     return Occurrences{.oldest = slots_[last.slot].oldest, .newest = last.previous};
   }
 
+  /// The occurrence before `position`, one that `find` or this gave; 0 if that was the oldest.
+  [[nodiscard]] std::size_t previous(std::size_t position) const noexcept {
+    COPYSPEC_ASSERT(position > 0 && position <= size(), "a position that follows an occurrence");
+    return positions_[position - 1].previous;
+  }
+
  private:
   // Positions count from one, as the position after the n-gram's last token, so zero means none.
   struct Position {

@@ -1,6 +1,14 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <chrono>
+#include <cstddef>
+#include <optional>
+#include <span>
+
+#include "draft.hpp"
+#include "model.hpp"
+
 namespace copyspec::inline v0 {
 
 /// Where the time of passes went, by the clock that a composer was given. What is outside `forward` is what copying
@@ -13,7 +21,21 @@ struct PassTimes {
   Duration forward{};
   Duration verify{};
   Duration truncate{};
+
+  [[nodiscard]] constexpr Duration total() const { return propose + forward + verify + truncate; }
 };
+
+/// What a proposer hears of a pass over `batch` that took `time`: nothing if a segment fed more tokens than it had
+/// rows, since such a pass does not tell what rows cost.
+[[nodiscard]] inline std::optional<PassReport> report_on(std::span<Segment const> batch,
+                                                         std::chrono::duration<double> time) noexcept {
+  PassReport report{.rows = 0, .sequences = batch.size(), .seconds = time.count()};
+  for (Segment const& segment : batch) {
+    if (segment.rows != segment.tokens.size()) return std::nullopt;
+    report.rows += segment.rows;
+  }
+  return batch.empty() ? std::nullopt : std::optional(report);
+}
 
 /// Adds the time that `action` takes, whether it returns or throws, to `total`; returns what `action` does.
 template <class Clock, class Action>

@@ -3,21 +3,23 @@
 
 namespace copyspec::inline v0 {
 
-/// Runs `action()`. If it throws, runs `recover()` and lets the exception go on; in a build without exceptions that
-/// cannot be.
+/// Runs `action()`. If it throws, runs `recover()`, and lets the exception go on if it `must`. Returns whether `action`
+/// ended by itself; in a build without exceptions it always does.
 template <class Action, class Recover>
-void with_recovery(Action&& action, Recover&& recover) {
+bool with_recovery(Action&& action, Recover&& recover, [[maybe_unused]] bool must = true) {
 #if defined(__cpp_exceptions)
   try {
     action();
   } catch (...) {
     recover();
-    throw;
+    if (must) throw;
+    return false;
   }
 #else
   static_cast<void>(recover);
   action();
 #endif
+  return true;
 }
 
 }  // namespace copyspec::inline v0

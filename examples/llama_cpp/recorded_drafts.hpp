@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "copyspec/draft.hpp"
+#include "copyspec/token.hpp"
+
+namespace copyspec_llama {
+
+/// The drafts of one run, each with the length of the context it was made for. What a proposer drafts may depend on
+/// what passes cost at the time, so only a record can have the same passes again.
+struct RecordedDrafts {
+  struct Entry {
+    std::size_t context = 0;
+    std::size_t length = 0;
+    std::size_t first = 0;  ///< In `tokens`.
+  };
+  std::vector<Entry> entries;
+  std::vector<copyspec::Token> tokens;
+};
+
+/// Drafts as `Proposer` does, and keeps a record.
+template <copyspec::DraftProposer Proposer>
+class Recording {
+ public:
+  /// `record` is borrowed.
+  Recording(Proposer proposer, RecordedDrafts& record) : proposer_(std::move(proposer)), record_(&record) {}
+
+  [[nodiscard]] copyspec::Draft propose(std::span<copyspec::Token const> context, std::span<copyspec::Token> space) {
+    copyspec::Draft const draft = proposer_.propose(context, space);
+    record_->entries.push_back({.context = context.size(), .length = draft.length, .first = record_->tokens.size()});
+    record_->tokens.insert(record_->tokens.end(), space.begin(),
+                           space.begin() + static_cast<std::ptrdiff_t>(draft.length));
+    return draft;
+  }
+  void truncate(std::size_t length) { proposer_.truncate(length); }
+  void reserve(std::size_t length) {
+    if constexpr (requires { proposer_.reserve(length); }) proposer_.reserve(length);
+  }
+  void observe_pass(copyspec::PassReport const& report) {
+    if constexpr (requires { proposer_.observe_pass(report); }) proposer_.observe_pass(report);
+  }
+
+ private:
+  Proposer proposer_;
+  RecordedDrafts* record_;
+};
+
+/// Drafts what is on a record.
+class Playback {
+ public:
+  /// `record` is borrowed.
+  explicit Playback(RecordedDrafts const& record) : record_(&record) {}
+
+  [[nodiscard]] copyspec::Draft propose(std::span<copyspec::Token const> context,
+                                        std::span<copyspec::Token> space) const {
+    auto const entry = std::ranges::find(record_->entries, context.size(), &RecordedDrafts::Entry::context);
+    if (entry == record_->entries.end()) return {};
+    std::size_t const length = std::min(entry->length, space.size());
+    std::ranges::copy(std::span(record_->tokens).subspan(entry->first, length), space.begin());
+    return {.length = length};
+  }
+  static void truncate(std::size_t) {}
+
+ private:
+  RecordedDrafts const* record_;
+};
+
+}  // namespace copyspec_llama

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "assert.hpp"
+#include "token.hpp"
+
+namespace copyspec::inline v0 {
+
+/// What followed one context: up to three tokens, the most recent first, each with a count. A success makes the counts
+/// of the others decay, so that they follow a text that changes its mind (the nonstationary counters of the PAQ
+/// compressors: Mahoney, "Adaptive weighing of context models for lossless data compression", 2005).
+class Successors {
+ public:
+  static constexpr std::size_t capacity = 3;
+  static constexpr std::uint32_t max_count = 30;
+  /// The greatest token that can be entered; with it, a token and its count are 32 bits.
+  static constexpr Token max_token = (Token{1} << 24) - 1;
+
+  /// How many there are.
+  [[nodiscard]] constexpr std::size_t size() const noexcept {
+    std::size_t size = 0;
+    while (size < capacity && entries_[size] != 0) ++size;
+    return size;
+  }
+  /// The `index`-th most recent one, `index < size()`.
+  [[nodiscard]] constexpr Token token(std::size_t index) const noexcept {
+    return static_cast<Token>(entries_[index] >> count_bits);
+  }
+  /// How often it was seen, decayed: 1 to `max_count`.
+  [[nodiscard]] constexpr std::uint32_t count(std::size_t index) const noexcept { return entries_[index] & count_mask; }
+
+  /// The sum of the counts.
+  [[nodiscard]] constexpr std::uint32_t total() const noexcept {
+    std::uint32_t total = 0;
+    for (std::uint32_t const entry : entries_) total += entry & count_mask;
+    return total;
+  }
+
+  /// `token`, 0 to `max_token`, followed once more. The least recent one makes room for it.
+  constexpr void observe(Token token) noexcept {
+    std::size_t at = 0;
+    while (at + 1 < capacity && entries_[at] != 0 && this->token(at) != token) ++at;
+    std::uint32_t const seen = entries_[at] != 0 && this->token(at) == token ? count(at) : 0;
+    for (; at > 0; --at) entries_[at] = entries_[at - 1];
+    entries_[0] = static_cast<std::uint32_t>(token) << count_bits | std::min(seen + 1, max_count);
+    for (std::size_t i = 1; i < capacity; ++i) {
+      std::uint32_t const count = entries_[i] & count_mask;
+      if (count > 2) entries_[i] = (entries_[i] & ~count_mask) | (count * 3 / 4);
+    }
+  }
+
+ private:
+  static constexpr unsigned count_bits = 8;
+  static constexpr std::uint32_t count_mask = (1U << count_bits) - 1;
+
+  std::array<std::uint32_t, capacity> entries_{};
+};
+
+/// The contexts of a position that statistics are kept of, as hashes: the newest token; the newest two; and, so that an
+/// edit does not end everything, two *skip* contexts, the one token before the newest and the one before that (skip
+/// contexts: the "sparse" models of PAQ8). Zero stands for a context that is not there, or that covers a negative
+/// token.
+struct ContextHashes {
+  static constexpr std::size_t count = 4;
+
+  std::array<std::uint64_t, count> values{};
+  Token newest = 0;  ///< The newest token, 0 if there is none.
+
+  /// Those of the position `length`; `token_at(i)` is the token at a position before it. O(1).
+  template <class TokenAt>
+  constexpr ContextHashes(std::size_t length, TokenAt const& token_at) {
+    std::array<std::uint64_t, 3> tokens{};  // the newest first, counted from one
+    for (std::size_t i = 0; i < std::min(tokens.size(), length); ++i) {
+      Token const token = token_at(length - 1 - i);
+      tokens[i] = token < 0 ? 0 : static_cast<std::uint64_t>(token) + 1;
+    }
+    if (tokens[0] != 0) newest = static_cast<Token>(tokens[0] - 1);
+    if (tokens[0] != 0) values[0] = mix(tokens[0], 1);
+    if (tokens[0] != 0 && tokens[1] != 0) values[1] = mix(tokens[0] << 32 | tokens[1], 2);
+    if (tokens[1] != 0) values[2] = mix(tokens[1], 3);
+    if (tokens[2] != 0) values[3] = mix(tokens[2], 4);
+  }
+
+ private:
+  static constexpr std::uint64_t mix(std::uint64_t tokens, std::uint64_t context) noexcept {
+    std::uint64_t const x = (tokens + context * 0x9e3779b97f4a7c15) * 0xbf58476d1ce4e5b9;
+    return (x ^ (x >> 32)) * 0x94d049bb133111eb;
+  }
+};
+
+/// Contexts to what followed them: a hash table of bounded size.
+///
+///     buckets_   [ tag successors | tag successors | tag successors | tag successors ]   one cache line, latest first
+///
+/// A context is any 64-bit hash of tokens. It is looked for in one bucket of four and known by 32 bits of its hash, so
+/// two contexts may share what followed them: that costs a worse guess, no more, and nothing here is copied as a match.
+/// A context that finds its bucket full takes the place of the one that was seen least.
+///
+/// What is held is a function of the capacity and of what was observed, in its order.
+///
+/// Cost: O(1), one cache line. Memory: 16 bytes a context of capacity. Allocates in `reset` only. Threads: one call at
+/// a time; `const` calls may run together.
+class ContextStatistics {
+ public:
+  /// How many contexts are kept at most.
+  [[nodiscard]] std::size_t capacity() const noexcept { return buckets_.size() * bucket_size; }
+
+  /// Bytes allocated.
+  [[nodiscard]] std::size_t memory_bytes() const noexcept { return buckets_.capacity() * sizeof(Bucket); }
+
+  /// Forgets everything, and keeps at least `contexts` contexts from now on. O(contexts).
+  void reset(std::size_t contexts) { buckets_.assign(contexts / bucket_size + 1, Bucket{}); }
+
+  /// Forgets everything. O(capacity).
+  void clear() noexcept { std::fill(buckets_.begin(), buckets_.end(), Bucket{}); }
+
+  /// What followed `context` so far; null if that is not known. Valid until the next call of another function.
+  [[nodiscard]] Successors const* find(std::uint64_t context) const noexcept {
+    std::uint32_t const tag = tag_of(context);
+    for (Slot const& slot : buckets_[home(tag)])
+      if (slot.tag == tag) return &slot.successors;
+    return nullptr;
+  }
+
+  /// `token` followed `context`. Tokens that `Successors` cannot hold are ignored.
+  void observe(std::uint64_t context, Token token) noexcept {
+    if (token < 0 || token > Successors::max_token) return;
+    std::uint32_t const tag = tag_of(context);
+    Bucket& bucket = buckets_[home(tag)];
+    std::size_t at = 0;
+    while (at < bucket_size && bucket[at].tag != tag) ++at;
+    Slot slot{.tag = tag, .successors = {}};
+    if (at < bucket_size)
+      slot = bucket[at];
+    else
+      at = least(bucket);
+    for (; at > 0; --at) bucket[at] = bucket[at - 1];
+    slot.successors.observe(token);
+    bucket[0] = slot;
+  }
+
+ private:
+  struct Slot {
+    std::uint32_t tag = 0;
+    Successors successors;
+  };
+  static constexpr std::size_t bucket_size = 4;
+  struct alignas(64) Bucket : std::array<Slot, bucket_size> {};
+
+  // Zero is that of an empty slot.
+  static constexpr std::uint32_t tag_of(std::uint64_t context) noexcept {
+    return static_cast<std::uint32_t>(context >> 32) | 1;
+  }
+
+  [[nodiscard]] std::size_t home(std::uint32_t tag) const noexcept {
+    COPYSPEC_ASSERT(!buckets_.empty(), "reset makes room");
+    return static_cast<std::size_t>((std::uint64_t{tag} * buckets_.size()) >> 32);
+  }
+
+  // The one with the fewest successes, among equals the least recent.
+  static std::size_t least(Bucket const& bucket) noexcept {
+    std::size_t least = bucket_size - 1;
+    for (std::size_t i = bucket_size - 1; i-- > 0;) {
+      if (bucket[i].successors.total() < bucket[least].successors.total()) least = i;
+    }
+    return least;
+  }
+
+  std::vector<Bucket> buckets_;
+};
+
+}  // namespace copyspec::inline v0

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "context_statistics.hpp"
+#include "longest_match.hpp"
+#include "token.hpp"
+
+namespace copyspec::inline v0 {
+
+/// What is known at one position about the token to come: what followed its contexts, and what its match pointers point
+/// to. Each of these inputs is, about one candidate token, in a small *state*; how often candidates in such a state
+/// came true is what a `Mixer` learns.
+struct Evidence {
+  static constexpr std::size_t contexts = ContextHashes::count;
+  static constexpr std::size_t pointers = 2;
+  static constexpr std::size_t inputs = contexts + pointers;
+
+  /// A token that a `MatchPointer` points to, and the pointer's record; a negative token is no vote.
+  struct Vote {
+    Token token = -1;
+    std::uint32_t length = 0;
+    std::uint8_t misses = 0;
+    std::uint8_t history = 0;
+  };
+
+  std::array<Successors const*, contexts> successors{};  ///< Null for a context that was not seen before.
+  std::array<Vote, pointers> votes{};                    ///< Of the longest match, and of the one that survives edits.
+  std::uint8_t hits = 0;                                 ///< `MatchPointers::hits`.
+  std::size_t order = 0;  ///< How many of the newest tokens, two at most, form a context that was seen before.
+  Token newest = 0;       ///< The last token before the position.
+};
+
+/// The state of a context about a candidate: the class of its own count, that of its rivals' counts, and whether it is
+/// the latest.
+struct ContextState {
+  static constexpr std::uint32_t count = 7 * 7 * 2;
+
+  static constexpr std::uint32_t of(Successors const& successors, Token candidate) noexcept {
+    std::uint32_t own = 0;
+    for (std::size_t i = 0; i < successors.size(); ++i)
+      if (successors.token(i) == candidate) own = successors.count(i);
+    std::uint32_t const latest = successors.token(0) == candidate ? 1 : 0;
+    return (count_class(own) * 7 + count_class(successors.total() - own)) * 2 + latest;
+  }
+
+  /// The share of candidates in `state` that come true, before anything was learnt: what the counts promise, times
+  /// `trust` in the context.
+  static constexpr float prior(std::uint32_t state, float trust) noexcept {
+    constexpr std::array<float, 7> counts{0, 1, 2, 3, 5, 9, 16};
+    float const own = counts[state / 14];
+    if (own == 0) return 0.02F;
+    return trust * (own + (state % 2 != 0 ? 0.3F : 0)) / (own + counts[state / 2 % 7] + 1.3F);
+  }
+
+ private:
+  static constexpr std::uint32_t count_class(std::uint32_t count) noexcept {
+    return count <= 3 ? count : count <= 6 ? 4 : count <= 12 ? 5 : 6;
+  }
+};
+
+/// The state of a match pointer about a candidate: the class of its length, its misses and last three outcomes, and
+/// whether it points to the candidate.
+struct PointerState {
+  static constexpr std::uint32_t lengths = 16;
+  static constexpr std::uint32_t count = lengths * 4 * 8 * 2;
+
+  static constexpr std::uint32_t of(Evidence::Vote const& vote, Token candidate) noexcept {
+    std::uint32_t const record = std::min<std::uint32_t>(vote.misses, 3) * 8 + (vote.history & 7U);
+    return (length_class(vote.length) * 32 + record) * 2 + (vote.token == candidate ? 1 : 0);
+  }
+
+  /// As that of `ContextState`: a longer match is right more often, and what it does not point to rarely is.
+  static constexpr float prior(std::uint32_t state) noexcept {
+    auto const length = static_cast<float>(state / 64);
+    auto const misses = static_cast<float>(state / 16 % 4);
+    float const right = std::clamp((1 - 1 / (1.4F + 0.6F * length)) / (1 + 0.5F * misses), 0.05F, 0.985F);
+    return state % 2 != 0 ? right : std::min(0.3F, (1 - right) * 0.2F);
+  }
+
+  /// Lengths in classes, the longer the coarser.
+  static constexpr std::uint32_t length_class(std::uint32_t length) noexcept {
+    if (length <= 8) return length;
+    if (length <= 12) return length <= 10 ? 9 : 10;
+    if (length <= 24) return length <= 16 ? 11 : 12;
+    return length <= 32 ? 13 : length < 64 ? 14 : 15;
+  }
+};
+
+}  // namespace copyspec::inline v0
