@@ -66,7 +66,7 @@ tests=$build/bin/copyspec-gpu-tests
 
 # All tests, among them capture and replay, and the ten thousand repeats with poisoned outputs.
 step tests 60 "$tests" --duration=true
-step example 10 "$build/bin/device_quick_start"
+step example 10 bash -c "'$build/bin/device_quick_start' && '$build/bin/verify_batch'"
 
 sanitizer=$(command -v compute-sanitizer || true)
 for tool in memcheck initcheck synccheck; do
