@@ -42,7 +42,7 @@ class Composer {
  public:
   using Times = PassTimes<Clock>;
 
-  /// Copies of `proposer`, and of a `verifier` of sequences, serve each sequence; `proposer` itself hears of the passes.
+  /// Copies of `proposer`, and of a verifier of sequences, serve each sequence; `proposer` itself hears of the passes.
   explicit Composer(M& model, Proposer proposer = Proposer(), Verifier verifier = Verifier())
       : model_(&model), proposer_(std::move(proposer)), judges_(std::move(verifier)) {}
 
@@ -171,7 +171,8 @@ class Composer {
   // Returns whether `action` did not throw. If it did, the pass is abandoned, and the exception goes on if it `must`.
   template <class Action>
   bool recovering(Action&& action, bool must = true) {
-    return with_recovery(action, [this] { abandon(); }, must);
+    return with_recovery(
+        action, [this] { abandon(); }, must);
   }
 
   [[nodiscard]] Rows forward() {
