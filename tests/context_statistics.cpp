@@ -315,6 +315,9 @@ TEST_CASE("a full bucket gives up the context that was seen least, among equals 
   CHECK(held() == Numbers{2, 5, 6, 7});
   CHECK(contents(statistics.find(context(2))) == Counted{{5, 2}});
   CHECK(contents(statistics.find(context(7))) == Counted{{5, 1}});
+  // The latest may be the least.
+  statistics.observe(context(8), 5);
+  CHECK(held() == Numbers{2, 5, 6, 8});
 }
 
 TEST_CASE("a context that comes back after it was given up begins afresh") {
@@ -359,6 +362,18 @@ TEST_CASE("contexts whose hashes have the same upper bits share what followed th
     CHECK(fresh.find(zero) == nullptr);
     fresh.observe(zero, 8);
     CHECK(contents(fresh.find(zero)) == Counted{{8, 1}});
+  }
+}
+
+TEST_CASE("contexts that differ in any of the upper 31 bits are told apart, in one bucket too") {
+  for (unsigned bit = 33; bit < 64; ++bit) {
+    CAPTURE(bit);
+    ContextStatistics statistics;
+    statistics.reset(0);
+    statistics.observe(context(5), 3);
+    CHECK(statistics.find(context(5) ^ std::uint64_t{1} << bit) == nullptr);
+    statistics.observe(context(5) ^ std::uint64_t{1} << bit, 4);
+    CHECK(contents(statistics.find(context(5))) == Counted{{3, 1}});
   }
 }
 
