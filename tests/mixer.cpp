@@ -80,6 +80,7 @@ void check_valid(Prediction const& prediction) {
     REQUIRE(std::isfinite(chance));
     REQUIRE(chance > 0);
     REQUIRE(chance <= prediction.candidates[prediction.best].chance);
+    for (float const x : prediction.candidates[i].x) REQUIRE(std::abs(x) < 6.3F);
     total += chance;
   }
   REQUIRE(total < 1);
@@ -252,6 +253,39 @@ TEST_CASE("more evidence for a token makes it more likely, and for another less"
   evidence.votes[0].token = 8;
   CHECK(chance(mixer, evidence, 5) < before);
   CHECK(chance(mixer, evidence, 8) > 0);
+}
+
+TEST_CASE("each set of weights is selected by one thing, of which the match's record counts four outcomes") {
+  Random random(15);
+  Mixer const mixer;
+  std::array<std::uint32_t, Prediction::weight_sets> least{};
+  std::array<std::uint32_t, Prediction::weight_sets> most{};
+  least.fill(std::numeric_limits<std::uint32_t>::max());
+  for (int i = 0; i < 5000; ++i) {
+    AnyEvidence any(random);
+    Prediction const prediction = predict(mixer, any.evidence);
+    if (prediction.size == 0) continue;
+    for (std::size_t k = 0; k < prediction.sets.size(); ++k) {
+      least[k] = std::min(least[k], prediction.sets[k]);
+      most[k] = std::max(most[k], prediction.sets[k]);
+    }
+    std::uint8_t const hits = any.evidence.hits;
+    any.evidence.hits ^= 0xf0;
+    REQUIRE(predict(mixer, any.evidence).sets == prediction.sets);
+    any.evidence.hits = static_cast<std::uint8_t>(hits ^ (1U << below(random, 4)));
+    REQUIRE(predict(mixer, any.evidence).sets[1] != prediction.sets[1]);
+  }
+  for (std::size_t k = 1; k < most.size(); ++k) CHECK(most[k - 1] < least[k]);
+}
+
+TEST_CASE("a state whose worth changes is followed within some hundreds of steps, however long it was the same") {
+  Mixer mixer;
+  Evidence const evidence{.votes = {Evidence::Vote{.token = 5, .length = 12, .history = 7}}};
+  auto const log_odds = [&] { return predict(mixer, evidence).candidates[0].x[Evidence::contexts]; };
+  for (int i = 0; i < 50000; ++i) mixer.learn(predict(mixer, evidence), 5);
+  CHECK(log_odds() > 4);
+  for (int i = 0; i < 700; ++i) mixer.learn(predict(mixer, evidence), 77);
+  CHECK(log_odds() < -1.5F);
 }
 
 TEST_CASE("chances become the frequencies: 90 in 100, and 10 in 100") {
