@@ -542,6 +542,24 @@ TEST_CASE("a context that grows beyond what was reserved keeps what it knew") {
   CHECK(propose(proposer, text) == counting(108, 5));
 }
 
+TEST_CASE("what followed a context is known after growing, too, and without reading again once no more can be known") {
+  // Said once and never in a run of three, so that only statistics know it.
+  Tokens const said = Tokens{1, 2, 3} + repeated(counting(10, 7), 90000);
+  for (std::size_t const length : {3000U, 90003U}) {
+    CAPTURE(length);
+    Tokens text(said.begin(), said.begin() + static_cast<std::ptrdiff_t>(length));
+    MixingProposer proposer = with_cost(0);
+    proposer.reserve(length == 3000 ? 40 : length);
+    for (std::size_t end = 3; end < length; end += end / 4 + 1) propose(proposer, std::span(text).first(end), 0);
+    propose(proposer, text, 0);
+    if (length > 90000) {
+      std::fill_n(text.begin(), 3, Token{99});
+      proposer.reserve(2 * length);
+    }
+    CHECK(propose(proposer, text + Tokens{5000, 1, 2}, 1) == Tokens{3});
+  }
+}
+
 TEST_CASE("in a composer, recorded answers come out, of all sequences that learn together") {
   using copyspec::bench::ReplayModel;
   copyspec::bench::Trace const trace = copyspec::bench::read_trace(own_trace());
