@@ -269,6 +269,15 @@ TEST_CASE("a token that costs nothing is drafted as far as there is a chance") {
   decode(proposer, repeated(counting(0, 90), 1000), 90, 1000);
   proposer.truncate(0);
   CHECK(propose(proposer, context) == counting(110, 48));
+  // Heads or tails: what is right less than once in fifty times is no draft any more.
+  Random random(10);
+  Tokens const coins = any_tokens(random, 3000, 2);
+  MixingProposer other = with_cost(0);
+  decode(other, coins, 1, 2000);
+  std::size_t drafted = 0;
+  for (std::size_t length = 2000; length < coins.size(); length += 10)
+    drafted += propose(other, std::span(coins).first(length)).size();
+  CHECK(drafted < 100 * 12);
 }
 
 TEST_CASE("where rows are dear nothing is drafted, however sure it is") {
@@ -332,6 +341,27 @@ TEST_CASE("after bad luck it recovers as soon as the text repeats itself") {
     Spent const late = decode(proposer, text, begin + 400, text.size());
     CHECK(late.speedup(cost) > 0.9 * 49 / (1 + 48 * cost));
   }
+}
+
+TEST_CASE("where more is gained, a token must be surer to be worth its row") {
+  // Both read the same text and learn the same of it, token by token, but one is not let draft, so that it gains less.
+  MixingProposer const fast = with_cost(0.02);
+  MixingProposer const slow = with_cost(0.02);
+  Tokens const loop = repeated(counting(0, 30), 3000);
+  MixingProposer one = fast;
+  MixingProposer other = slow;
+  CHECK(decode(one, loop, 40, loop.size()).speedup(0.02) > 15);
+  CHECK(decode(other, loop, 40, loop.size(), 0).speedup(0.02) == 1);
+  propose(one, loop);
+  propose(other, loop);
+  // Of this they think the same, but not of what it is worth.
+  Tokens const context = counting(10000, 60) + counting(10000, 30);
+  one = fast;
+  other = slow;
+  Tokens const sure = propose(one, context);
+  Tokens const unsure = propose(other, context);
+  CHECK(sure.size() < unsure.size());
+  CHECK(std::ranges::equal(sure, std::span(unsure).first(sure.size())));
 }
 
 TEST_CASE("passes teach what a row costs, to all copies") {
