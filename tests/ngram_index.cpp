@@ -40,6 +40,20 @@ struct ConstantHash {
   [[nodiscard]] static std::uint64_t value() { return ~std::uint64_t{0}; }
 };
 
+// Counts the tokens that it is told of.
+struct CountingHash : RollingHash {
+  using RollingHash::RollingHash;
+  void push(Token incoming) {
+    ++count;
+    RollingHash::push(incoming);
+  }
+  void slide(Token outgoing, Token incoming) {
+    ++count;
+    RollingHash::slide(outgoing, incoming);
+  }
+  static inline std::size_t count = 0;
+};
+
 struct TwoBitHash : RollingHash {
   using RollingHash::RollingHash;
   [[nodiscard]] std::uint64_t value() const { return RollingHash::value() & ~std::uint64_t{0} << 62; }
@@ -433,6 +447,23 @@ TEST_CASE("an n-gram that has no place after the index grew is left out") {
   CHECK(same(index.find(), Occurrences{.oldest = 2, .newest = 2}));
   index.truncate(2);
   CHECK_FALSE(index.find());
+}
+
+TEST_CASE("the work of a step does not grow with the context: each token is hashed once, however many there are") {
+  Random random(7);
+  Tokens tokens;
+  babble(random, tokens, 20000);
+  NgramIndex<CountingHash> index(3);
+  index.reserve(tokens.size());
+  CountingHash::count = 0;
+  for (std::size_t end = 1; end <= tokens.size(); ++end) {
+    index.extend(std::span(tokens).first(end));
+    REQUIRE(CountingHash::count == end);
+  }
+  // What was cut back is hashed again, and the run before it.
+  index.truncate(19900);
+  index.extend(tokens);
+  CHECK(CountingHash::count == tokens.size() + 100 + 3);
 }
 
 TEST_CASE("memory is about 26 bytes a token reserved") {
