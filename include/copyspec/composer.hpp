@@ -171,8 +171,8 @@ class Composer {
   // Returns whether `action` did not throw. If it did, the pass is abandoned, and the exception goes on if it `must`.
   template <class Action>
   bool recovering(Action&& action, bool must = true) {
-    return with_recovery(
-        action, [this] { abandon(); }, must);
+    auto const recover = [this] { abandon(); };
+    return with_recovery(action, recover, must);
   }
 
   [[nodiscard]] Rows forward() {
@@ -240,16 +240,13 @@ class Composer {
     Draft const draft = timed<Clock>(times_.propose, [&] { return slot.proposer.propose(context, space); });
     COPYSPEC_ASSERT(draft.length <= space.size(), "a draft fits into the space it was given");
     // An engine may not survive a token that it does not know.
-    std::span<Token> const drafted = space.first(draft.length);
-    auto const unknown = std::ranges::find_if_not(drafted, [&](Token token) { return in_vocabulary(token, *model_); });
-    return static_cast<std::size_t>(unknown - drafted.begin());
+    return known_prefix(space.first(draft.length), *model_);
   }
 
   template <class Stop>
   void judge(Rows rows, Stop& stop) {
     recovering([&] {
-      std::size_t first = 0;
-      std::size_t trial = 0;
+      std::size_t first = 0, trial = 0;
       for (std::size_t i = 0; i < scheduled_.size(); ++i) {
         Slot& slot = slots_[scheduled_[i]];
         Sequence& sequence = slot.sequence;

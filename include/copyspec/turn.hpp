@@ -38,6 +38,13 @@ template <Engine M>
   return token >= 0 && static_cast<std::size_t>(token) < model.vocabulary_size();
 }
 
+/// How many of `tokens` come before the first that `model` does not know.
+template <Engine M>
+[[nodiscard]] std::size_t known_prefix(std::span<Token const> tokens, M const& model) {
+  auto const unknown = std::ranges::find_if_not(tokens, [&](Token token) { return in_vocabulary(token, model); });
+  return static_cast<std::size_t>(unknown - tokens.begin());
+}
+
 /// Throws `Error`, which says what is wrong and where, unless `model` can answer `prompt` behind a context of `length`
 /// tokens. O(prompt).
 template <Engine M>
@@ -48,9 +55,9 @@ void check_prompt(std::span<Token const> prompt, std::size_t length, M const& mo
     raise("the prompt of " + std::to_string(prompt.size()) + " tokens does not fit: the context limit is " +
           std::to_string(limit) + " tokens, " + std::to_string(length) +
           " are taken by earlier turns, and an answer needs at least one");
-  auto const bad = std::ranges::find_if_not(prompt, [&](Token token) { return in_vocabulary(token, model); });
-  if (bad != prompt.end())
-    raise("token " + std::to_string(bad - prompt.begin()) + " of the prompt is " + std::to_string(*bad) +
+  std::size_t const known = known_prefix(prompt, model);
+  if (known < prompt.size())
+    raise("token " + std::to_string(known) + " of the prompt is " + std::to_string(prompt[known]) +
           ", outside the vocabulary of " + std::to_string(model.vocabulary_size()));
 }
 
