@@ -58,8 +58,8 @@ struct ContextState {
   }
 
  private:
-  static constexpr std::uint32_t count_class(std::uint32_t count) noexcept {
-    return count <= 3 ? count : count <= 6 ? 4 : count <= 12 ? 5 : 6;
+  static constexpr std::uint32_t count_class(std::uint32_t seen) noexcept {
+    return seen <= 3 ? seen : seen <= 6 ? 4 : seen <= 12 ? 5 : 6;
   }
 };
 

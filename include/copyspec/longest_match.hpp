@@ -53,8 +53,8 @@ struct MatchPointers {
 
 /// Finds the longest earlier match of a sequence's newest tokens, of any length from three on: the match finder of an
 /// LZ77 compressor. The match in hand is carried forward, so a token that continues it costs O(1), a constant stream
-/// too; when it fails, or while it is short, the latest few occurrences of the last three tokens are compared backwards
-/// and the longest is taken, the newest among equals.
+/// too; when it has failed, the latest few occurrences of the last three tokens are compared backwards and the longest
+/// is taken, the newest among equals.
 ///
 /// What it holds is a function of the tokens it was given.
 ///
