@@ -680,6 +680,11 @@ TEST_CASE("reading a prompt does not wipe what was read before") {
   propose(proposer, first);
   Tokens const text = first + counting(1000, 30000) + counting(100, 6);
   CHECK(propose(proposer, text) == counting(106, 8));
+  // Nor what is known from statistics only.
+  MixingProposer other = with_cost(0);
+  other.reserve(10000);
+  propose(other, Tokens{1, 2, 3});
+  CHECK(propose(other, Tokens{1, 2, 3} + repeated(counting(10, 7), 5000) + Tokens{5000, 1, 2}, 1) == Tokens{3});
   // Nor what is another sequence's.
   MixingProposer const original = with_cost(0, 8);
   MixingProposer mine = original;
