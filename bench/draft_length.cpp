@@ -23,7 +23,7 @@ void draft_length(benchmark::State& state) {
   copyspec::PassCost const cost;
   std::size_t next = 0;
   for (auto _ : state) {
-    benchmark::DoNotOptimize(copyspec::draft_length({chances.data() + next * length, length}, 1.8, cost));
+    benchmark::DoNotOptimize(copyspec::draft_length({chances.data() + next * length, length}, cost));
     next = (next + 1) % chains;
   }
 }

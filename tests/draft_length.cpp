@@ -32,8 +32,8 @@ namespace {
 using Chances = std::vector<float>;
 using Costs = std::vector<double>;  // of a pass of one row, two, ...
 
-std::size_t draft(Chances const& chances, double rate, Costs const& costs) {
-  return draft_length(chances, rate, [&](std::size_t rows) { return costs[rows - 1]; });
+std::size_t draft(Chances const& chances, Costs const& costs) {
+  return draft_length(chances, [&](std::size_t rows) { return costs[rows - 1]; });
 }
 
 Costs linear(std::size_t count, double slope) {
@@ -42,8 +42,8 @@ Costs linear(std::size_t count, double slope) {
   return costs;
 }
 
-// Worth of following `policy`, the draft length at each place of the chain, from place `at` on: what may happen in the
-// pass, case by case.
+// Worth of following `policy`, the draft length at each place of the chain, from place `at` on, where a unit of cost is
+// worth `rate` tokens: what may happen in the pass, case by case.
 double worth(Chances const& chances, double rate, Costs const& costs, std::vector<std::size_t> const& policy,
              std::size_t at) {
   std::size_t const drafted = policy[at];
@@ -113,7 +113,7 @@ bool aborts(Action action) {
 
 }  // namespace
 
-TEST_CASE("no policy on a small chain is worth more, whatever a pass costs") {
+TEST_CASE("no policy on a small chain is worth more, whatever a pass costs and whatever cost is worth") {
   std::mt19937 random(7);
   auto const uniform = [&](double low, double high) {
     return low + (high - low) * static_cast<double>(random()) / 4294967295.0;
@@ -155,8 +155,8 @@ TEST_CASE("no policy on a small chain is worth more, whatever a pass costs") {
           costs[i] = uniform(0.5, 3.0);  // falls as well
       }
     }
-    double const rate = uniform(0.0, 4.0);
-    std::size_t const length = draft(chances, rate, costs);
+    double const rate = uniform(0.1, 4.0);  // whichever it is
+    std::size_t const length = draft(chances, costs);
     REQUIRE(length <= chances.size());
     Best const best = try_all(chances, rate, costs);
     CHECK(best.by_first[length] == doctest::Approx(best.worth).epsilon(1e-9));
@@ -168,51 +168,50 @@ TEST_CASE("no policy on a small chain is worth more, whatever a pass costs") {
 }
 
 TEST_CASE("an empty chain gives an empty draft") {
-  CHECK(draft({}, 1.0, {1.0}) == 0);
-  CHECK(draft({}, 0.0, {0.0}) == 0);
+  CHECK(draft({}, {1.0}) == 0);
+  CHECK(draft({}, {0.0}) == 0);
 }
 
 TEST_CASE("free rows are all drafted, up to the last that has a chance") {
-  CHECK(draft({0.5F, 0.01F, 0.3F}, 1.5, Costs(4, 1.0)) == 3);
-  CHECK(draft({0.5F, 0.01F, 0.0F, 0.9F}, 1.5, Costs(5, 1.0)) == 2);
-  CHECK(draft({0.0F, 0.9F}, 1.5, Costs(3, 1.0)) == 0);
+  CHECK(draft({0.5F, 0.01F, 0.3F}, Costs(4, 1.0)) == 3);
+  CHECK(draft({0.5F, 0.01F, 0.0F, 0.9F}, Costs(5, 1.0)) == 2);
+  CHECK(draft({0.0F, 0.9F}, Costs(3, 1.0)) == 0);
 }
 
-TEST_CASE("where passes cost nothing, or time is worth nothing, nothing is gained by a draft") {
-  CHECK(draft({1.0F, 1.0F, 0.5F}, 1.5, Costs(4, 0.0)) == 0);
-  CHECK(draft({1.0F, 1.0F, 0.5F}, 0.0, linear(4, 0.5)) == 0);
+TEST_CASE("where passes cost nothing, nothing is gained by a draft") {
+  CHECK(draft({1.0F, 1.0F, 0.5F}, Costs(4, 0.0)) == 0);
 }
 
 TEST_CASE("certain tokens are drafted as long as a row is cheaper than a pass") {
-  CHECK(draft(Chances(20, 1.0F), 1.0, linear(21, 0.99)) == 20);
-  CHECK(draft(Chances(20, 1.0F), 1.0, linear(21, 1.01)) == 0);
+  CHECK(draft(Chances(20, 1.0F), linear(21, 0.99)) == 20);
+  CHECK(draft(Chances(20, 1.0F), linear(21, 1.01)) == 0);
   // A row for the price of a pass: the same, so nothing is drafted.
-  CHECK(draft(Chances(20, 1.0F), 1.0, linear(21, 1.0)) == 0);
+  CHECK(draft(Chances(20, 1.0F), linear(21, 1.0)) == 0);
 }
 
 TEST_CASE("of lengths that are worth the same the smallest is taken, though they may round differently") {
   for (int tenths = 1; tenths < 30; ++tenths) {
     CAPTURE(tenths);
-    double const rate = 0.1 * tenths;
-    CHECK(draft_length(Chances(20, 1.0F), rate, [](std::size_t rows) { return 0.1 * static_cast<double>(rows); }) == 0);
+    double const row = 0.1 * tenths;
+    CHECK(draft_length(Chances(20, 1.0F), [&](std::size_t rows) { return row * static_cast<double>(rows); }) == 0);
   }
 }
 
 TEST_CASE("a chain goes on in the next pass, so that it is cut before a token that alone would pay") {
-  // The doubtful token pays for its row: 0.4 > 1.5 * 0.2. But if it is left to the model, what is behind it is still
+  // The doubtful token pays for its row by itself. But if it is left to the model, what is behind it is still
   // there.
   Chances const chances{0.95F, 0.4F, 0.95F, 0.95F};
-  CHECK(draft(chances, 1.5, linear(5, 0.2)) == 1);
-  CHECK(draft({0.95F, 0.4F}, 1.5, linear(3, 0.2)) == 2);
+  CHECK(draft(chances, linear(5, 0.2)) == 1);
+  CHECK(draft({0.95F, 0.4F}, linear(3, 0.2)) == 2);
 }
 
 TEST_CASE("a draft ends below a step of the cost, or goes over it") {
   Costs costs(13, 1.0);
   std::fill(costs.begin() + 4, costs.end(), 2.0);
-  CHECK(draft(Chances(4, 0.9F), 1.2, costs) == 3);
-  CHECK(draft(Chances(12, 0.95F), 1.2, costs) == 12);
+  CHECK(draft(Chances(4, 0.9F), costs) == 3);
+  CHECK(draft(Chances(12, 0.95F), costs) == 12);
   // Three rows cost what two do, and one much less.
-  CHECK(draft({0.9F, 0.9F}, 2.0, {1.0, 1.4, 1.4}) == 2);
+  CHECK(draft({0.9F, 0.9F}, {1.0, 1.4, 1.4}) == 2);
 }
 
 TEST_CASE("the costs asked for are those of one row up to one more than the chain") {
@@ -221,44 +220,43 @@ TEST_CASE("the costs asked for are those of one row up to one more than the chai
     asked.push_back(rows);
     return 1.0;
   };
-  CHECK(draft_length(Chances(3, 0.5F), 1.0, cost) == 3);
+  CHECK(draft_length(Chances(3, 0.5F), cost) == 3);
   CHECK(asked == std::vector<std::size_t>{1, 2, 3, 4});
 }
 
 TEST_CASE("a chain is looked at up to the longest, and what is behind it does not matter") {
   Costs const costs = linear(300, 0.001);
-  CHECK(draft(Chances(longest_chain, 1.0F), 1.0, costs) == longest_chain);
-  CHECK(draft(Chances(longest_chain + 1, 1.0F), 1.0, costs) == longest_chain);
-  CHECK(draft(Chances(200, 1.0F), 1.0, costs) == longest_chain);
+  CHECK(draft(Chances(longest_chain, 1.0F), costs) == longest_chain);
+  CHECK(draft(Chances(longest_chain + 1, 1.0F), costs) == longest_chain);
+  CHECK(draft(Chances(200, 1.0F), costs) == longest_chain);
   std::mt19937 random(3);
   Chances chances(200);
   for (float& chance : chances) chance = 0.8F + 0.2F * static_cast<float>(random() % 1000) / 1000.0F;
   Chances const front(chances.begin(), chances.begin() + longest_chain);
-  CHECK(draft(chances, 2.0, linear(300, 0.02)) == draft(front, 2.0, linear(300, 0.02)));
+  CHECK(draft(chances, linear(300, 0.02)) == draft(front, linear(300, 0.02)));
 }
 
 TEST_CASE("a cost may be a whole number, or infinite where there is no such pass") {
-  CHECK(draft_length(Chances(3, 0.9F), 1.0, [](std::size_t rows) { return rows < 3 ? 1 : 5; }) == 1);
+  CHECK(draft_length(Chances(3, 0.9F), [](std::size_t rows) { return rows < 3 ? 1 : 5; }) == 1);
   double const never = std::numeric_limits<double>::infinity();
-  CHECK(draft(Chances(3, 0.9F), 1.0, {1.0, 1.0, never, never}) == 1);
+  CHECK(draft(Chances(3, 0.9F), {1.0, 1.0, never, never}) == 1);
 }
 
 TEST_CASE("choosing a length does not allocate") {
   Chances const chances(200, 0.9F);
   std::size_t const before = allocations();
-  std::size_t const length = draft_length(chances, 1.5, [](std::size_t rows) { return static_cast<double>(rows); });
+  std::size_t const length = draft_length(chances, [](std::size_t rows) { return static_cast<double>(rows); });
   CHECK(allocations() == before);
   CHECK(length == 0);
 }
 
 #ifndef NDEBUG
-TEST_CASE("what is not a chance or not a rate is a broken precondition") {
-  auto const length_with = [](float chance, double rate) { return draft({0.5F, chance}, rate, linear(3, 0.1)); };
-  CHECK_FALSE(aborts([&] { length_with(0.0F, 0.0); }));
-  CHECK_FALSE(aborts([&] { length_with(1.0F, 5.0); }));
-  CHECK(aborts([&] { length_with(std::nextafter(1.0F, 2.0F), 1.0); }));
-  CHECK(aborts([&] { length_with(-1e-6F, 1.0); }));
-  CHECK(aborts([&] { length_with(std::nanf(""), 1.0); }));
-  CHECK(aborts([&] { length_with(0.5F, -0.1); }));
+TEST_CASE("what is not a chance is a broken precondition") {
+  auto const length_with = [](float chance) { return draft({0.5F, chance}, linear(3, 0.1)); };
+  CHECK_FALSE(aborts([&] { length_with(0.0F); }));
+  CHECK_FALSE(aborts([&] { length_with(1.0F); }));
+  CHECK(aborts([&] { length_with(std::nextafter(1.0F, 2.0F)); }));
+  CHECK(aborts([&] { length_with(-1e-6F); }));
+  CHECK(aborts([&] { length_with(std::nanf("")); }));
 }
 #endif

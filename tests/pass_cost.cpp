@@ -100,17 +100,14 @@ class Loop {
       for (std::size_t i = 1 + random_() % 30; i > 0; --i)
         chances_.push_back(static_cast<float>(level * (0.9 + 0.1 * uniform())));
     }
-    return 1 + draft_length(chances_, cost_ > 0.0 ? tokens_ / cost_ : 1.0, cost);
+    return 1 + draft_length(chances_, cost);
   }
 
   // The pass had so many rows. What it is expected to yield is taken for what it did.
-  template <class Cost>
-  void made(std::size_t rows, Cost const& cost, Curve const& truth) {
+  void made(std::size_t rows, Curve const& truth) {
     double chance = 1.0;
     double tokens = 1.0;
     for (std::size_t i = 0; i + 1 < rows; ++i) tokens += chance *= static_cast<double>(chances_[i]);
-    cost_ = 0.99 * cost_ + cost(rows);
-    tokens_ = 0.99 * tokens_ + tokens;
     time_ += relative(truth, rows);
     yield_ += tokens;
   }
@@ -127,8 +124,6 @@ class Loop {
 
   std::mt19937 random_;
   std::vector<float> chances_;
-  double cost_ = 0.0;
-  double tokens_ = 0.0;
   double time_ = 0.0;
   double yield_ = 0.0;
 };
@@ -136,14 +131,14 @@ class Loop {
 double best_speed(Curve const& truth, unsigned seed, std::size_t passes) {
   Loop loop(seed);
   auto const cost = [&](std::size_t rows) { return relative(truth, rows); };
-  for (std::size_t i = 0; i < passes; ++i) loop.made(loop.next(cost), cost, truth);
+  for (std::size_t i = 0; i < passes; ++i) loop.made(loop.next(cost), truth);
   return loop.speed();
 }
 
 void learn(PassCost& cost, Loop& loop, Curve const& truth, Noise& noise, std::size_t passes) {
   for (std::size_t i = 0; i < passes; ++i) {
     std::size_t const rows = loop.next(cost);
-    loop.made(rows, cost, truth);
+    loop.made(rows, truth);
     observe(cost, truth, rows, noise);
   }
 }
@@ -488,7 +483,7 @@ TEST_CASE("rows that are dear are tried again once in 512 passes each, and no mo
     std::size_t all = 0;
     for (int i = 0; i < 10240; ++i) {
       std::size_t const rows = loop.next(cost);
-      loop.made(rows, cost, cliff);
+      loop.made(rows, cliff);
       observe(cost, cliff, rows, noise);
       if (rows < 9) continue;
       ++tried[rows];

@@ -34,7 +34,7 @@ struct MixingOptions {
 /// best is appended and the next position predicted as if it had been said. `draft_length` cuts the chain where tokens
 /// per cost are greatest in the long run, so a draft may be empty, and is where copying cannot help.
 ///
-/// Copies share what was learnt (weights, pass costs and the rate, numbers without tokens) and nothing else: no token
+/// Copies share what was learnt (weights and pass costs, numbers without tokens) and nothing else: no token
 /// of one sequence can reach the draft of another. So the copies that a composer makes for its sequences learn
 /// together.
 ///
@@ -86,8 +86,8 @@ class MixingProposer {
     take_in(context);
     std::array<float, longest_chain> chances;
     std::size_t const length = predict_chain(context, space.first(std::min(space.size(), draft_length_)), chances);
-    drafted_ = copyspec::draft_length(std::span(chances).first(length), learnt_->rate(),
-                                      [&](std::size_t rows) { return learnt_->cost(rows); });
+    drafted_ =
+        copyspec::draft_length(std::span(chances).first(length), [&](std::size_t rows) { return learnt_->cost(rows); });
     return {.length = drafted_};
   }
 
@@ -104,16 +104,11 @@ class MixingProposer {
   struct Learnt {
     Mixer mixer;
     PassCost pass_cost;
-    // Tokens and cost of the last some thousand passes, and before the first one a plain guess.
-    double tokens = 30;
-    double spent = 23;
     // The rows that other sequences bring to a pass, and the sequences in it.
     std::size_t others = 0;
     std::size_t sequences = 1;
 
     explicit Learnt(PassCost cost) : pass_cost(std::move(cost)) {}
-
-    [[nodiscard]] double rate() const noexcept { return tokens / spent; }
 
     // What a sequence's rows add to a pass, and its share of what the pass costs anyway.
     [[nodiscard]] double cost(std::size_t rows) const noexcept {
@@ -125,12 +120,6 @@ class MixingProposer {
       pass_cost.observe(report.rows, report.seconds);
       sequences = std::max<std::size_t>(report.sequences, 1);
       others = report.rows - report.rows / sequences;
-    }
-
-    void passed(std::size_t accepted_and_next, std::size_t rows) noexcept {
-      constexpr double keep = 1 - 1 / 2000.0;
-      tokens = tokens * keep + static_cast<double>(accepted_and_next);
-      spent = spent * keep + cost(rows);
     }
   };
 
@@ -145,7 +134,6 @@ class MixingProposer {
     std::size_t const added = context.size() - match_.size();
     COPYSPEC_ASSERT(match_.size() <= context.size(), "tokens were taken away without a truncate");
     bool const generated = drafted_ != unknown && added > 0 && added <= drafted_ + 1;
-    if (generated) learnt_->passed(added, drafted_ + 1);
     auto const token_at = [&](std::size_t position) { return context[position]; };
     while (match_.size() < context.size()) {
       std::size_t const position = match_.size();
