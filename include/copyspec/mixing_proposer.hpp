@@ -31,21 +31,19 @@ struct MixingOptions {
 ///
 /// For each position, the longest match, a match that survives edits, and four short contexts (the newest token, the
 /// newest two, the one before the newest and the one before that) name candidates; a `Mixer` gives each a chance; the
-/// best is appended and the next position predicted as if it had been said. `draft_length` cuts the chain where tokens
-/// per cost are greatest in the long run, so a draft may be empty, and is where copying cannot help.
+/// best is appended and the next position predicted as if it had been said. `draft_length` cuts the chain where its
+/// passes cost least, so a draft may be empty, and is where copying cannot help.
 ///
-/// Copies share what was learnt (weights and pass costs, numbers without tokens) and nothing else: no token
-/// of one sequence can reach the draft of another. So the copies that a composer makes for its sequences learn
-/// together.
+/// Copies share what was learnt (weights and pass costs, numbers without tokens) and nothing else: no token of one
+/// sequence can reach the draft of another. So the copies that a composer makes for its sequences learn together.
 ///
 /// What was learnt stays when tokens are taken back; everything else is then a function of the tokens that are left,
 /// as if the others had never been said.
 ///
 /// Cost: O(1) a token appended and a token predicted; after `truncate`, and when `reserve` has grown, the next call
-/// reads the whole context again. Memory: 50 bytes a token reserved, a quarter more for a context
-/// that has grown, less beyond 87,000 tokens; and 200 KiB shared by all copies. Allocates
-/// when it is made and in `reserve`, and in `propose` beyond what was reserved. Threads: one call at a time, all copies
-/// together.
+/// reads the whole context again. Memory: 50 bytes a token reserved, a quarter more for a context that has grown, less
+/// beyond 87,000 tokens; and 200 KiB shared by all copies. Allocates when it is made and in `reserve`, and in `propose`
+/// beyond what was reserved. Threads: one call at a time, all copies together.
 class MixingProposer {
  public:
   explicit MixingProposer(MixingOptions options = {})
@@ -95,7 +93,7 @@ class MixingProposer {
   void observe_pass(PassReport const& report) noexcept { learnt_->observe(report); }
 
  private:
-  // At 1 MiB and more a probe is a cache miss, and tokens long past are left to the longest match.
+  // 2 MiB: beyond it nearly every probe misses the caches. Tokens long past are left to the longest match.
   static constexpr std::size_t max_contexts = std::size_t{1} << 17;
   // A chain less likely to survive than this is not worth predicting.
   static constexpr float min_survival = 0.02F;
