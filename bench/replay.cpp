@@ -101,6 +101,11 @@ void check(Arguments const& arguments) {
   if (arguments.traces.empty()) throw CLI::RequiredError("--trace");
   if (!std::isfinite(arguments.marginal_cost) || arguments.marginal_cost < 0)
     throw CLI::ValidationError("--marginal-cost", "must be a number and not negative");
+  bool const copies = arguments.policy == Policy::published || arguments.policy == Policy::copy;
+  if (!copies && arguments.settings.match_length)
+    throw CLI::ValidationError("--match-length", "only the policies published and copy have one");
+  if (!copies && arguments.settings.occurrence)
+    throw CLI::ValidationError("--occurrence", "only the policies published and copy choose one");
 }
 
 Report replayed(Trace const& trace, Arguments const& arguments) {
