@@ -133,9 +133,8 @@ std::string describe_weights(Weights weights, Engine const& engine) {
   return fmt::format(
       "Weights: {}, {:.0f} MiB, {}. {}", engine.description(), mebibytes,
       copy ? "an F32 copy of the file" : "as in the file",
-      copy ? "Their passes are bound by memory, as on a GPU; those of quantised weights are bound by arithmetic on a "
-             "few "
-             "CPU cores, and leave copying less to gain."
+      copy ? "Their passes are bound by memory, as on a GPU; those of quantised weights are bound by arithmetic on "
+             "a few CPU cores, and leave copying less to gain."
            : "On a few CPU cores passes of quantised weights are bound by arithmetic, which leaves copying little to "
              "gain; those of an F32 copy (--weights f32) are bound by memory, as on a GPU.");
 }

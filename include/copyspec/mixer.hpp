@@ -45,8 +45,8 @@ struct Prediction {
 /// and whether it is the latest; for a match pointer, the length of the match and its record. An adaptive table gives
 /// the share of such states that came true; the log-odds of that share is the feature x. The score of a candidate is
 ///
-///     s = sum over sets k of W[k] . x + B[token] + B[newest, token],    chance = exp(s) / (1 + sum over candidates
-///     exp(s))
+///     s      = sum over sets k of W[k] . x + B[token] + B[newest, token]
+///     chance = exp(s) / (1 + sum over candidates of exp(s))
 ///
 /// where the weight sets are selected by the match lengths, by the recent hits, by the newest token and by the order
 /// of the known contexts. Learning descends the log-loss of the chances, in the weights and biases.
