@@ -3,6 +3,7 @@
 
 #include "assert.hpp"
 #include "composer.hpp"
+#include "context_hashes.hpp"
 #include "context_statistics.hpp"
 #include "copy_proposer.hpp"
 #include "device_logits.hpp"

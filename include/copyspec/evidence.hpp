@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "context_hashes.hpp"
 #include "context_statistics.hpp"
 #include "longest_match.hpp"
 #include "token.hpp"

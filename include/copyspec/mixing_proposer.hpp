@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "assert.hpp"
+#include "context_hashes.hpp"
 #include "context_statistics.hpp"
 #include "draft.hpp"
 #include "draft_length.hpp"
