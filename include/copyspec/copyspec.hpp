@@ -2,6 +2,7 @@
 #pragma once
 
 #include "assert.hpp"
+#include "chain_drafts.hpp"
 #include "composer.hpp"
 #include "context_statistics.hpp"
 #include "copy_proposer.hpp"
@@ -29,6 +30,7 @@
 #include "sequence.hpp"
 #include "stop.hpp"
 #include "token.hpp"
+#include "tree_drafts.hpp"
 #include "tree_model.hpp"
 #include "tree_verification.hpp"
 #include "turn.hpp"
