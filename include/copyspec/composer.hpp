@@ -75,9 +75,7 @@ class Composer {
     }
     slot->sequence.begin(prompt, options.max_new_tokens);
     drafts_.reserve(*model_, slot->draft, std::min<std::size_t>(model_->max_tokens(), slot->sequence.budget_left()));
-    slot->options = std::move(options);
-    slot->streamed = 0;
-    slot->open = true;
+    slot->turn.begin(std::move(options));
     if constexpr (requires { slot->proposer.reserve(std::size_t{}); })
       slot->proposer.reserve(slot->sequence.length() + slot->sequence.budget_left());
     settle(*slot);
@@ -89,7 +87,7 @@ class Composer {
   bool step(OnTokens&& on_tokens, Stop&& stop = Stop()) {
     judge(forward(), stop);
     report();
-    for (Slot& slot : slots_) emit(slot, on_tokens);
+    for (Slot& slot : slots_) slot.turn.emit(slot.sequence, on_tokens);
     return std::ranges::any_of(slots_, [](Slot const& slot) { return slot.sequence.running(); });
   }
 
@@ -123,7 +121,7 @@ class Composer {
     Slot& slot = this->slot(id);
     slot.sequence.truncate(length);
     slot.proposer.truncate(length);
-    slot.open = false;
+    slot.turn.close();
     settle(slot);
   }
 
@@ -148,9 +146,7 @@ class Composer {
     Proposer proposer;
     typename Judges<Verifier, Rows>::Own verifier;
     typename Drafts::Own draft;
-    TurnOptions options;
-    std::size_t streamed = 0;  // tokens of this turn that were emitted
-    bool open = false;         // the turn's last emission is still to come
+    Turn turn;
   };
 
   [[nodiscard]] Slot* find(SequenceId id) noexcept {
@@ -249,7 +245,7 @@ class Composer {
 
   std::size_t draft(Slot& slot, std::size_t allowance) {
     std::span<Token> space = slot.sequence.draft_space(allowance);
-    space = space.first(std::min(space.size(), slot.options.max_draft_length));
+    space = space.first(std::min(space.size(), slot.turn.options().max_draft_length));
     if (space.empty()) return 0;
     std::span<Token const> const context = slot.sequence.context();
     return timed<Clock>(times_.propose,
@@ -271,7 +267,7 @@ class Composer {
           return drafts_.verdict(judges_, slot.verifier, slot.draft, rows, trials_, trial++, first);
         });
         sequence.accept(verdict, [&](std::span<Token const> generated) {
-          return slot.options.stop(generated) | stop(sequence.id(), generated);
+          return slot.turn.options().stop(generated) | stop(sequence.id(), generated);
         });
         first += batch_[i].rows;
       }
@@ -283,22 +279,6 @@ class Composer {
     if constexpr (requires { proposer_.observe_pass(PassReport{}); }) {
       if (auto const report = report_on(batch_, times_.total() - before_)) proposer_.observe_pass(*report);
     }
-  }
-
-  template <class OnTokens>
-  static void emit(Slot& slot, OnTokens& on_tokens) {
-    if (!slot.open) return;
-    Sequence const& sequence = slot.sequence;
-    std::size_t const end = sequence.released().size();
-    if (end <= slot.streamed && sequence.running()) return;
-    std::size_t const first = std::min(slot.streamed, end);
-    on_tokens(Emission{.sequence = sequence.id(),
-                       .tokens = sequence.released().subspan(first),
-                       .sources = sequence.sources().subspan(first, end - first),
-                       .status = sequence.status()});
-    // Not before, so that what a throwing callback did not take comes again.
-    slot.streamed = std::max(slot.streamed, end);
-    slot.open = sequence.running();
   }
 
   M* model_;
