@@ -190,6 +190,30 @@ TEST_CASE("a chain is fed and cut back as one, even if it was proposed as a tree
         Calls{"trees 2", "keep 5: 1"});
 }
 
+TEST_CASE("a chain after a tree is cut back to where it begins, and no further") {
+  struct TreeThenChain : Script {
+    Draft propose_tree(std::span<Token const> context, TreeSpace space) {
+      Draft const draft = Script::propose_tree(context, space);
+      tokens.resize(1, 0);
+      parents = {-1};
+      return draft;
+    }
+  };
+  Tokens const said = plainly(5);
+  Diary model(options);
+  TreeThenChain proposer;
+  Token const wrong = (said[0] + 5) % 16;
+  REQUIRE(wrong != said[2]);
+  proposer.tokens = {wrong, said[0]};
+  proposer.parents = {-1, -1};
+  Composer composer(model, proposer, GreedyVerifier());
+  composer.begin(SequenceId{0}, prompt, {.max_new_tokens = 20});
+  model.calls.clear();
+  composer.step(show_nothing);
+  composer.step(show_nothing);
+  CHECK(model.calls == std::vector<std::string>{"trees 2", "keep 5: 1", "chains", "truncate to 7"});
+}
+
 TEST_CASE("a draft is no longer than the turn allows, nodes counted") {
   Diary model(options);
   Composer composer(model, Script{.tokens = {1, 2, 3, 4}, .parents = {-1, -1, -1, -1}}, GreedyVerifier());
