@@ -51,6 +51,8 @@ using copyspec::Source;
 using copyspec::StopDecision;
 using copyspec::StopRules;
 using copyspec::Token;
+using copyspec::TreeSegment;
+using copyspec::TreeSpace;
 using copyspec::TurnOptions;
 using copyspec::Verdict;
 using copyspec::testing::ToyModelOptions;
@@ -141,23 +143,56 @@ class WatchedModel {
   explicit WatchedModel(ToyModelOptions const& options) : toy_(options) {}
 
   std::function<bool(std::size_t call)> fails = [](std::size_t) { return false; };
+  std::function<bool()> keep_fails = [] { return false; };
   std::size_t fed = 0;      // tokens, in passes that did not fail
   std::size_t passes = 0;   // that did not fail
   std::size_t drafted = 0;  // rows beyond one a segment, in passes that did not fail
+  std::size_t trees = 0;    // in passes that did not fail
+  std::size_t nodes = 0;    // that were kept
   std::string wrong;        // a precondition that a caller broke
   struct Share {
     SequenceId sequence;
     Tokens tokens;
     std::size_t rows;
+    std::vector<std::int32_t> parents;  // as they were fed
   };
   std::vector<Share> newest;  // the newest pass that did not fail
 
   [[nodiscard]] std::size_t vocabulary_size() const { return toy_.vocabulary_size(); }
   [[nodiscard]] std::size_t max_tokens() const { return toy_.max_tokens(); }
   [[nodiscard]] std::size_t context_limit() const { return toy_.context_limit(); }
+  [[nodiscard]] std::size_t max_branches() const { return toy_.max_branches(); }
   [[nodiscard]] std::span<Token const> held(SequenceId sequence) const { return toy_.held(sequence); }
+  // What is held for certain, before the nodes of a tree of which no path was kept.
+  [[nodiscard]] std::span<Token const> settled(SequenceId sequence) const {
+    auto const tree = before_tree_.find(sequence);
+    return tree == before_tree_.end() ? held(sequence) : held(sequence).first(tree->second);
+  }
 
-  LogitsView<float> forward(std::span<Segment const> batch) {
+  LogitsView<float> forward(std::span<Segment const> batch) { return run(batch); }
+  LogitsView<float> forward(std::span<TreeSegment const> batch) { return run(batch); }
+
+  std::size_t truncate(SequenceId sequence, std::size_t length) {
+    return cut(sequence, length, [&] { return toy_.truncate(sequence, length); });
+  }
+
+  std::size_t keep(SequenceId sequence, std::size_t length, std::span<std::int32_t const> path) {
+    if (!before_tree_.contains(sequence)) wrong = "a path kept of no tree";
+    if (std::ranges::find(newest, sequence, &Share::sequence) == newest.end()) wrong = "a path kept too late";
+    if (keep_fails()) throw Refused{calls_};
+    nodes += path.size();
+    return cut(sequence, length + path.size(), [&] { return toy_.keep(sequence, length, path); });
+  }
+
+  // What was lost behind `length` is not missed any more.
+  void forgive(SequenceId sequence, std::size_t length) { lost_[sequence] = std::min(lost_[sequence], length); }
+
+ private:
+  static std::span<std::int32_t const> parents_of(Segment const&) { return {}; }
+  static std::span<std::int32_t const> parents_of(TreeSegment const& segment) { return segment.parents; }
+
+  template <class AnySegment>
+  LogitsView<float> run(std::span<AnySegment const> batch) {
     check(batch);
     if (fails(++calls_)) {
       feed_part(batch);
@@ -165,10 +200,13 @@ class WatchedModel {
     }
     newest.clear();
     ++passes;
-    for (Segment const& segment : batch) {
-      newest.push_back({segment.sequence, copy(segment.tokens), segment.rows});
+    for (AnySegment const& segment : batch) {
+      std::span<std::int32_t const> const parents = parents_of(segment);
+      newest.push_back({segment.sequence, copy(segment.tokens), segment.rows, {parents.begin(), parents.end()}});
       fed += segment.tokens.size();
       drafted += segment.rows > 1 ? segment.rows - 1 : 0;
+      note_tree(segment.sequence, segment.tokens.size(), parents.size());
+      if (!parents.empty()) ++trees;
     }
     auto const rows = toy_.forward(batch);
     if (rows.rows() == 0) return {};
@@ -179,25 +217,29 @@ class WatchedModel {
     return {rows_.data(), rows.rows(), vocabulary_size(), stride};
   }
 
-  std::size_t truncate(SequenceId sequence, std::size_t length) {
+  void note_tree(SequenceId sequence, std::size_t tokens, std::size_t nodes_fed) {
+    if (nodes_fed > 0) before_tree_[sequence] = held(sequence).size() + tokens - nodes_fed;
+  }
+
+  template <class Cut>
+  std::size_t cut(SequenceId sequence, std::size_t length, Cut&& cut) {
     std::ranges::fill(rows_, std::numeric_limits<float>::quiet_NaN());
     std::size_t const before = toy_.held(sequence).size();
-    std::size_t const after = toy_.truncate(sequence, length);
+    std::size_t const after = cut();
+    before_tree_.erase(sequence);
     std::size_t& lost = lost_[sequence];
     lost = std::min(lost, length);
     if (after < std::min(length, before)) lost = std::max(lost, std::min(length, before));
     return after;
   }
 
-  // What was lost behind `length` is not missed any more.
-  void cut(SequenceId sequence, std::size_t length) { lost_[sequence] = std::min(lost_[sequence], length); }
-
- private:
-  void check(std::span<Segment const> batch) {
+  template <class AnySegment>
+  void check(std::span<AnySegment const> batch) {
     std::size_t total = 0;
     std::set<SequenceId> sequences;
     if (batch.empty()) wrong = "a pass with nothing in it";
-    for (Segment const& segment : batch) {
+    for (AnySegment const& segment : batch) {
+      if (before_tree_.contains(segment.sequence)) wrong = "a sequence fed behind a tree";
       std::size_t const before = held(segment.sequence).size();
       total += segment.tokens.size();
       if (!sequences.insert(segment.sequence).second) wrong = "two segments of one sequence";
@@ -212,34 +254,104 @@ class WatchedModel {
   }
 
   // Leaves behind what an engine may that failed in the middle of a pass.
-  void feed_part(std::span<Segment const> batch) {
+  template <class AnySegment>
+  void feed_part(std::span<AnySegment const> batch) {
     for (std::size_t i = 0; i < batch.size(); ++i) {
-      std::size_t const count = std::min(batch[i].tokens.size(), (calls_ * 7 + i * 3) % (batch[i].tokens.size() + 2));
-      Segment const part{.sequence = batch[i].sequence, .tokens = batch[i].tokens.first(count)};
-      if (count > 0) toy_.forward({&part, 1});
+      std::span<Token const> const tokens = batch[i].tokens;
+      std::size_t const count = std::min(tokens.size(), (calls_ * 7 + i * 3) % (tokens.size() + 2));
+      std::size_t const nodes_whole = parents_of(batch[i]).size();
+      std::size_t const nodes_part = count - std::min(count, tokens.size() - nodes_whole);
+      TreeSegment const part{.sequence = batch[i].sequence,
+                             .tokens = tokens.first(count),
+                             .rows = nodes_part > 0 ? nodes_part + 1 : 0,
+                             .parents = parents_of(batch[i]).first(nodes_part)};
+      if (count == 0) continue;
+      note_tree(part.sequence, count, nodes_part);
+      toy_.forward({&part, 1});
     }
   }
 
   Toy toy_;
   std::vector<float> rows_;
   std::map<SequenceId, std::size_t> lost_;
+  std::map<SequenceId, std::size_t> before_tree_;
   std::size_t calls_ = 0;
 };
 
 // Drafts that no sane proposer makes, each kind at random or one of them always, and knows the law of its calls.
 class HostileProposer {
  public:
-  enum Kind : std::size_t { random_tokens, unknown_tokens, negative_tokens, constant, right, right_then_wrong, mixed };
+  // Where there are branches to be had, `tree` is a tree with something right in it, and the others are chains.
+  enum Kind : std::size_t {
+    random_tokens,
+    unknown_tokens,
+    negative_tokens,
+    constant,
+    right,
+    right_then_wrong,
+    tree,
+    mixed
+  };
 
   HostileProposer(Kind kind, ToyModelOptions const& options, std::string& wrong)
       : kind_(kind), options_(options), random_(options.seed), wrong_(&wrong) {}
 
   Draft propose(std::span<Token const> context, std::span<Token> space) {
+    see(context, space);
+    return chain(any_kind(), space);
+  }
+
+  Draft propose_tree(std::span<Token const> context, TreeSpace space) {
+    if (space.tokens.size() != space.parents.size() || space.max_branches == 0) *wrong_ = "no room for a tree";
+    see(context, space.tokens);
+    std::ranges::fill(space.parents, -9);
+    Kind const kind = any_kind();
+    if (kind == tree) return any_tree(space);
+    Draft const draft = chain(kind, space.tokens);
+    for (std::size_t i = 0; i < draft.length; ++i) space.parents[i] = static_cast<std::int32_t>(i) - 1;
+    return draft;
+  }
+
+  void truncate(std::size_t length) { seen_.resize(std::min(seen_.size(), length)); }
+
+ private:
+  void see(std::span<Token const> context, std::span<Token> space) {
     if (context.size() < seen_.size() || !std::equal(seen_.begin(), seen_.end(), context.begin()))
       *wrong_ = "a proposer's context changed without a word";
     seen_ = copy(context);
-    for (Token& token : space) token = -7;
-    Kind const kind = kind_ == mixed ? static_cast<Kind>(random_.below(mixed)) : kind_;
+    std::ranges::fill(space, -7);
+  }
+
+  Kind any_kind() { return kind_ == mixed ? static_cast<Kind>(random_.below(mixed)) : kind_; }
+
+  // In any order that parents before children allow, with any number of the branches and now and then a token that
+  // there is not. What is right may be anywhere in it.
+  Draft any_tree(TreeSpace space) {
+    std::size_t const wanted = random_.below(std::min<std::size_t>(space.tokens.size(), 24) + 1);
+    Tokens const plain = decode_plainly(options_, seen_, wanted).tokens;
+    std::vector<std::size_t> agreeing(wanted, 0);  // nodes up to this one, if all are right
+    std::size_t branches = 0;
+    std::size_t length = 0;
+    for (; length < wanted; ++length) {
+      auto const node = static_cast<std::int32_t>(length);
+      std::int32_t& parent = space.parents[length];
+      parent = random_.one_in(2) ? node - 1 : static_cast<std::int32_t>(random_.below(length + 1)) - 1;
+      if (copyspec::begins_branch(space.parents, length)) {
+        if (branches == space.max_branches) break;
+        ++branches;
+      }
+      bool const follows = parent < 0 || agreeing[static_cast<std::size_t>(parent)] > 0;
+      std::size_t const depth = parent < 0 ? 0 : agreeing[static_cast<std::size_t>(parent)];
+      auto token = static_cast<Token>(random_.below(options_.vocabulary));
+      if (random_.one_in(40)) token = random_.any_of({-1, static_cast<Token>(options_.vocabulary)});
+      if (follows && depth < plain.size() && !random_.one_in(3)) token = plain[depth];
+      space.tokens[length] = token;
+      if (follows && depth < plain.size() && token == plain[depth]) agreeing[length] = depth + 1;
+    }
+    return {length};
+  }
+
+  Draft chain(Kind kind, std::span<Token> space) {
     auto const vocabulary = static_cast<Token>(options_.vocabulary);
     switch (kind) {
       case random_tokens:
@@ -268,9 +380,6 @@ class HostileProposer {
     return {space.size()};
   }
 
-  void truncate(std::size_t length) { seen_.resize(std::min(seen_.size(), length)); }
-
- private:
   Kind kind_;
   ToyModelOptions options_;
   Random random_;
@@ -286,6 +395,17 @@ class AnyProposer {
   Draft propose(std::span<Token const> context, std::span<Token> space) {
     if (interrupt && interrupt()) throw Interrupted{};
     return std::visit([&](auto& proposer) { return proposer.propose(context, space); }, proposer_);
+  }
+  Draft propose_tree(std::span<Token const> context, TreeSpace space) {
+    if (interrupt && interrupt()) throw Interrupted{};
+    return std::visit(
+        [&]<class P>(P& proposer) {
+          if constexpr (copyspec::TreeProposer<P>) return proposer.propose_tree(context, space);
+          Draft const draft = proposer.propose(context, space.tokens);
+          for (std::size_t i = 0; i < draft.length; ++i) space.parents[i] = static_cast<std::int32_t>(i) - 1;
+          return draft;
+        },
+        proposer_);
   }
   void truncate(std::size_t length) {
     std::visit([&](auto& proposer) { proposer.truncate(length); }, proposer_);
@@ -321,6 +441,7 @@ ToyModelOptions any_model(Random& random) {
   options.max_tokens = random.any_of<std::size_t>({1, 2, 3, 7, 16, 512});
   options.context_limit = random.any_of<std::size_t>({2, 3, 10, 40, 150, 4096});
   options.checkpoint_interval = random.any_of<std::size_t>({1, 1, 1, 2, 4, 16});
+  options.max_branches = random.any_of<std::size_t>({0, 0, 1, 2, 5, 30});
   return options;
 }
 
@@ -335,6 +456,7 @@ struct TrialOptions {
   std::size_t sequences = 1;
   std::size_t turns = 2;
   std::size_t model_fails = 0;      // the model throws, in the middle of a pass
+  std::size_t keep_fails = 0;       // the model throws when it is to keep a path
   std::size_t callbacks_throw = 0;  // the proposer, the verifier, the stop predicate or on_tokens throws
   std::size_t edits = 0;            // a sequence is cut back or removed
 };
@@ -345,6 +467,7 @@ class Trial {
   Trial(std::uint64_t seed, TrialOptions const& options, std::function<AnyProposer(Trial&)> const& make_proposer)
       : random(seed), toy(any_model(random)), model(toy), options_(options) {
     model.fails = [this](std::size_t) { return random_throw(options_.model_fails); };
+    model.keep_fails = [this] { return random_throw(options_.keep_fails); };
     AnyProposer proposer = make_proposer(*this);
     proposer.interrupt = [this] { return random_throw(options_.callbacks_throw); };
     composer_.emplace(model, std::move(proposer), Verifier{this});
@@ -405,7 +528,9 @@ class Trial {
   using TestedComposer = Composer<WatchedModel, AnyProposer, Verifier>;
 
   bool random_throw(std::size_t chance) { return chance > 0 && random.below(10000) < chance; }
-  [[nodiscard]] bool may_throw() const { return options_.model_fails + options_.callbacks_throw > 0; }
+  [[nodiscard]] bool may_throw() const {
+    return options_.model_fails + options_.keep_fails + options_.callbacks_throw > 0;
+  }
 
   void expect(bool condition, char const* what) {
     if (!condition && wrong_.empty()) wrong_ = what;
@@ -427,7 +552,7 @@ class Trial {
       } else {
         std::size_t const length = random.below(talk.context.size() + 1);
         composer_->truncate(talk.id, length);
-        model.cut(talk.id, length);
+        model.forgive(talk.id, length);
         talk.context.resize(length);
         expect(composer_->sequence(talk.id).status() == SequenceStatus::idle, "a cut ends the turn");
       }
@@ -490,13 +615,15 @@ class Trial {
       bool running = false;
       for (Talk const& talk : talks_) {
         bool const runs = talk.known && composer_->sequence(talk.id).running();
-        expect(!talk.known || !composer_->sequence(talk.id).stale(), "after a pass the model is cut back");
+        // What has ended is cut back before it is fed again, if it could not be at its end.
+        expect(!talk.known || !composer_->sequence(talk.id).stale() || (options_.keep_fails > 0 && !runs),
+               "after a pass the model is cut back");
         running = running || runs;
         expect(runs == talk.open, "after a pass the last emission has come of what is not running");
       }
       expect(more == running, "a step says whether any is running");
     } catch (Refused const&) {
-      expect(options_.model_fails > 0, "an exception from nowhere");
+      expect(options_.model_fails + options_.keep_fails > 0, "an exception from nowhere");
     } catch (Interrupted const&) {
       expect(options_.callbacks_throw > 0, "an exception from nowhere");
     }
@@ -552,9 +679,10 @@ class Trial {
     expect(sequence.cached() <= sequence.length() && sequence.length() <= toy.context_limit, "lengths within limits");
     std::span<Token const> const held = model.held(talk.id);
     if (!sequence.stale()) expect(held.size() == sequence.cached(), "the model holds as much as is said");
-    expect(held.size() >= sequence.cached() &&
-               std::equal(held.begin(), held.begin() + static_cast<std::ptrdiff_t>(sequence.cached()),
-                          sequence.context().begin()),
+    expect(held.size() >= sequence.cached(), "the model holds what is said");
+    std::span<Token const> const settled = model.settled(talk.id);
+    auto const same = static_cast<std::ptrdiff_t>(std::min(settled.size(), sequence.cached()));
+    expect(std::equal(settled.begin(), settled.begin() + same, sequence.context().begin()),
            "the model holds the context");
     if (!talk.open && !sequence.running()) return;
     std::span<Token const> const generated = sequence.generated();
@@ -575,8 +703,16 @@ class Trial {
       std::span<Token const> const draft = std::span<Token const>(share->tokens).last(share->rows - 1);
       expect(draft.size() <= talk.max_draft, "no longer a draft than allowed");
       std::span<Token const> const said = sequence.context().subspan(talk.generated_before);
-      for (std::size_t i = 0; i < said.size(); ++i)
-        talk.sources.push_back(i < draft.size() && draft[i] == said[i] ? Source::copy : Source::model);
+      std::size_t at = 0;  // how many nodes to leave behind: up to the newest of the path
+      for (Token const token : said) {
+        std::size_t node = at;
+        auto const follows = [&] {
+          return share->parents.empty() ? node == at : share->parents[node] == static_cast<std::int32_t>(at) - 1;
+        };
+        while (node < draft.size() && !(follows() && draft[node] == token)) ++node;
+        talk.sources.push_back(node < draft.size() ? Source::copy : Source::model);
+        at = node + 1;
+      }
     }
     expect(std::ranges::equal(sequence.sources(), talk.sources), "where each token came from");
   }
@@ -623,8 +759,9 @@ AnyProposer make_any(Trial& trial) {
 
 // Runs trials and returns how many tokens were copied in all.
 std::size_t run_trials(std::uint64_t count, TrialOptions const& options,
-                       std::function<AnyProposer(Trial&)> const& make_proposer) {
+                       std::function<AnyProposer(Trial&)> const& make_proposer, std::size_t* nodes_kept = nullptr) {
   std::size_t copied = 0;
+  std::size_t nodes = 0;
   for (std::uint64_t seed = 1; seed <= count; ++seed) {
     TrialOptions some = options;
     some.sequences = 1 + seed % options.sequences;
@@ -633,7 +770,9 @@ std::size_t run_trials(std::uint64_t count, TrialOptions const& options,
     CAPTURE(seed);
     REQUIRE(wrong == "");
     copied += trial.tokens_copied;
+    nodes += trial.model.nodes;
   }
+  if (nodes_kept != nullptr) *nodes_kept = nodes;
   return copied;
 }
 
@@ -660,6 +799,31 @@ TEST_CASE("no draft changes what is said, however wrong") {
     std::size_t const copied = run_trials(800, {}, make);
     if (kind == Kind::right) CHECK(copied > 1000);
   }
+}
+
+namespace {
+
+AnyProposer make_trees(Trial& trial) {
+  return HostileProposer(Kind::tree, trial.toy, trial.proposer_wrong);
+}
+
+}  // namespace
+
+TEST_CASE("trees change nothing of what is said, of sequences that share the branches") {
+  std::size_t nodes = 0;
+  CHECK(run_trials(6000, {.sequences = 5, .turns = 3}, make_trees, &nodes) > 20000);
+  CHECK(nodes > 10000);
+}
+
+TEST_CASE("trees change nothing of what is said, whatever is cut back, refused, thrown or not kept") {
+  std::size_t nodes = 0;
+  run_trials(6000, {.sequences = 4, .turns = 3, .model_fails = 700, .callbacks_throw = 150, .edits = 400}, make_trees,
+             &nodes);
+  CHECK(nodes > 3000);
+  run_trials(3000, {.sequences = 4, .turns = 3, .keep_fails = 2000, .edits = 400}, make_trees);
+  run_trials(3000,
+             {.sequences = 4, .turns = 3, .model_fails = 500, .keep_fails = 1000, .callbacks_throw = 100, .edits = 300},
+             make_trees);
 }
 
 TEST_CASE("without drafts nothing is copied") {

@@ -5,10 +5,12 @@
 #include <chrono>
 #include <cstddef>
 #include <span>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "assert.hpp"
+#include "chain_drafts.hpp"
 #include "draft.hpp"
 #include "engine.hpp"
 #include "judges.hpp"
@@ -18,6 +20,7 @@
 #include "sequence.hpp"
 #include "stop.hpp"
 #include "token.hpp"
+#include "tree_drafts.hpp"
 #include "turn.hpp"
 #include "verifier.hpp"
 
@@ -25,7 +28,8 @@ namespace copyspec::inline v0 {
 
 /// Drives a model for one sequence or many: drafts, one pass for all that are running, verdicts, cache cut back. A thin
 /// loop over `Sequence`; every sequence has its own copy of the proposer and the verifier. With a `PassVerifier`, which
-/// rows in device memory (`DeviceModel`) need, there is one verifier for all.
+/// rows in device memory (`DeviceModel`) need, there is one verifier for all. Drafts are trees where the model is a
+/// `TreeModel` that has branches, the proposer a `TreeProposer`, and the verifier one of sequences.
 ///
 /// Each pass first serves the sequences that wait for one token, then chunks of prompts, within the model's
 /// `max_tokens()`. What is generated does not depend on the drafts, nor on which other sequences run.
@@ -61,17 +65,17 @@ class Composer {
     check_prompt(prompt, slot == nullptr ? 0 : slot->sequence.length(), *model_);
     if (slot == nullptr) {
       model_->truncate(id, 0);
-      slots_.push_back({Sequence(id, model_->context_limit()), proposer_, judges_.begin_sequence(), {}});
+      slots_.push_back({Sequence(id, model_->context_limit()), proposer_, judges_.begin_sequence(), {}, {}});
       slot = &slots_.back();
       scheduled_.reserve(slots_.size());
       batch_.reserve(slots_.size());
       trials_.reserve(slots_.size());
       judges_.reserve(slots_.size());
+      drafts_.reserve(slots_.size());
     }
     slot->sequence.begin(prompt, options.max_new_tokens);
-    slot->options = std::move(options);
-    slot->streamed = 0;
-    slot->open = true;
+    drafts_.reserve(*model_, slot->draft, std::min<std::size_t>(model_->max_tokens(), slot->sequence.budget_left()));
+    slot->turn.begin(std::move(options));
     if constexpr (requires { slot->proposer.reserve(std::size_t{}); })
       slot->proposer.reserve(slot->sequence.length() + slot->sequence.budget_left());
     settle(*slot);
@@ -83,7 +87,7 @@ class Composer {
   bool step(OnTokens&& on_tokens, Stop&& stop = Stop()) {
     judge(forward(), stop);
     report();
-    for (Slot& slot : slots_) emit(slot, on_tokens);
+    for (Slot& slot : slots_) slot.turn.emit(slot.sequence, on_tokens);
     return std::ranges::any_of(slots_, [](Slot const& slot) { return slot.sequence.running(); });
   }
 
@@ -117,7 +121,7 @@ class Composer {
     Slot& slot = this->slot(id);
     slot.sequence.truncate(length);
     slot.proposer.truncate(length);
-    slot.open = false;
+    slot.turn.close();
     settle(slot);
   }
 
@@ -134,14 +138,15 @@ class Composer {
 
  private:
   using Rows = LogitsOf<M>;
+  using Drafts = std::conditional_t<DraftsTrees<M, Proposer, Verifier>, TreeDrafts<M, Proposer, Verifier>,
+                                    ChainDrafts<M, Proposer, Verifier>>;
 
   struct Slot {
     Sequence sequence;
     Proposer proposer;
     typename Judges<Verifier, Rows>::Own verifier;
-    TurnOptions options;
-    std::size_t streamed = 0;  // tokens of this turn that were emitted
-    bool open = false;         // the turn's last emission is still to come
+    typename Drafts::Own draft;
+    Turn turn;
   };
 
   [[nodiscard]] Slot* find(SequenceId id) noexcept {
@@ -159,7 +164,7 @@ class Composer {
   void settle(Slot& slot) {
     Sequence& sequence = slot.sequence;
     if (!sequence.stale()) return;
-    timed<Clock>(times_.truncate, [&] { sequence.rewound(model_->truncate(sequence.id(), sequence.cached())); });
+    timed<Clock>(times_.truncate, [&] { sequence.rewound(drafts_.cut_back(*model_, slot.draft, sequence)); });
   }
 
   // Puts every sequence of the pass under way back to where it was before.
@@ -186,7 +191,7 @@ class Composer {
 
   [[nodiscard]] Rows pass() {
     std::span<Segment const> const batch = batch_;
-    Rows const rows = timed<Clock>(times_.forward, [&] { return Rows(model_->forward(batch)); });
+    Rows const rows = timed<Clock>(times_.forward, [&] { return Rows(drafts_.forward(*model_, batch)); });
     COPYSPEC_ASSERT(rows.rows() == 0 || rows.vocabulary() == model_->vocabulary_size(), "rows of the vocabulary");
     return rows;
   }
@@ -201,11 +206,16 @@ class Composer {
     before_ = times_.total();
     std::size_t left = model_->max_tokens();
     std::size_t waiting = 0;
+    std::size_t for_one_token = 0;
     for (Slot& slot : slots_) {
-      if (!slot.sequence.running()) continue;
-      settle(slot);
-      ++waiting;
+      if (slot.sequence.running()) {
+        settle(slot);
+        ++waiting;
+        if (slot.sequence.pending() == 1) ++for_one_token;
+      }
+      drafts_.begin_pass(slot.draft);
     }
+    drafts_.begin_pass(*model_, for_one_token);
     // Without a token for each, all take turns, whatever they wait for.
     bool const scarce = waiting > left;
     std::size_t const start = first_;
@@ -223,6 +233,7 @@ class Composer {
         std::size_t const drafted = with_drafts ? draft(slot, allowance) : 0;
         scheduled_.push_back(index);
         batch_.push_back(slot.sequence.next(drafted, allowance));
+        drafts_.add(batch_.back(), slot.draft);
         if (batch_.back().rows > 0)
           trials_.push_back({slot.sequence.id(), slot.sequence.tokens(), slot.sequence.length()});
         drafting_ = drafting_ || drafted > 0;
@@ -234,13 +245,11 @@ class Composer {
 
   std::size_t draft(Slot& slot, std::size_t allowance) {
     std::span<Token> space = slot.sequence.draft_space(allowance);
-    space = space.first(std::min(space.size(), slot.options.max_draft_length));
+    space = space.first(std::min(space.size(), slot.turn.options().max_draft_length));
     if (space.empty()) return 0;
     std::span<Token const> const context = slot.sequence.context();
-    Draft const draft = timed<Clock>(times_.propose, [&] { return slot.proposer.propose(context, space); });
-    COPYSPEC_ASSERT(draft.length <= space.size(), "a draft fits into the space it was given");
-    // An engine may not survive a token that it does not know.
-    return known_prefix(space.first(draft.length), *model_);
+    return timed<Clock>(times_.propose,
+                        [&] { return drafts_.propose(*model_, slot.proposer, slot.draft, context, space); });
   }
 
   template <class Stop>
@@ -254,10 +263,11 @@ class Composer {
           sequence.advance();
           continue;
         }
-        Verdict const verdict =
-            timed<Clock>(times_.verify, [&] { return judges_.verdict(slot.verifier, rows, trials_, trial++, first); });
+        Verdict const verdict = timed<Clock>(times_.verify, [&] {
+          return drafts_.verdict(judges_, slot.verifier, slot.draft, rows, trials_, trial++, first);
+        });
         sequence.accept(verdict, [&](std::span<Token const> generated) {
-          return slot.options.stop(generated) | stop(sequence.id(), generated);
+          return slot.turn.options().stop(generated) | stop(sequence.id(), generated);
         });
         first += batch_[i].rows;
       }
@@ -271,25 +281,10 @@ class Composer {
     }
   }
 
-  template <class OnTokens>
-  static void emit(Slot& slot, OnTokens& on_tokens) {
-    if (!slot.open) return;
-    Sequence const& sequence = slot.sequence;
-    std::size_t const end = sequence.released().size();
-    if (end <= slot.streamed && sequence.running()) return;
-    std::size_t const first = std::min(slot.streamed, end);
-    on_tokens(Emission{.sequence = sequence.id(),
-                       .tokens = sequence.released().subspan(first),
-                       .sources = sequence.sources().subspan(first, end - first),
-                       .status = sequence.status()});
-    // Not before, so that what a throwing callback did not take comes again.
-    slot.streamed = std::max(slot.streamed, end);
-    slot.open = sequence.running();
-  }
-
   M* model_;
   Proposer proposer_;
   Judges<Verifier, Rows> judges_;
+  Drafts drafts_;
   std::vector<Slot> slots_;
   std::vector<std::size_t> scheduled_;  // slots in the pass under way, in batch order
   std::vector<Segment> batch_;

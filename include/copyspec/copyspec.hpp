@@ -2,6 +2,7 @@
 #pragma once
 
 #include "assert.hpp"
+#include "chain_drafts.hpp"
 #include "composer.hpp"
 #include "context_hashes.hpp"
 #include "context_statistics.hpp"
@@ -10,6 +11,7 @@
 #include "device_model.hpp"
 #include "draft.hpp"
 #include "draft_length.hpp"
+#include "draft_tree.hpp"
 #include "engine.hpp"
 #include "error.hpp"
 #include "evidence.hpp"
@@ -29,6 +31,9 @@
 #include "sequence.hpp"
 #include "stop.hpp"
 #include "token.hpp"
+#include "tree_drafts.hpp"
+#include "tree_model.hpp"
+#include "tree_verification.hpp"
 #include "turn.hpp"
 #include "typical_time.hpp"
 #include "verifier.hpp"

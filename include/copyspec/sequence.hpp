@@ -33,7 +33,7 @@ struct SequenceCounters {
   std::size_t chunks = 0;     ///< Passes that only fed part of a prompt.
   std::size_t fed = 0;        ///< Tokens fed, draft tokens included.
   std::size_t attempts = 0;   ///< Passes with a draft.
-  std::size_t drafted = 0;    ///< Draft tokens fed.
+  std::size_t drafted = 0;    ///< Draft tokens fed, all nodes of trees.
   std::size_t accepted = 0;   ///< Draft tokens that became generated tokens.
 };
 
@@ -51,7 +51,9 @@ struct SequenceCounters {
 ///     }
 ///
 /// The context is everything fed and generated in all turns. A stop token or sequence stays in it, as the model has
-/// said it; what may be shown is `released()`, without the stop. Drafts are written in place behind the context.
+/// said it; what may be shown is `released()`, without the stop. Drafts are written in place behind the context. A tree
+/// is fed like a chain of its nodes and accepted once `verify_tree` has moved its path together; then the model keeps
+/// that path (`TreeModel`) in place of truncating.
 ///
 /// Invariants: cached() <= length() <= context_limit(); while running, length() < context_limit() and at least one
 /// token is pending. Only `begin` allocates. Threads: one call at a time.

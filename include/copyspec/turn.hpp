@@ -6,6 +6,7 @@
 #include <limits>
 #include <span>
 #include <string>
+#include <utility>
 
 #include "engine.hpp"
 #include "error.hpp"
@@ -30,6 +31,42 @@ struct Emission {
   std::span<Token const> tokens;
   std::span<Source const> sources;
   SequenceStatus status = SequenceStatus::idle;
+};
+
+/// A turn under way, as its caller sees it: what was asked for, and how much of what was said has been shown.
+class Turn {
+ public:
+  [[nodiscard]] TurnOptions const& options() const noexcept { return options_; }
+
+  void begin(TurnOptions options) {
+    options_ = std::move(options);
+    shown_ = 0;
+    open_ = true;
+  }
+
+  /// Ends it without a last emission.
+  void close() noexcept { open_ = false; }
+
+  /// Calls `on_tokens(Emission)` if `sequence` has something to show or has ended, once. What a callback that throws
+  /// did not take comes again.
+  template <class OnTokens>
+  void emit(Sequence const& sequence, OnTokens& on_tokens) {
+    if (!open_) return;
+    std::size_t const end = sequence.released().size();
+    if (end <= shown_ && sequence.running()) return;
+    std::size_t const first = std::min(shown_, end);
+    on_tokens(Emission{.sequence = sequence.id(),
+                       .tokens = sequence.released().subspan(first),
+                       .sources = sequence.sources().subspan(first, end - first),
+                       .status = sequence.status()});
+    shown_ = std::max(shown_, end);
+    open_ = sequence.running();
+  }
+
+ private:
+  TurnOptions options_;
+  std::size_t shown_ = 0;
+  bool open_ = false;  // the last emission is still to come
 };
 
 /// Whether `model` knows `token`.

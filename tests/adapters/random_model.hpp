@@ -78,6 +78,15 @@ inline RandomModel make_random_mamba() {
       .build();
 }
 
+inline RandomModel make_random_llama() {
+  return RandomModelBuilder("llama")
+      .count("feed_forward_length", 64)
+      .count("attention.head_count", 2)
+      .count("attention.head_count_kv", 2)
+      .count("rope.dimension_count", 16)
+      .build();
+}
+
 inline RandomModel make_random_sliding_window(std::uint32_t window) {
   return RandomModelBuilder("gemma2")
       .count("feed_forward_length", 64)

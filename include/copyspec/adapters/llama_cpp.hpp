@@ -6,13 +6,17 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
+#include "../assert.hpp"
+#include "../draft_tree.hpp"
 #include "../error.hpp"
 #include "../model.hpp"
 #include "../token.hpp"
+#include "../tree_model.hpp"
+#include "llama_cpp_batch.hpp"
 
 namespace copyspec::inline v0::adapters {
 
@@ -25,23 +29,32 @@ class LlamaCppError : public Error {
 
 /// Any `llama_context` as a `Model`. Sequence ids are llama.cpp's own, from 0 to `llama_n_seq_max` less one.
 ///
+/// As a `TreeModel` it takes the highest `branches` of these ids for itself: a branch of a tree is to llama.cpp one
+/// more sequence, which shares the cells of the context and of the nodes before it. That needs a context made with
+/// `kv_unified`. A branch costs time that grows with what is held, to mark the cells that it shares: see docs/model.md.
+///
 /// Borrows the context, which must outlive it, must have a causal decoder, and must not be fed to behind its back
 /// while a sequence is under way. Positions are asked of the context, so what it held before is continued.
 ///
-/// The constructor throws `LlamaCppError` for a model whose cache cannot be cut back (recurrent and hybrid models).
+/// The constructor throws `LlamaCppError` for a model whose cache cannot be cut back (recurrent and hybrid models), and
+/// for branches that the context does not allow.
 /// A sliding-window model needs a context made with `swa_full`; without it `truncate` throws once the window has moved
 /// past what would have to come back.
 /// Allocates in the constructor only. Threads: one call at a time, as llama.cpp itself.
 class LlamaCpp {
  public:
-  explicit LlamaCpp(llama_context& context)
+  explicit LlamaCpp(llama_context& context, std::size_t branches = 0)
       : context_(&context),
-        vocabulary_size_(static_cast<std::size_t>(llama_vocab_n_tokens(llama_model_get_vocab(llama_get_model(&context))))),
-        batch_(new llama_batch(llama_batch_init(static_cast<std::int32_t>(llama_n_batch(&context)), 0, 1))) {
+        vocabulary_size_(
+            static_cast<std::size_t>(llama_vocab_n_tokens(llama_model_get_vocab(llama_get_model(&context))))),
+        branches_(check_branches(context, branches)),
+        batch_(llama_n_batch(&context), branches) {
+    trees_.reserve(llama_n_seq_max(&context));
     llama_model const* const model = llama_get_model(context_);
     if (llama_model_is_recurrent(model) || llama_model_is_hybrid(model))
-      raise<LlamaCppError>("this model keeps a recurrent state, which cannot be cut back to an earlier token: copying "
-                           "needs a model with attention only");
+      raise<LlamaCppError>(
+          "this model keeps a recurrent state, which cannot be cut back to an earlier token: copying "
+          "needs a model with attention only");
     if (llama_model_has_encoder(model) || !llama_model_has_decoder(model))
       raise<LlamaCppError>("this model is not a decoder alone: copying needs one");
   }
@@ -52,45 +65,73 @@ class LlamaCpp {
   [[nodiscard]] std::size_t vocabulary_size() const noexcept { return vocabulary_size_; }
   [[nodiscard]] std::size_t max_tokens() const noexcept { return llama_n_batch(context_); }
   [[nodiscard]] std::size_t context_limit() const noexcept { return llama_n_ctx_seq(context_); }
+  [[nodiscard]] std::size_t max_branches() const noexcept { return branches_; }
 
   /// See `Model`. Throws `LlamaCppError` when the segments do not fit or llama.cpp fails; what it says names the cause.
-  LogitsView<float> forward(std::span<Segment const> segments) {
+  LogitsView<float> forward(std::span<Segment const> segments) { return run(segments); }
+
+  /// See `TreeModel`. Throws as above.
+  LogitsView<float> forward(std::span<TreeSegment const> segments) { return run(segments); }
+
+  /// See `Model`.
+  std::size_t truncate(SequenceId sequence, std::size_t length) {
+    check_id(sequence);
+    if (LlamaCppTree const* const tree = find_tree(sequence)) forget_tree(*tree);
+    std::size_t const held = this->held(sequence);
+    if (length >= held) return held;
+    cut(sequence, length);
+    return length;
+  }
+
+  /// See `TreeModel`.
+  std::size_t keep(SequenceId sequence, std::size_t length, std::span<std::int32_t const> path) {
+    LlamaCppTree const* const tree = find_tree(sequence);
+    COPYSPEC_ASSERT(tree != nullptr, "a path is kept once, after the pass that fed the tree");
+    auto const id = static_cast<llama_seq_id>(sequence);
+    std::size_t const kept = length + path.size();
+    check_window(id, kept);
+    llama_seq_id const branch = path.empty() ? id : batch_.id_of(*tree, path.back());
+    cut(sequence, branch == id ? kept : length);
+    llama_memory_seq_cp(llama_get_memory(context_), branch, id, static_cast<llama_pos>(length),
+                        static_cast<llama_pos>(kept));
+    forget_tree(*tree);
+    return kept;
+  }
+
+ private:
+  [[nodiscard]] static std::size_t check_branches(llama_context const& context, std::size_t branches) {
+    std::size_t const ids = llama_n_seq_max(&context);
+    if (branches >= ids)
+      raise<LlamaCppError>(std::to_string(branches) +
+                           " branches leave no sequence id: n_seq_max = " + std::to_string(ids));
+    // Only in a unified cache may one sequence take up all of it.
+    if (branches > 0 && llama_n_ctx_seq(&context) != llama_n_ctx(&context))
+      raise<LlamaCppError>("branches share cells of the cache: make the context with kv_unified = true");
+    return branches;
+  }
+
+  template <class AnySegment>
+  LogitsView<float> run(std::span<AnySegment const> segments) {
+    check(segments);
+    while (!trees_.empty()) forget_tree(trees_.back());
     std::size_t const rows = fill(segments);
-    switch (int const status = llama_decode(context_, *batch_)) {
-      case 0: break;
+    switch (int const status = llama_decode(context_, batch_.get())) {
+      case 0:
+        break;
       case 1:
-        raise<LlamaCppError>("llama.cpp: the cache is full: no room for " + std::to_string(batch_->n_tokens) +
+        raise<LlamaCppError>("llama.cpp: the cache is full: no room for " + std::to_string(batch_.get().n_tokens) +
                              " more tokens (n_ctx = " + std::to_string(llama_n_ctx(context_)) + ")");
-      case 2: raise<LlamaCppError>("llama.cpp: the pass was aborted by the abort callback");
-      case -1: raise<LlamaCppError>("llama.cpp: the batch was refused as invalid");
-      default: raise<LlamaCppError>("llama.cpp: the pass failed with status " + std::to_string(status));
+      case 2:
+        raise<LlamaCppError>("llama.cpp: the pass was aborted by the abort callback");
+      case -1:
+        raise<LlamaCppError>("llama.cpp: the batch was refused as invalid");
+      default:
+        raise<LlamaCppError>("llama.cpp: the pass failed with status " + std::to_string(status));
     }
     float const* const logits = rows == 0 ? nullptr : llama_get_logits(context_);
     if (rows > 0 && logits == nullptr) raise<LlamaCppError>("llama.cpp: the pass returned no logits");
     return {logits, rows, vocabulary_size_};
   }
-
-  /// See `Model`.
-  std::size_t truncate(SequenceId sequence, std::size_t length) {
-    llama_memory_t const memory = llama_get_memory(context_);
-    auto const id = static_cast<llama_seq_id>(sequence);
-    check_id(sequence);
-    std::size_t const held = this->held(sequence);
-    if (length >= held) return held;
-    if (length > 0) check_window(id, length);
-    if (!llama_memory_seq_rm(memory, id, static_cast<llama_pos>(length), -1))
-      raise<LlamaCppError>("llama.cpp: the cache of sequence " + std::to_string(id) + " cannot be cut back from " +
-                           std::to_string(held) + " to " + std::to_string(length) + " tokens");
-    return length;
-  }
-
- private:
-  struct FreeBatch {
-    void operator()(llama_batch* batch) const noexcept {
-      llama_batch_free(*batch);
-      delete batch;
-    }
-  };
 
   [[nodiscard]] std::size_t held(SequenceId sequence) const {
     return static_cast<std::size_t>(
@@ -100,9 +141,10 @@ class LlamaCpp {
   void check_id(SequenceId sequence) const {
     auto const id = static_cast<std::int32_t>(sequence);
     // llama.cpp aborts the process on such ids.
-    if (id < 0 || static_cast<std::uint32_t>(id) >= llama_n_seq_max(context_))
-      raise<LlamaCppError>("sequence " + std::to_string(id) + " is not below n_seq_max = " +
-                           std::to_string(llama_n_seq_max(context_)));
+    if (id < 0 || static_cast<std::size_t>(id) >= llama_n_seq_max(context_) - branches_)
+      raise<LlamaCppError>("sequence " + std::to_string(id) +
+                           " is not below n_seq_max = " + std::to_string(llama_n_seq_max(context_)) +
+                           (branches_ > 0 ? " less " + std::to_string(branches_) + " branches" : ""));
   }
 
   // A window that was moved on has forgotten what the tokens before `length` would attend to.
@@ -116,44 +158,84 @@ class LlamaCpp {
                            " has moved on and cannot come back: make the context with swa_full = true");
   }
 
-  // Copies the segments into the batch and returns how many rows they ask for.
-  std::size_t fill(std::span<Segment const> segments) {
+  // Forgets all but the first `length` tokens, of more.
+  void cut(SequenceId sequence, std::size_t length) {
+    auto const id = static_cast<llama_seq_id>(sequence);
+    if (length > 0) check_window(id, length);
+    if (!llama_memory_seq_rm(llama_get_memory(context_), id, static_cast<llama_pos>(length), -1))
+      raise<LlamaCppError>("llama.cpp: the cache of sequence " + std::to_string(id) + " cannot be cut back from " +
+                           std::to_string(held(sequence)) + " to " + std::to_string(length) + " tokens");
+  }
+
+  [[nodiscard]] LlamaCppTree const* find_tree(SequenceId sequence) const {
+    auto const found = std::ranges::find(trees_, sequence, &LlamaCppTree::sequence);
+    return found == trees_.end() ? nullptr : &*found;
+  }
+
+  // Leaves to the sequence itself what it holds.
+  void forget_tree(LlamaCppTree const& tree) {
+    for (llama_seq_id branch = tree.first_branch; branch < tree.end_branch; ++branch)
+      llama_memory_seq_rm(llama_get_memory(context_), branch, -1, -1);
+    trees_.erase(trees_.begin() + (&tree - trees_.data()));
+  }
+
+  static std::span<std::int32_t const> parents_of(Segment const&) noexcept { return {}; }
+  static std::span<std::int32_t const> parents_of(TreeSegment const& segment) noexcept { return segment.parents; }
+
+  template <class AnySegment>
+  void check(std::span<AnySegment const> segments) const {
     std::size_t total = 0;
-    std::size_t rows = 0;
-    for (Segment const& segment : segments) {
+    std::size_t branches = 0;
+    for (AnySegment const& segment : segments) {
       check_id(segment.sequence);
+      auto const name = [&] { return "sequence " + std::to_string(static_cast<std::int32_t>(segment.sequence)); };
       std::size_t const held = this->held(segment.sequence);
       if (held + segment.tokens.size() > context_limit())
-        raise<LlamaCppError>("sequence " + std::to_string(static_cast<std::int32_t>(segment.sequence)) +
-                             " would grow to " + std::to_string(held + segment.tokens.size()) +
+        raise<LlamaCppError>(name() + " would grow to " + std::to_string(held + segment.tokens.size()) +
                              " tokens, beyond the context limit of " + std::to_string(context_limit()));
+      std::span<std::int32_t const> const parents = parents_of(segment);
+      TreeSize const size = tree_size(parents, branches_ - branches);
+      if (size.nodes < parents.size() || (!parents.empty() && segment.rows != parents.size() + 1) ||
+          segment.rows > segment.tokens.size())
+        raise<LlamaCppError>("what is fed of " + name() + " is no tree behind a token, or has more than the " +
+                             std::to_string(branches_ - branches) + " branches that are left");
       total += segment.tokens.size();
-      rows += segment.rows;
+      branches += size.branches;
     }
     // llama.cpp aborts the process beyond this.
     if (total > max_tokens())
-      raise<LlamaCppError>("a pass of " + std::to_string(total) + " tokens exceeds n_batch = " +
-                           std::to_string(max_tokens()));
-    std::int32_t next = 0;
-    for (Segment const& segment : segments) {
-      auto position = static_cast<llama_pos>(held(segment.sequence));
-      for (std::size_t i = 0; i < segment.tokens.size(); ++i, ++next, ++position) {
-        batch_->token[next] = segment.tokens[i];
-        batch_->pos[next] = position;
-        batch_->n_seq_id[next] = 1;
-        batch_->seq_id[next][0] = static_cast<llama_seq_id>(segment.sequence);
-        batch_->logits[next] = i + segment.rows >= segment.tokens.size() ? 1 : 0;
-      }
+      raise<LlamaCppError>("a pass of " + std::to_string(total) +
+                           " tokens exceeds n_batch = " + std::to_string(max_tokens()));
+  }
+
+  // Copies the segments into the batch and returns how many rows they ask for.
+  template <class AnySegment>
+  std::size_t fill(std::span<AnySegment const> segments) {
+    batch_.clear();
+    std::size_t rows = 0;
+    auto branch = static_cast<llama_seq_id>(llama_n_seq_max(context_) - branches_);
+    for (AnySegment const& segment : segments) {
+      auto const id = static_cast<llama_seq_id>(segment.sequence);
+      std::span<std::int32_t const> const parents = parents_of(segment);
+      std::size_t const chain = segment.tokens.size() - parents.size();
+      batch_.add_chain(segment.tokens.first(chain), segment.rows - parents.size(), id,
+                       static_cast<llama_pos>(held(segment.sequence)));
+      rows += segment.rows;
+      if (parents.empty()) continue;
+      trees_.push_back(batch_.add_tree(segment.tokens.last(parents.size()), parents, chain, id, branch));
+      for (; branch < trees_.back().end_branch; ++branch)
+        llama_memory_seq_cp(llama_get_memory(context_), id, branch, -1, -1);
     }
-    batch_->n_tokens = next;
     return rows;
   }
 
   llama_context* context_;
   std::size_t vocabulary_size_;
-  std::unique_ptr<llama_batch, FreeBatch> batch_;
+  std::size_t branches_;
+  LlamaCppBatch batch_;
+  std::vector<LlamaCppTree> trees_;  // of the last pass, until their sequences are cut back
 };
 
-static_assert(Model<LlamaCpp>);
+static_assert(TreeModel<LlamaCpp>);
 
 }  // namespace copyspec::inline v0::adapters

@@ -3,10 +3,7 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <cstddef>
-#include <cstdint>
-#include <optional>
 #include <random>
 #include <span>
 #include <string>
@@ -14,39 +11,24 @@
 
 #include "../model.hpp"
 #include "../token.hpp"
+#include "../tree_model.hpp"
+#include "law_probe.hpp"
+#include "tree_laws.hpp"
 
 namespace copyspec::inline v0::testing {
-
-/// How a model is examined.
-struct LawOptions {
-  std::size_t length = 24;  ///< Tokens in each test sequence, at least 4.
-  double tolerance = 0;     ///< Greatest difference between logits that counts as rounding.
-  std::uint64_t seed = 1;   ///< Chooses the tokens.
-  SequenceId first{0};
-  /// A second sequence, for the laws about several. Nothing: the engine serves only one, and they are not examined.
-  std::optional<SequenceId> second = SequenceId{1};
-};
-
-/// What was found out about a model.
-struct LawReport {
-  std::vector<std::string> violations;  ///< One sentence each, beginning with the name of the law.
-  double largest_difference = 0;        ///< Between logits that should be equal, where no law was broken.
-
-  [[nodiscard]] bool ok() const noexcept { return violations.empty(); }
-};
 
 /// Examines whether `model` keeps the laws of `Model`, by feeding it random tokens in different ways and comparing the
 /// rows. Says in words which law broke. Both sequences are forgotten before and after; others are left alone.
 ///
 /// Costs some fifteen passes over `options.length` tokens, and memory for four times as many rows. A model that passes
-/// may still break a law elsewhere: this finds adapters that mix up positions, sequences, rows or caches. What `forward`
-/// throws passes through.
+/// may still break a law elsewhere: this finds adapters that mix up positions, sequences, rows or caches. What
+/// `forward` throws passes through.
 template <Model M>
-class ModelLaws {
- public:
-  using Scalar = typename LogitsOf<M>::Scalar;
+class ModelLaws : LawProbe<M> {
+  using Probe = LawProbe<M>;
 
-  explicit ModelLaws(M& model, LawOptions const& options = {}) : model_(model), options_(options) {}
+ public:
+  explicit ModelLaws(M& model, LawOptions const& options = {}) : Probe(model, options) {}
 
   [[nodiscard]] LawReport check() {
     forget_all();
@@ -71,89 +53,24 @@ class ModelLaws {
       check_isolation(tokens, others, half, reference);
     }
     forget_all();
-    return std::move(report_);
+    return report();
   }
 
  private:
-  using Rows = std::vector<std::vector<Scalar>>;
-
-  std::vector<Token> draw(std::mt19937_64& random) const {
-    std::vector<Token> tokens(options_.length);
-    for (Token& token : tokens) token = static_cast<Token>(random() % model_.vocabulary_size());
-    return tokens;
-  }
-
-  void violated(std::string const& law, std::string const& what) { report_.violations.push_back(law + ": " + what); }
-
-  void forget(SequenceId sequence) {
-    if (model_.truncate(sequence, 0) != 0) violated("rewind", "truncate to nothing must return 0");
-  }
-
-  void forget_all() {
-    forget(options_.first);
-    if (options_.second) forget(*options_.second);
-  }
-
-  // Runs a pass and takes the rows out of the view.
-  Rows pass(std::span<Segment const> batch) {
-    std::size_t asked = 0;
-    for (Segment const& segment : batch) asked += segment.rows;
-    auto const view = model_.forward(batch);
-    if (view.rows() != asked)
-      violated("rows", std::to_string(asked) + " rows were asked for and " + std::to_string(view.rows()) + " returned");
-    if (view.rows() > 0 && view.vocabulary() != model_.vocabulary_size())
-      violated("rows", "a row has " + std::to_string(view.vocabulary()) + " logits where vocabulary_size() is " +
-                           std::to_string(model_.vocabulary_size()));
-    Rows rows;
-    for (std::size_t i = 0; i < view.rows(); ++i) rows.emplace_back(view.row(i).begin(), view.row(i).end());
-    return rows;
-  }
-
-  // Feeds `tokens` behind what is held, at most `chunk` a pass, with a row after each.
-  Rows feed(SequenceId sequence, std::span<Token const> tokens, std::size_t chunk) {
-    Rows rows;
-    for (chunk = std::min<std::size_t>(chunk, model_.max_tokens()); !tokens.empty();) {
-      std::span<Token const> const part = tokens.first(std::min(chunk, tokens.size()));
-      Segment const segment{.sequence = sequence, .tokens = part, .rows = part.size()};
-      for (auto& row : pass({&segment, 1})) rows.push_back(std::move(row));
-      tokens = tokens.subspan(part.size());
-    }
-    return rows;
-  }
-
-  Rows fresh(SequenceId sequence, std::span<Token const> tokens) {
-    forget(sequence);
-    Rows rows = feed(sequence, tokens, tokens.size());
-    forget(sequence);
-    return rows;
-  }
-
-  static Rows first(Rows const& rows, std::size_t count) {
-    return Rows(rows.begin(), rows.begin() + static_cast<std::ptrdiff_t>(std::min(count, rows.size())));
-  }
-
-  static Rows last(Rows const& rows, std::size_t count) {
-    return Rows(rows.end() - static_cast<std::ptrdiff_t>(std::min(count, rows.size())), rows.end());
-  }
-
-  void expect(std::string const& law, std::string const& what, Rows const& expected, Rows const& actual) {
-    if (expected.size() != actual.size()) return violated(law, what + " differ in number");
-    double worst = 0;
-    for (std::size_t row = 0; row < expected.size(); ++row) {
-      if (expected[row].size() != actual[row].size()) return violated(law, what + " differ in length");
-      for (std::size_t token = 0; token < expected[row].size(); ++token) {
-        if (expected[row][token] == actual[row][token]) continue;
-        double const difference =
-            std::abs(static_cast<double>(expected[row][token]) - static_cast<double>(actual[row][token]));
-        // Written so that a NaN on one side is a difference.
-        if (!(difference <= options_.tolerance))
-          return violated(law, what + " differ by " + std::to_string(difference) + " at row " + std::to_string(row) +
-                                   ", token " + std::to_string(token));
-        worst = std::max(worst, difference);
-      }
-    }
-    report_.largest_difference = std::max(report_.largest_difference, worst);
-  }
+  using Probe::draw;
+  using Probe::expect;
+  using Probe::feed;
+  using Probe::first;
+  using Probe::forget;
+  using Probe::forget_all;
+  using Probe::fresh;
+  using Probe::last;
+  using Probe::model_;
+  using Probe::options_;
+  using Probe::pass;
+  using Probe::report;
+  using Probe::violated;
+  using typename Probe::Rows;
 
   void check_chunks(std::span<Token const> tokens, Rows const& reference) {
     for (std::size_t const chunk : std::array<std::size_t, 2>{1, 3}) {
@@ -168,8 +85,9 @@ class ModelLaws {
       auto const part = tokens.subspan(fed, std::min(chunk, tokens.size() - fed));
       fed += part.size();
       Segment const segment{.sequence = options_.first, .tokens = part, .rows = fed == tokens.size() ? 1U : 0U};
-      Rows const rows = pass({&segment, 1});
-      if (fed == tokens.size()) expect("rows", "the last row, asked for alone or with all others", last(reference, 1), rows);
+      Rows const rows = pass(std::span<Segment const>(&segment, 1));
+      if (fed == tokens.size())
+        expect("rows", "the last row, asked for alone or with all others", last(reference, 1), rows);
     }
     forget(options_.first);
   }
@@ -201,9 +119,9 @@ class ModelLaws {
       forget_all();
       Segment const first_segment{.sequence = options_.first, .tokens = a, .rows = a.size()};
       Segment const second_segment{.sequence = *options_.second, .tokens = b, .rows = 1};
-      std::array<Segment, 2> const batch = swapped ? std::array{second_segment, first_segment}
-                                                   : std::array{first_segment, second_segment};
-      Rows const rows = pass(batch);
+      std::array<Segment, 2> const batch =
+          swapped ? std::array{second_segment, first_segment} : std::array{first_segment, second_segment};
+      Rows const rows = pass(std::span<Segment const>(batch));
       if (rows.size() != a.size() + 1) return;
       expect("batching", "the rows of a sequence alone and beside another", first(reference, a.size()),
              swapped ? last(rows, a.size()) : first(rows, a.size()));
@@ -223,16 +141,18 @@ class ModelLaws {
            last(reference, tokens.size() - half), feed(options_.first, tokens.subspan(half), tokens.size()));
     forget_all();
   }
-
-  M& model_;
-  LawOptions options_;
-  LawReport report_;
 };
 
-/// `ModelLaws(model, options).check()`.
+/// What `ModelLaws` and, if it is a `TreeModel`, `TreeLaws` find out about `model`.
 template <Model M>
 [[nodiscard]] LawReport check_model_laws(M& model, LawOptions const& options = {}) {
-  return ModelLaws<M>(model, options).check();
+  LawReport report = ModelLaws<M>(model, options).check();
+  if constexpr (TreeModel<M>) {
+    LawReport const trees = TreeLaws<M>(model, options).check();
+    report.violations.insert(report.violations.end(), trees.violations.begin(), trees.violations.end());
+    report.largest_difference = std::max(report.largest_difference, trees.largest_difference);
+  }
+  return report;
 }
 
 }  // namespace copyspec::inline v0::testing

@@ -9,9 +9,11 @@
 #include <vector>
 
 #include "../assert.hpp"
+#include "../draft_tree.hpp"
 #include "../model.hpp"
 #include "../rolling_hash.hpp"
 #include "../token.hpp"
+#include "../tree_model.hpp"
 
 namespace copyspec::inline v0::testing {
 
@@ -22,12 +24,14 @@ struct ToyModelOptions {
   std::uint64_t seed = 1;
   std::size_t max_tokens = 512;
   std::size_t context_limit = 4096;
-  /// `truncate` goes back to a multiple of this, as an engine does that has only checkpoints.
+  /// `truncate` and `keep` go back to a multiple of this, as an engine does that has only checkpoints.
   std::size_t checkpoint_interval = 1;
+  std::size_t max_branches = 0;  ///< Of the trees of a pass together.
 };
 
-/// A `Model` without weights, for tests: its logits are a hash of the newest tokens, uniform between -8 and 8, and the
-/// same on every machine. It remembers what it was fed, token by token, and asserts the preconditions of `forward`.
+/// A `TreeModel` without weights, for tests: its logits are a hash of the newest tokens, uniform between -8 and 8, and
+/// the same on every machine. It remembers what it was fed, token by token, and asserts the preconditions of `forward`
+/// and `keep`.
 ///
 /// `Scalar` is any floating-point type. A row costs O(vocabulary); memory grows with what is held. Threads: one call at
 /// a time.
@@ -40,44 +44,122 @@ class ToyModel {
   [[nodiscard]] std::size_t max_tokens() const noexcept { return options_.max_tokens; }
   [[nodiscard]] std::size_t context_limit() const noexcept { return options_.context_limit; }
 
+  [[nodiscard]] std::size_t max_branches() const noexcept { return options_.max_branches; }
+
   LogitsView<Scalar> forward(std::span<Segment const> batch) {
-    COPYSPEC_ASSERT(!batch.empty(), "a pass feeds something");
-    rows_.clear();
-    std::size_t fed = 0;
-    std::size_t rows = 0;
-    for (Segment const& segment : batch) {
-      COPYSPEC_ASSERT(!segment.tokens.empty() && segment.rows <= segment.tokens.size(), "rows only after fed tokens");
-      auto& held = held_[segment.sequence];
-      for (std::size_t i = 0; i < segment.tokens.size(); ++i) {
-        Token const token = segment.tokens[i];
-        COPYSPEC_ASSERT(token >= 0 && static_cast<std::size_t>(token) < options_.vocabulary, "a known token");
-        held.push_back(token);
-        if (i + segment.rows >= segment.tokens.size()) append_row(held);
+    begin_pass(batch.size());
+    for (Segment const& segment : batch) feed(segment);
+    return end_pass();
+  }
+
+  LogitsView<Scalar> forward(std::span<TreeSegment const> batch) {
+    begin_pass(batch.size());
+    std::size_t branches = 0;
+    for (TreeSegment const& segment : batch) {
+      Segment const whole{.sequence = segment.sequence, .tokens = segment.tokens, .rows = segment.rows};
+      if (segment.parents.empty()) {
+        feed(whole);
+        continue;
       }
-      COPYSPEC_ASSERT(held.size() <= options_.context_limit, "within the context limit");
-      fed += segment.tokens.size();
-      rows += segment.rows;
+      TreeSize const size = tree_size(segment.parents, options_.max_branches - branches);
+      COPYSPEC_ASSERT(size.nodes == segment.parents.size(), "a tree, within the branches of a pass");
+      branches += size.branches;
+      feed_tree(whole, segment.parents);
     }
-    COPYSPEC_ASSERT(fed <= options_.max_tokens, "within the tokens of a pass");
-    return {rows_.data(), rows, options_.vocabulary};
+    return end_pass();
   }
 
   std::size_t truncate(SequenceId sequence, std::size_t length) {
     auto const found = held_.find(sequence);
     if (found == held_.end()) return 0;
-    auto& held = found->second;
-    if (length < held.size()) held.resize(length - length % options_.checkpoint_interval);
+    Held& held = found->second;
+    COPYSPEC_ASSERT(held.parents.empty() || length <= held.before_tree, "a tree is kept in part by `keep` alone");
+    held.parents.clear();
+    if (length < held.tokens.size()) cut(held, length);
     if (length == 0) held_.erase(found);
-    return length == 0 ? 0 : held.size();
+    return length == 0 ? 0 : held.tokens.size();
+  }
+
+  std::size_t keep(SequenceId sequence, std::size_t length, std::span<std::int32_t const> path) {
+    Held& held = held_.at(sequence);
+    COPYSPEC_ASSERT(!held.parents.empty() && length == held.before_tree, "right after the pass that fed the tree");
+    std::int32_t before = -1;
+    for (std::size_t i = 0; i < path.size(); ++i) {
+      auto const node = static_cast<std::size_t>(path[i]);
+      COPYSPEC_ASSERT(node < held.parents.size() && held.parents[node] == before, "each the child of the one before");
+      held.tokens[length + i] = held.tokens[length + node];
+      before = path[i];
+    }
+    held.parents.clear();
+    cut(held, length + path.size());
+    return held.tokens.size();
   }
 
   /// What the model holds of `sequence`.
   [[nodiscard]] std::span<Token const> held(SequenceId sequence) const {
     auto const found = held_.find(sequence);
-    return found == held_.end() ? std::span<Token const>() : found->second;
+    return found == held_.end() ? std::span<Token const>() : found->second.tokens;
   }
 
  private:
+  struct Held {
+    std::vector<Token> tokens;          // the nodes of a tree at the end, in the order they were fed
+    std::vector<std::int32_t> parents;  // of these nodes, until one path of them is kept or all are forgotten
+    std::size_t before_tree = 0;
+  };
+
+  void begin_pass(std::size_t segments) {
+    COPYSPEC_ASSERT(segments > 0, "a pass feeds something");
+    rows_.clear();
+    fed_ = 0;
+  }
+
+  LogitsView<Scalar> end_pass() const {
+    COPYSPEC_ASSERT(fed_ <= options_.max_tokens, "within the tokens of a pass");
+    return {rows_.data(), rows_.size() / options_.vocabulary, options_.vocabulary};
+  }
+
+  void cut(Held& held, std::size_t length) const { held.tokens.resize(length - length % options_.checkpoint_interval); }
+
+  Held& feed(Segment const& segment) {
+    COPYSPEC_ASSERT(!segment.tokens.empty() && segment.rows <= segment.tokens.size(), "rows only after fed tokens");
+    Held& held = held_[segment.sequence];
+    COPYSPEC_ASSERT(held.parents.empty(), "of the tree before, a path was kept or nothing");
+    for (std::size_t i = 0; i < segment.tokens.size(); ++i) {
+      append(held, segment.tokens[i]);
+      if (i + segment.rows >= segment.tokens.size()) append_row(held.tokens);
+    }
+    return held;
+  }
+
+  void feed_tree(Segment const& whole, std::span<std::int32_t const> parents) {
+    COPYSPEC_ASSERT(parents.size() < whole.tokens.size() && whole.rows == parents.size() + 1,
+                    "a row before the tree and after each node");
+    Held& held = feed(
+        {.sequence = whole.sequence, .tokens = whole.tokens.first(whole.tokens.size() - parents.size()), .rows = 1});
+    held.before_tree = held.tokens.size();
+    held.parents.assign(parents.begin(), parents.end());
+    for (std::size_t node = 0; node < parents.size(); ++node) {
+      append(held, whole.tokens.last(parents.size())[node]);
+      // The chain to this node, as far back as a row looks.
+      chain_.clear();
+      auto const tokens = std::span<Token const>(held.tokens);
+      for (auto at = static_cast<std::int32_t>(node); at >= 0; at = parents[static_cast<std::size_t>(at)])
+        chain_.push_back(tokens[held.before_tree + static_cast<std::size_t>(at)]);
+      for (std::size_t back = 0; back < std::min(held.before_tree, options_.order); ++back)
+        chain_.push_back(tokens[held.before_tree - 1 - back]);
+      std::ranges::reverse(chain_);
+      append_row(chain_);
+    }
+  }
+
+  void append(Held& held, Token token) {
+    COPYSPEC_ASSERT(token >= 0 && static_cast<std::size_t>(token) < options_.vocabulary, "a known token");
+    held.tokens.push_back(token);
+    COPYSPEC_ASSERT(held.tokens.size() <= options_.context_limit, "within the context limit");
+    ++fed_;
+  }
+
   void append_row(std::span<Token const> held) {
     RollingHash hash(options_.order + 2);
     hash.push(static_cast<Token>(options_.seed));
@@ -92,8 +174,10 @@ class ToyModel {
   }
 
   ToyModelOptions options_;
-  std::map<SequenceId, std::vector<Token>> held_;
+  std::map<SequenceId, Held> held_;
   std::vector<Scalar> rows_;
+  std::vector<Token> chain_;
+  std::size_t fed_ = 0;  // in the pass under way
 };
 
 }  // namespace copyspec::inline v0::testing

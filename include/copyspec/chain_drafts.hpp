@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <span>
+
+#include "assert.hpp"
+#include "draft.hpp"
+#include "engine.hpp"
+#include "judges.hpp"
+#include "pass_verifier.hpp"
+#include "sequence.hpp"
+#include "token.hpp"
+#include "turn.hpp"
+#include "verifier.hpp"
+
+namespace copyspec::inline v0 {
+
+/// What a composer does about drafts that are chains. `TreeDrafts` does the same, call by call, for trees.
+template <Engine M, DraftProposer Proposer, class Verifier>
+class ChainDrafts {
+ public:
+  using Rows = LogitsOf<M>;
+  using PassJudges = Judges<Verifier, Rows>;
+
+  /// What a sequence keeps.
+  struct Own {};
+
+  /// After it, passes of up to `sequences` allocate nothing here.
+  static void reserve(std::size_t /*sequences*/) noexcept {}
+
+  /// After it, drafts of up to `length` tokens allocate nothing here.
+  static void reserve(M const& /*model*/, Own& /*own*/, std::size_t /*length*/) noexcept {}
+
+  /// Begins a pass in which `drafting` sequences wait for one token.
+  static void begin_pass(M const& /*model*/, std::size_t /*drafting*/) noexcept {}
+
+  /// Begins a pass for a sequence, scheduled or not.
+  static void begin_pass(Own& /*own*/) noexcept {}
+
+  /// Has a draft behind `context` written to the front of `space`, which lies there. Returns how much of it can be fed.
+  [[nodiscard]] static std::size_t propose(M const& model, Proposer& proposer, Own& /*own*/,
+                                           std::span<Token const> context, std::span<Token> space) {
+    Draft const draft = proposer.propose(context, space);
+    COPYSPEC_ASSERT(draft.length <= space.size(), "a draft fits into the space it was given");
+    // An engine may not survive a token that it does not know.
+    return known_prefix(space.first(draft.length), model);
+  }
+
+  /// Adds a sequence's share to the pass.
+  static void add(Segment const& /*segment*/, Own& /*own*/) noexcept {}
+
+  /// Feeds `batch`, the segments that were added.
+  [[nodiscard]] static Rows forward(M& model, std::span<Segment const> batch) { return model.forward(batch); }
+
+  /// See `Judges`.
+  [[nodiscard]] static Verdict verdict(PassJudges& judges, typename PassJudges::Own& verifier, Own& /*own*/, Rows rows,
+                                       std::span<Trial const> trials, std::size_t index, std::size_t first) {
+    return judges.verdict(verifier, rows, trials, index, first);
+  }
+
+  /// Has the model forget what `sequence`, which is stale, does not keep. Returns what is held for it.
+  static std::size_t cut_back(M& model, Own& /*own*/, Sequence const& sequence) {
+    return model.truncate(sequence.id(), sequence.cached());
+  }
+};
+
+}  // namespace copyspec::inline v0
