@@ -52,6 +52,14 @@ void append_and_find(benchmark::State& state) {
   });
 }
 
+void append_and_find_in_window(benchmark::State& state) {
+  copyspec::NgramIndex<> index(3, 10'000);
+  time_steps(state, index, [&](std::span<Token const> context) {
+    index.extend(context);
+    benchmark::DoNotOptimize(index.find());
+  });
+}
+
 void propose(benchmark::State& state) {
   copyspec::CopyProposer proposer;
   std::vector<Token> space(16);
@@ -61,6 +69,7 @@ void propose(benchmark::State& state) {
 }
 
 BENCHMARK(append_and_find)->Apply(streams_and_contexts);
+BENCHMARK(append_and_find_in_window)->Apply(streams_and_contexts);
 BENCHMARK(propose)->Apply(streams_and_contexts);
 
 }  // namespace

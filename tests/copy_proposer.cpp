@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <optional>
 #include <random>
@@ -45,14 +46,14 @@ Tokens propose(CopyOptions const& options, Tokens const& context, std::size_t sp
   return propose(proposer, context, space);
 }
 
-// The rule by a scan: finds where the newest tokens were said, and says on from there.
-Tokens scan(CopyOptions const& options, Tokens const& context, std::size_t space) {
+// The rule by a scan: finds where the newest tokens were said, other than at what was evicted, and says on from there.
+Tokens scan(CopyOptions const& options, Tokens const& context, std::size_t space, std::size_t evicted = 0) {
   std::size_t const length = options.match_length;
   if (context.size() < length) return {};
   std::span<Token const> const newest = std::span(context).last(length);
   if (std::ranges::any_of(newest, [](Token token) { return token < 0; })) return {};
   std::optional<std::size_t> source;
-  for (std::size_t end = length; end < context.size(); ++end) {
+  for (std::size_t end = std::max(length, evicted + 1); end < context.size(); ++end) {
     if (!std::ranges::equal(std::span(context).subspan(end - length, length), newest)) continue;
     if (!source || options.occurrence == Occurrence::newest) source = end;
   }
@@ -83,6 +84,7 @@ static_assert(published_rule.match_length == 3 && published_rule.draft_length ==
 static_assert(published_rule.occurrence == Occurrence::oldest && !published_rule.extend_loops);
 static_assert(CopyOptions{}.match_length == 3 && CopyOptions{}.draft_length == 10);
 static_assert(CopyOptions{}.occurrence == Occurrence::oldest && CopyOptions{}.extend_loops);
+static_assert(CopyOptions{}.window == 0 && published_rule.window == 0);
 
 TEST_CASE("the published rule copies what followed the first occurrence of the last three tokens") {
   Tokens const context = {9, 1, 2, 3, 4, 5, 6, 1, 2, 3, 7, 8, 1, 2, 3};
@@ -228,26 +230,63 @@ TEST_CASE("any options draft what a scan drafts, while the context grows and is 
     CopyOptions const options{.match_length = 1 + below(random, 4),
                               .draft_length = below(random, 16),
                               .occurrence = below(random, 2) == 0 ? Occurrence::oldest : Occurrence::newest,
-                              .extend_loops = below(random, 2) == 0};
+                              .extend_loops = below(random, 2) == 0,
+                              .window = std::array<std::size_t, 6>{0, 0, 1, 4, 30, 100}[below(random, 6)]};
     std::size_t const vocabulary = 1 + below(random, 5);
     std::size_t const placeholders = below(random, 3);
     CopyProposer proposer(options);
     if (below(random, 2) == 0) proposer.reserve(below(random, 100));
     Tokens context;
+    std::size_t evicted = 0;
     for (int step = 0; step < 60; ++step) {
       if (below(random, 6) == 0) {
         context.resize(below(random, context.size() + 1));
         proposer.truncate(context.size());
+        evicted = std::min(evicted, context.size());
       }
       for (std::size_t i = below(random, 5); i > 0; --i)
         context.push_back(below(random, 20) < placeholders ? Token{-1} : static_cast<Token>(below(random, vocabulary)));
       std::size_t const space = below(random, 20);
       Tokens const draft = propose(proposer, context, space);
-      REQUIRE(draft == scan(options, context, space));
+      if (options.window > 0 && context.size() > options.window)
+        evicted = std::max(evicted, context.size() - options.window);
+      REQUIRE(draft == scan(options, context, space, evicted));
       drafted += draft.size();
     }
   }
   CHECK(drafted > 20000);
+}
+
+TEST_CASE("with a window the oldest occurrence is the oldest that ends inside") {
+  Tokens const context = {1, 2, 3, 4, 1, 2, 3, 5, 1, 2, 3, 6, 1, 2, 3};
+  for (std::size_t window = 1; window <= 16; ++window) {
+    CAPTURE(window);
+    Tokens const draft = propose({.draft_length = 1, .window = window}, context);
+    CHECK(draft == (window <= 4 ? Tokens{} : window <= 8 ? Tokens{6} : window <= 12 ? Tokens{5} : Tokens{4}));
+  }
+}
+
+TEST_CASE("with a window memory stays as it is when ten times as much is said") {
+  Random random(3);
+  std::size_t const window = 500;
+  Tokens tokens(11 * window);
+  for (Token& token : tokens) token = static_cast<Token>(below(random, 8));
+  Tokens space(32);
+  CopyProposer proposer({.draft_length = 32, .window = window});
+  std::size_t drafted = 0;
+  for (std::size_t length = 1; length <= window; ++length)
+    drafted += proposer.propose(std::span(tokens).first(length), space).length;
+  std::size_t const memory = proposer.memory_bytes();
+  std::size_t const before = allocations();
+  for (std::size_t length = window; length <= tokens.size(); ++length) {
+    drafted += proposer.propose(std::span(tokens).first(length), space).length;
+    if (length % 50 == 0) proposer.truncate(length - 20);
+  }
+  proposer.reserve(tokens.size());
+  CHECK(allocations() == before);
+  CHECK(proposer.memory_bytes() == memory);
+  CHECK(memory <= 30 * window + 3 * 1024 + 16);
+  CHECK(drafted > 10000);
 }
 
 // What other implementations got wrong.

@@ -62,12 +62,15 @@ std::size_t equal_before(std::span<Token const> tokens, std::size_t position) {
   return length;
 }
 
-// The places that a search may look at: those of the latest four occurrences of the last three tokens, latest first.
-std::vector<std::size_t> candidates(std::span<Token const> tokens) {
+// The places that a search may look at: those of the latest four occurrences of the last three tokens, latest first, in
+// the window if there is one.
+std::vector<std::size_t> candidates(std::span<Token const> tokens, std::size_t window) {
+  std::size_t const evicted = window == 0 || tokens.size() < window ? 0 : tokens.size() - window;
   std::vector<std::size_t> positions;
   if (tokens.size() < 3 || std::ranges::any_of(tokens.last(3), [](Token token) { return token < 0; })) return positions;
-  for (std::size_t position = tokens.size() - 1; position >= 3 && positions.size() < 4; --position)
+  for (std::size_t position = tokens.size() - 1; position >= std::max<std::size_t>(3, evicted + 1); --position)
     if (equal_before(tokens, position) >= 3) positions.push_back(position);
+  positions.resize(std::min<std::size_t>(positions.size(), 4));
   return positions;
 }
 
@@ -95,9 +98,10 @@ struct Scanner {
     }
   };
 
-  Tokens tokens;
-  Pointer longest;
-  Pointer survivor;
+  std::size_t window = 0;
+  Tokens tokens = {};
+  Pointer longest = {};
+  Pointer survivor = {};
 
   void append(Token token) {
     bool failed = false;
@@ -110,7 +114,7 @@ struct Scanner {
     if (failed) longest.active = false;
     if (!longest.active) {
       longest.length = longest.misses = 0;
-      for (std::size_t const position : candidates(tokens)) {
+      for (std::size_t const position : candidates(tokens, window)) {
         std::size_t const length = std::min<std::size_t>(equal_before(tokens, position), 32);
         if (length <= longest.length) continue;
         longest.active = true;
@@ -141,9 +145,9 @@ void check_same(MatchPointer const& actual, Scanner::Pointer const& expected) {
 }
 
 // Each pointer is what a scan says, and the match in hand is one.
-void check_stream(Tokens const& tokens) {
-  LongestMatch match;
-  Scanner scanner;
+void check_stream(Tokens const& tokens, std::size_t window = 0) {
+  LongestMatch match(window);
+  Scanner scanner{.window = window};
   unsigned hits = 0;
   for (std::size_t size = 1; size <= tokens.size(); ++size) {
     CAPTURE(size);
@@ -160,6 +164,8 @@ void check_stream(Tokens const& tokens) {
     REQUIRE(recent == static_cast<std::uint8_t>(hits));
     if (survivor.active) REQUIRE(survivor.position < size);
     if (survivor.active) REQUIRE(survivor.length <= equal_before(context, survivor.position));
+    if (survivor.active && window > 0) REQUIRE(survivor.position + window > size);
+    if (longest.active && window > 0) REQUIRE(longest.position + window > size);
     if (!longest.active) continue;
     REQUIRE(longest.position < size);
     REQUIRE(longest.length >= LongestMatch::min_length);
@@ -254,6 +260,52 @@ TEST_CASE("with negative tokens the pointers are those of a scan") {
     for (Token& token : tokens)
       if (below(random, 25) == 0) token = below(random, 2) == 0 ? -1 : std::numeric_limits<Token>::min();
     check_stream(tokens);
+  }
+}
+
+TEST_CASE("with a window the pointers are those of a scan of it, and never outside") {
+  Random random(8);
+  for (std::size_t const window : {1U, 2U, 3U, 4U, 7U, 40U, 150U}) {
+    CAPTURE(window);
+    for (std::size_t const vocabulary : {1U, 2U, 6U, 30U}) {
+      Tokens tokens(400);
+      for (Token& token : tokens) token = static_cast<Token>(below(random, vocabulary));
+      check_stream(tokens, window);
+    }
+    for (std::size_t const edit_every : {4U, 10U, 30U}) {
+      for (int round = 0; round < 10; ++round) check_stream(copying(random, 500, 1000, edit_every), window);
+      for (int round = 0; round < 5; ++round) check_stream(copying(random, 500, 5, edit_every), window);
+    }
+    for (std::size_t period = 1; period <= 12; ++period) check_stream(repeated(counting(0, period), 200), window);
+  }
+}
+
+TEST_CASE("a match that is longer than the window is carried on") {
+  LongestMatch match(50);
+  feed(match, repeated(counting(0, 20), 500));
+  CHECK(match.pointers().longest.position == 480);
+  CHECK(match.pointers().longest.length == 480);
+}
+
+TEST_CASE("a match finder that begins behind some tokens is a fresh one there, and finds nothing before") {
+  Random random(9);
+  for (std::size_t const window : {3U, 60U}) {
+    CAPTURE(window);
+    for (int round = 0; round < 20; ++round) {
+      Tokens const tokens = copying(random, 400, 8, 10);
+      std::size_t const begin = below(random, 200);
+      LongestMatch used(window);
+      LongestMatch fresh(window);
+      feed(used, copying(random, 1 + below(random, 300), 8, 10));
+      used.begin_at(begin);
+      fresh.begin_at(begin);
+      for (std::size_t i = begin + 1; i <= tokens.size(); ++i) {
+        used.append(std::span(tokens).first(i));
+        fresh.append(std::span(tokens).first(i));
+        REQUIRE(same(used.pointers(), fresh.pointers()));
+        if (used.pointers().longest.active) REQUIRE(used.pointers().longest.position > begin);
+      }
+    }
   }
 }
 
@@ -462,8 +514,23 @@ TEST_CASE("memory is that of an index, and is allocated when it is reserved") {
   CHECK(memory <= 26 * tokens.size() + 16);
   std::size_t const before = allocations();
   for (std::size_t i = 1; i <= tokens.size(); ++i) match.append(std::span(tokens).first(i));
-  match.clear();
+  match.begin_at(0);
   for (std::size_t i = 1; i <= tokens.size(); ++i) match.append(std::span(tokens).first(i));
+  CHECK(allocations() == before);
+  CHECK(match.memory_bytes() == memory);
+}
+
+TEST_CASE("with a window memory stays as it is when ten times as much is appended") {
+  Random random(10);
+  std::size_t const window = 1000;
+  Tokens const tokens = copying(random, 11 * window, 50, 20);
+  LongestMatch match(window);
+  for (std::size_t i = 1; i <= window; ++i) match.append(std::span(tokens).first(i));
+  std::size_t const memory = match.memory_bytes();
+  CHECK(memory <= 30 * window + 3 * 1024 + 16);
+  std::size_t const before = allocations();
+  for (std::size_t i = window + 1; i <= tokens.size(); ++i) match.append(std::span(tokens).first(i));
+  match.reserve(tokens.size());
   CHECK(allocations() == before);
   CHECK(match.memory_bytes() == memory);
 }
@@ -493,7 +560,7 @@ TEST_CASE("copies of a match finder go on independently") {
 
 // What other implementations got wrong.
 
-TEST_CASE("nothing of the previous request stays in a match finder that was cleared") {
+TEST_CASE("nothing of the previous request stays in a match finder that begins again") {
   Random random(6);
   for (int round = 0; round < 20; ++round) {
     LongestMatch used;
@@ -501,7 +568,7 @@ TEST_CASE("nothing of the previous request stays in a match finder that was clea
     if (round % 2 == 0) used.reserve(600);
     if (round % 2 == 0) fresh.reserve(600);
     feed(used, copying(random, 1 + below(random, 600), 6, 10));
-    used.clear();
+    used.begin_at(0);
     CHECK(used.size() == 0);
     CHECK(same(used.pointers(), MatchPointers{}));
     Tokens const tokens = copying(random, 400, 6, 10);

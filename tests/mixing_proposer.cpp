@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -461,7 +462,8 @@ TEST_CASE("with everything learnt in between, a proposer cut back drafts what a 
   for (int round = 0; round < 60; ++round) {
     CAPTURE(round);
     std::size_t const vocabulary = 2 + below(random, 20);
-    MixingProposer const original = with_cost(round % 2 == 0 ? 0 : 0.03);
+    MixingProposer const original({.pass_cost = PassCost::marginal(round % 2 == 0 ? 0 : 0.03),
+                                   .window = std::array{0U, 50U, 200U}[static_cast<std::size_t>(round) % 3]});
     MixingProposer wandering = original;
     wandering.reserve(2000);
     Tokens text;
@@ -487,6 +489,52 @@ TEST_CASE("with everything learnt in between, a proposer cut back drafts what a 
     }
   }
   CHECK(compared > 2000);
+}
+
+TEST_CASE("a window as long as the text changes nothing") {
+  Random random(11);
+  Tokens const text = copying(random, 2000, 40);
+  MixingProposer all = with_cost(0.02);
+  MixingProposer wide({.pass_cost = PassCost::marginal(0.02), .window = text.size()});
+  for (std::size_t length = 0; length <= text.size(); length += 1 + below(random, 4)) {
+    REQUIRE(propose(wide, std::span(text).first(length)) == propose(all, std::span(text).first(length)));
+    if (length % 100 != 0) continue;
+    wide.truncate(length / 2);
+    all.truncate(length / 2);
+  }
+}
+
+TEST_CASE("with a window only the newest tokens are read, and read again after a cut") {
+  Random random(12);
+  constexpr std::size_t window = 300;
+  // Contexts and comparisons reach a little further back than what is read.
+  constexpr std::size_t reach = 32;
+  std::size_t compared = 0;
+  for (int round = 0; round < 30; ++round) {
+    CAPTURE(round);
+    MixingProposer const original({.pass_cost = PassCost::marginal(0.02), .window = window});
+    Tokens const text = copying(random, 3000, 30);
+    std::size_t const length = 1000 + below(random, 1000);
+    MixingProposer wandering = original;
+    decode(wandering, text, 1, text.size());
+    wandering.truncate(length);
+    Tokens other(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(length));
+    std::fill_n(other.begin(), length - window - reach, Token{99});
+    MixingProposer fresh = original;
+    Tokens const draft = propose(fresh, other);
+    REQUIRE(propose(wandering, std::span(text).first(length)) == draft);
+    compared += draft.size();
+  }
+  CHECK(compared > 100);
+}
+
+TEST_CASE("with a window what was said before it is not copied any more, and what is in it is") {
+  for (std::size_t const between : {20U, 100U, 160U, 5000U}) {
+    CAPTURE(between);
+    MixingProposer proposer({.pass_cost = PassCost::marginal(0), .draft_length = 4, .window = 200});
+    Tokens const draft = propose(proposer, counting(100, 30) + counting(1000, between) + counting(100, 6));
+    CHECK(draft == (between < 200 ? counting(106, 4) : Tokens{}));
+  }
 }
 
 TEST_CASE("copies go on independently, from the tokens that both have") {
@@ -557,6 +605,30 @@ TEST_CASE("memory is at most 64 bytes a token of context, and 50 a token reserve
   // Seldom, since the context is read again each time.
   CHECK(grows < 60);
   CHECK(MixingProposer().shared_memory_bytes() < 256 * 1024);
+}
+
+TEST_CASE("with a window memory stays as it is when ten times as much is said") {
+  Random random(13);
+  for (std::size_t const window : {1U, 3U, 48U, 1800U}) {
+    CAPTURE(window);
+    Tokens const text = copying(random, 11 * window + 100, 40);
+    Tokens space(longest_chain);
+    MixingProposer proposer({.window = window});
+    std::size_t drafted = 0;
+    for (std::size_t length = 0; length <= window; ++length)
+      drafted += proposer.propose(std::span(text).first(length), space).length;
+    std::size_t const memory = proposer.memory_bytes();
+    CHECK(memory <= 54 * window + 3 * 1024 + 144);
+    std::size_t const before = allocations();
+    for (std::size_t length = window; length <= text.size(); length += 1 + length % 3) {
+      drafted += proposer.propose(std::span(text).first(length), space).length;
+      if (length % 200 == 0) proposer.truncate(length - 100);
+    }
+    proposer.reserve(text.size());
+    CHECK(allocations() == before);
+    CHECK(proposer.memory_bytes() == memory);
+    CHECK((drafted > 1000 || window < 1800));
+  }
 }
 
 TEST_CASE("a context that grows beyond what was reserved keeps what it knew") {

@@ -7,6 +7,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <optional>
 #include <random>
@@ -112,6 +113,43 @@ std::optional<Occurrences> scan(std::span<Token const> tokens, std::size_t lengt
 bool same(std::optional<Occurrences> const& a, std::optional<Occurrences> const& b) {
   if (!a || !b) return a.has_value() == b.has_value();
   return a->oldest == b->oldest && a->newest == b->newest;
+}
+
+// What an index with a window promises, by scans of all the tokens.
+struct WindowScan {
+  std::size_t length;
+  std::size_t window;
+  Tokens tokens = {};
+  std::size_t evicted = 0;
+
+  void extended() {
+    if (tokens.size() > window) evicted = std::max(evicted, tokens.size() - window);
+  }
+  void truncate(std::size_t size) {
+    tokens.resize(size);
+    evicted = std::min(evicted, size);
+  }
+  // The earlier occurrences of the newest n-gram that are held, the oldest first.
+  [[nodiscard]] Sizes occurrences() const {
+    Sizes ends;
+    if (tokens.size() < length || tokens.size() == evicted) return ends;
+    auto const newest = std::span(tokens).last(length);
+    if (std::ranges::any_of(newest, [](Token token) { return token < 0; })) return ends;
+    for (std::size_t end = std::max(length, evicted + 1); end < tokens.size(); ++end)
+      if (std::ranges::equal(std::span(tokens).subspan(end - length, length), newest)) ends.push_back(end);
+    return ends;
+  }
+};
+
+// What `find` and `previous` tell of.
+template <class Hash>
+Sizes occurrences(NgramIndex<Hash> const& index) {
+  auto const found = index.find();
+  if (!found) return {};
+  Sizes ends;
+  for (std::size_t end = found->newest; end != 0; end = index.previous(end)) ends.insert(ends.begin(), end);
+  REQUIRE(ends.front() == found->oldest);
+  return ends;
 }
 
 struct RandomTokens {
@@ -272,6 +310,208 @@ TEST_CASE_TEMPLATE("forgotten tokens leave nothing behind", Hash, EVERY_HASH) {
     }
     CHECK(found > 50);
   }
+}
+
+TEST_CASE_TEMPLATE("with a window, any order of appending, forgetting and reserving agrees with a scan of it", Hash,
+                   EVERY_HASH) {
+  Random random(8);
+  std::size_t found = 0;
+  for (int round = 0; round < 300; ++round) {
+    CAPTURE(round);
+    std::size_t const length = 1 + below(random, 4);
+    std::size_t const window = std::array<std::size_t, 8>{1, 2, length, length + 1, 7, 31, 100, 200}[below(random, 8)];
+    std::size_t const portion = 1 + below(random, 30);
+    CAPTURE(length);
+    CAPTURE(window);
+    RandomTokens next{random, std::array{1, 2, 4, 20, 150000}[below(random, 5)],
+                      std::array{0U, 0U, 9U}[below(random, 3)]};
+    NgramIndex<Hash> index(length, window);
+    WindowScan scanned{.length = length, .window = window};
+    for (int step = 0; step < 150; ++step) {
+      std::size_t const size = scanned.tokens.size();
+      switch (below(random, 8)) {
+        case 0:
+          scanned.truncate(size - below(random, std::min<std::size_t>(size, 5) + 1));
+          break;
+        case 1:
+          scanned.truncate(below(random, size + 1));
+          break;
+        case 2:
+          index.reserve(below(random, 400));
+          break;
+        default:
+          for (std::size_t i = 1 + below(random, portion); i > 0; --i) scanned.tokens.push_back(next());
+      }
+      index.truncate(scanned.tokens.size());
+      index.extend(scanned.tokens);
+      scanned.extended();
+      REQUIRE(index.size() == scanned.tokens.size());
+      REQUIRE(occurrences(index) == scanned.occurrences());
+      found += scanned.occurrences().size();
+    }
+  }
+  CHECK(found > 20000);
+}
+
+TEST_CASE_TEMPLATE("with a window, constant and periodic tokens are found as in a scan of it", Hash, EVERY_HASH) {
+  for (std::size_t const window : Sizes{1, 3, 4, 12, 13, 50}) {
+    CAPTURE(window);
+    for (std::size_t period = 1; period <= 12; ++period) {
+      CAPTURE(period);
+      NgramIndex<Hash> index(3, window);
+      WindowScan scanned{.length = 3, .window = window};
+      for (std::size_t i = 0; i < 200; ++i) {
+        scanned.tokens.push_back(static_cast<Token>(i % period));
+        scanned.extended();
+        index.extend(scanned.tokens);
+        REQUIRE(occurrences(index) == scanned.occurrences());
+      }
+    }
+  }
+}
+
+TEST_CASE("a window slides over a long text, with cuts, and finds what it holds") {
+  Random random(9);
+  Tokens text;
+  babble(random, text, 60000);
+  for (std::size_t const window : Sizes{100, 1000, 10007}) {
+    CAPTURE(window);
+    for (bool const reserve : {false, true}) {
+      NgramIndex index(3, window);
+      if (reserve) index.reserve(window);
+      std::map<std::array<Token, 3>, std::deque<std::size_t>> held;
+      auto const ngram = [&](std::size_t end) { return std::array{text[end - 3], text[end - 2], text[end - 1]}; };
+      std::size_t evicted = 0;
+      std::size_t found = 0;
+      for (std::size_t end = 1; end <= text.size(); ++end) {
+        index.extend(std::span<Token const>(text).first(end));
+        if (end - evicted > window && ++evicted >= 3) {
+          auto const oldest = held.find(ngram(evicted));
+          oldest->second.pop_front();
+          if (oldest->second.empty()) held.erase(oldest);
+        }
+        if (end < 3) continue;
+        auto& ends = held[ngram(end)];
+        REQUIRE(occurrences(index) == Sizes(ends.begin(), ends.end()));
+        found += ends.size();
+        ends.push_back(end);
+        if (end % 1000 != 0) continue;
+        // Cut back, and go on with another token.
+        for (std::size_t const cut = std::max(end - below(random, 300), evicted + 1); end > cut; --end) {
+          auto const newest = held.find(ngram(end));
+          newest->second.pop_back();
+          if (newest->second.empty()) held.erase(newest);
+        }
+        index.truncate(end);
+        if (end < text.size()) text[end] = static_cast<Token>(below(random, 150000));
+      }
+      CHECK(found > 1000);
+    }
+  }
+}
+
+TEST_CASE("what went out of the window does not come back by a truncate") {
+  Tokens const tokens = {1, 2, 1, 2, 5, 6, 1, 2};
+  NgramIndex index(2, 5);
+  index.extend(tokens);
+  CHECK(occurrences(index) == Sizes{4});
+  // The window of the first six tokens would begin behind the first n-gram, but what ends at three is evicted too.
+  index.truncate(6);
+  index.extend(Tokens{1, 2, 1, 2, 5, 6, 2, 1});
+  CHECK_FALSE(index.find());
+  // Everything that is left was evicted: it goes on with nothing.
+  index.truncate(3);
+  CHECK(index.size() == 3);
+  CHECK_FALSE(index.find());
+  index.extend(Tokens{1, 2, 1, 2});
+  CHECK_FALSE(index.find());
+  index.extend(Tokens{1, 2, 1, 2, 1, 2});
+  CHECK(occurrences(index) == Sizes{4});
+}
+
+TEST_CASE("a window as long as the text finds everything, and one of one token nothing") {
+  Random random(10);
+  Tokens tokens(3000);
+  std::ranges::generate(tokens, RandomTokens{random, 6});
+  NgramIndex all(3);
+  NgramIndex wide(3, tokens.size());
+  NgramIndex narrow(3, 1);
+  for (std::size_t end = 1; end <= tokens.size(); ++end) {
+    for (auto* const index : {&all, &wide, &narrow}) index->extend(std::span(tokens).first(end));
+    REQUIRE(same(wide.find(), all.find()));
+    REQUIRE_FALSE(narrow.find());
+  }
+}
+
+TEST_CASE("of more new tokens than the window only the newest are read") {
+  Random random(11);
+  Tokens tokens;
+  babble(random, tokens, 20000);
+  NgramIndex<CountingHash> index(3, 100);
+  CountingHash::count = 0;
+  index.extend(tokens);
+  CHECK(CountingHash::count == 100 + 3);
+  tokens.resize(tokens.size() + 50000, 7);
+  index.extend(tokens);
+  CHECK(CountingHash::count == 2 * (100 + 3));
+  CHECK(same(index.find(), Occurrences{.oldest = tokens.size() - 99, .newest = tokens.size() - 1}));
+}
+
+TEST_CASE("an index goes on where it is told to begin, and finds nothing that ends before") {
+  for (std::size_t const window : Sizes{4, 100}) {
+    CAPTURE(window);
+    NgramIndex index(2, window);
+    index.extend(Tokens{1, 2, 1, 2, 1, 2, 1});
+    index.begin_at(3);
+    CHECK(index.size() == 3);
+    CHECK_FALSE(index.find());
+    // The n-gram that ends behind the beginning reaches over it.
+    index.extend(Tokens{1, 2, 1, 2, 9, 1, 2});
+    CHECK(same(index.find(), Occurrences{.oldest = 4, .newest = 4}));
+    index.begin_at(0);
+    CHECK(index.size() == 0);
+    index.extend(Tokens{1, 2, 1, 2});
+    CHECK(same(index.find(), Occurrences{.oldest = 2, .newest = 2}));
+  }
+}
+
+TEST_CASE("what lies before the beginning takes no memory") {
+  Tokens const tokens(20010, 7);
+  NgramIndex index(3, 1000);
+  index.begin_at(20000);
+  index.extend(tokens);
+  CHECK(same(index.find(), Occurrences{.oldest = 20001, .newest = 20009}));
+  CHECK(index.memory_bytes() <= 12 * 10 + 3 * 1024);
+}
+
+TEST_CASE("when all collide that are in the window nothing wrong is found, and once they left it everything again") {
+  Random random(12);
+  NgramIndex<LastTokenHash> index(2, 1000);
+  Tokens tokens;
+  std::size_t found = 0;
+  for (int round = 0; round < 3; ++round) {
+    // Many n-grams that end with one token, each said twice.
+    for (int twice = 0; twice < 2; ++twice) {
+      for (Token i = 0; i < 400; ++i) {
+        tokens.insert(tokens.end(), {100 + i, 7});
+        index.extend(tokens);
+        if (!index.find()) continue;
+        REQUIRE(same(index.find(), Occurrences{.oldest = tokens.size() - 800, .newest = tokens.size() - 800}));
+        ++found;
+      }
+    }
+    // Few of a kind, of which none may be missed once those that found no place have left, too.
+    WindowScan scanned{.length = 2, .window = 1000, .tokens = tokens};
+    for (int i = 0; i < 2200; ++i) {
+      scanned.tokens.push_back(static_cast<Token>(below(random, 12)));
+      scanned.extended();
+      index.extend(scanned.tokens);
+      if (i > 2000) REQUIRE(occurrences(index) == scanned.occurrences());
+    }
+    tokens = scanned.tokens;
+  }
+  CHECK(found > 200);
+  CHECK(found < 3 * 400);
 }
 
 TEST_CASE("an index that grows finds what a reserved one finds") {
@@ -479,6 +719,36 @@ TEST_CASE("memory is about 26 bytes a token reserved") {
     index.truncate(0);
     index.reserve(tokens);
     CHECK(index.memory_bytes() == reserved);
+  }
+}
+
+TEST_CASE("with a window memory is about 30 bytes a token of it, and stays so however much is appended") {
+  Random random(13);
+  for (std::size_t const window : Sizes{1, 3, 1000, 4097}) {
+    CAPTURE(window);
+    Tokens tokens;
+    babble(random, tokens, 10 * window + 100);
+    NgramIndex index(3, window);
+    CHECK(index.memory_bytes() == 0);
+    for (std::size_t end = 1; end <= 2 * window; ++end) index.extend(std::span(tokens).first(end));
+    std::size_t const memory = index.memory_bytes();
+    CHECK(memory >= 30 * window);
+    CHECK(memory <= 30 * window + 3 * 1024 + 16);
+    std::size_t const before = allocations();
+    for (std::size_t end = 2 * window; end <= tokens.size(); ++end) {
+      index.extend(std::span(tokens).first(end));
+      if (end % 500 == 0) index.truncate(end - 30);
+    }
+    index.reserve(tokens.size());
+    index.truncate(0);
+    index.extend(tokens);
+    CHECK(allocations() == before);
+    CHECK(index.memory_bytes() == memory);
+
+    // Less for a text that is shorter.
+    NgramIndex part(3, window);
+    part.reserve(window / 2);
+    CHECK(part.memory_bytes() <= 15 * window + 3 * 1024 + 16);
   }
 }
 

@@ -23,6 +23,9 @@ struct CopyOptions {
   /// Whether a copy that reaches the end of the context goes on with the tokens it has just written, as a copy in LZ77
   /// does. Without it a tight loop is drafted one period at a time, or one token.
   bool extend_loops = true;
+  /// Only occurrences that end at one of the newest `window` tokens are copied from, so that memory is bounded however
+  /// long the sequence is; zero is no bound. `truncate` does not bring back what went out of the window.
+  std::size_t window = 0;
 };
 
 /// The rule of the CopySpec paper (arXiv 2502.08923, section 3): what followed the first occurrence of the last three
@@ -36,7 +39,8 @@ inline constexpr CopyOptions published_rule{
 /// reserved, and cannot fail otherwise. Memory: that of the index.
 class CopyProposer {
  public:
-  explicit CopyProposer(CopyOptions const& options = {}) : options_(options), index_(options.match_length) {}
+  explicit CopyProposer(CopyOptions const& options = {})
+      : options_(options), index_(options.match_length, options.window) {}
 
   [[nodiscard]] CopyOptions const& options() const noexcept { return options_; }
 
@@ -56,8 +60,7 @@ class CopyProposer {
     Draft draft;
     for (; draft.length < limit; ++draft.length) {
       if (draft.length >= available && !options_.extend_loops) break;
-      Token const token =
-          draft.length < available ? context[source + draft.length] : space[draft.length - available];
+      Token const token = draft.length < available ? context[source + draft.length] : space[draft.length - available];
       if (token < 0) break;
       space[draft.length] = token;
     }

@@ -56,7 +56,8 @@ struct MatchPointers {
 /// too; when it has failed, the latest few occurrences of the last three tokens are compared backwards and the longest
 /// is taken, the newest among equals.
 ///
-/// What it holds is a function of the tokens it was given.
+/// With a window, only occurrences that end at one of the newest `window` tokens are found; a match in hand stays as
+/// far back as it was found. What it holds is a function of the tokens it was given.
 ///
 /// Cost: O(1) a token, at most `max_candidates` comparisons of at most `max_comparison` tokens. Memory: that of an
 /// `NgramIndex`. Allocates in `reserve`, and in `extend` beyond what was reserved. Threads: one call at a time.
@@ -66,7 +67,8 @@ class LongestMatch {
   static constexpr std::size_t max_candidates = 4;
   static constexpr std::size_t max_comparison = 32;
 
-  LongestMatch() : index_(min_length) {}
+  /// Zero is no window.
+  explicit LongestMatch(std::size_t window = 0) : index_(min_length, window) {}
 
   [[nodiscard]] std::size_t size() const noexcept { return index_.size(); }
   [[nodiscard]] std::size_t memory_bytes() const noexcept { return index_.memory_bytes(); }
@@ -74,9 +76,10 @@ class LongestMatch {
 
   void reserve(std::size_t tokens) { index_.reserve(tokens); }
 
-  /// Forgets everything. O(size()).
-  void clear() noexcept {
-    index_.truncate(0);
+  /// Forgets everything, and goes on behind the first `length` tokens, zero without a window, of which nothing will be
+  /// found. O(size()), at most the window.
+  void begin_at(std::size_t length) noexcept {
+    index_.begin_at(length);
     pointers_ = {};
   }
 

@@ -21,10 +21,14 @@
 
 namespace copyspec::inline v0 {
 
-/// Settings of a `MixingProposer`. There is nothing to tune: the cost of a pass is learnt unless it is known.
+/// Settings of a `MixingProposer`. There is nothing to tune: the cost of a pass is learnt unless it is known, and the
+/// window is a bound on memory.
 struct MixingOptions {
   PassCost pass_cost = {};        ///< What a pass costs; by default learnt from the passes a composer reports.
   std::size_t draft_length = 48;  ///< Most tokens drafted, at most `longest_chain`.
+  /// Only matches that end at one of the newest `window` tokens are copied from, and no more tokens are read when a
+  /// context is read again, so that memory and time are bounded however long the sequence is; zero is no bound.
+  std::size_t window = 0;
 };
 
 /// Predicts the next tokens from everything the sequence has said, and drafts as many as pay for their rows. A
@@ -42,14 +46,17 @@ struct MixingOptions {
 /// as if the others had never been said.
 ///
 /// Cost: O(1) a token appended and a token predicted; after `truncate`, and when `reserve` has grown, the next call
-/// reads the whole context again. Memory: 50 bytes a token reserved, a quarter more for a context that has grown, less
-/// beyond 87,000 tokens; and 200 KiB shared by all copies. Allocates when it is made and in `reserve`, and in `propose`
-/// beyond what was reserved. Threads: one call at a time, all copies together.
+/// reads the whole context again, or the window. Memory: 50 bytes a token reserved, a quarter more for a context that
+/// has grown, less beyond 87,000 tokens; with a window 54, of at most `window` tokens, and 3 KiB; and 200 KiB shared by
+/// all copies. Allocates when it is made and in `reserve`, and in `propose` beyond what was reserved. Threads: one call
+/// at a time, all copies together.
 class MixingProposer {
  public:
   explicit MixingProposer(MixingOptions options = {})
       : draft_length_(std::min(options.draft_length, longest_chain)),
-        learnt_(std::make_shared<Learnt>(std::move(options.pass_cost))) {}
+        window_(options.window == 0 ? unlimited : options.window),
+        learnt_(std::make_shared<Learnt>(std::move(options.pass_cost))),
+        match_(options.window) {}
 
   /// Most tokens drafted.
   [[nodiscard]] std::size_t draft_length() const noexcept { return draft_length_; }
@@ -64,9 +71,9 @@ class MixingProposer {
   [[nodiscard]] std::size_t shared_memory_bytes() const noexcept { return learnt_->mixer.memory_bytes(); }
 
   void reserve(std::size_t length) {
-    if (length <= reserved_) return;
+    if (std::min(length, window_) <= reserved_) return;
     // A quarter more than the last time, so that a context that grows turn by turn is seldom read again.
-    reserved_ = std::max(length, reserved_ + reserved_ / 4);
+    reserved_ = std::min(std::max(length, reserved_ + reserved_ / 4), window_);
     match_.reserve(reserved_);
     std::size_t const contexts = std::min(reserved_ + reserved_ / 2, max_contexts);
     if (contexts <= statistics_.capacity()) return;
@@ -123,7 +130,7 @@ class MixingProposer {
   };
 
   void forget() noexcept {
-    match_.clear();
+    match_.begin_at(0);
     drafted_ = unknown;
   }
 
@@ -133,6 +140,7 @@ class MixingProposer {
     std::size_t const added = context.size() - match_.size();
     COPYSPEC_ASSERT(match_.size() <= context.size(), "tokens were taken away without a truncate");
     bool const generated = drafted_ != unknown && added > 0 && added <= drafted_ + 1;
+    if (added > window_) match_.begin_at(context.size() - window_);
     auto const token_at = [&](std::size_t position) { return context[position]; };
     while (match_.size() < context.size()) {
       std::size_t const position = match_.size();
@@ -194,8 +202,10 @@ class MixingProposer {
   }
 
   static constexpr std::size_t unknown = ~std::size_t{0};
+  static constexpr std::size_t unlimited = ~std::size_t{0};
 
   std::size_t draft_length_;
+  std::size_t window_;
   std::shared_ptr<Learnt> learnt_;
   LongestMatch match_;
   ContextStatistics statistics_;
