@@ -49,3 +49,31 @@ function(copyspec_build preset)
   copyspec_run("building build/${preset} failed, see above"
     "${CMAKE_COMMAND}" --build --preset ${preset} ${ARGN})
 endfunction()
+
+# Runs `program` with the arguments given here and those after `--` on the command line.
+function(copyspec_run_program program)
+  # Bracket arguments, evaluated as code: a list would split an argument with a semicolon in it.
+  set(arguments)
+  foreach(argument IN LISTS ARGN)
+    string(APPEND arguments " [=====[${argument}]=====]")
+  endforeach()
+  set(index 0)
+  set(after_dashes FALSE)
+  while(index LESS CMAKE_ARGC)
+    if(after_dashes)
+      string(APPEND arguments " [=====[${CMAKE_ARGV${index}}]=====]")
+    elseif("${CMAKE_ARGV${index}}" STREQUAL "--")
+      set(after_dashes TRUE)
+    endif()
+    math(EXPR index "${index} + 1")
+  endwhile()
+  cmake_path(GET program FILENAME name)
+  copyspec_say("running ${name}")
+  cmake_language(EVAL CODE "
+    execute_process(
+      COMMAND [=====[${program}]=====] ${arguments}
+      INPUT_FILE /dev/null RESULT_VARIABLE status ${copyspec_terminal})")
+  if(NOT status EQUAL 0)
+    message(FATAL_ERROR "copyspec: ${name} failed (${status})")
+  endif()
+endfunction()
