@@ -5,6 +5,7 @@
 #include <copyspec/mixing_proposer.hpp>
 #include <copyspec/pass_cost.hpp>
 #include <cstddef>
+#include <cstdint>
 #include <random>
 #include <span>
 #include <vector>
@@ -79,7 +80,30 @@ void mixing_step(benchmark::State& state) {
   state.counters["per_guess"] = benchmark::Counter(static_cast<double>(guesses), each);
 }
 
+// Behind a prompt, again and again: a chain, or a tree with up to fifteen branches.
+template <bool tree>
+void mixing_guess(benchmark::State& state) {
+  std::vector<Token> const tokens = made_up(state);
+  std::vector<Token> space(64);
+  std::vector<std::int32_t> parents(64);
+  copyspec::MixingProposer proposer = fresh();
+  proposer.reserve(tokens.size());
+  std::size_t drafted = proposer.propose(tokens, space).length;
+  for (auto _ : state) {
+    auto const begin = std::chrono::steady_clock::now();
+    if constexpr (tree)
+      drafted = proposer.propose_tree(tokens, {.tokens = space, .parents = parents, .max_branches = 15}).length;
+    else
+      drafted = proposer.propose(tokens, space).length;
+    benchmark::DoNotOptimize(drafted);
+    state.SetIterationTime(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+  }
+  state.counters["drafted"] = static_cast<double>(drafted);
+}
+
 BENCHMARK(mixing_read)->Apply(streams_and_contexts);
 BENCHMARK(mixing_step)->Apply(streams_and_contexts);
+BENCHMARK(mixing_guess<false>)->Apply(streams_and_contexts);
+BENCHMARK(mixing_guess<true>)->Apply(streams_and_contexts);
 
 }  // namespace

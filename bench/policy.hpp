@@ -4,12 +4,14 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <string_view>
 #include <utility>
 
 #include "copyspec/copy_proposer.hpp"
 #include "copyspec/draft.hpp"
+#include "copyspec/history.hpp"
 #include "copyspec/mixing_proposer.hpp"
 #include "copyspec/pass_cost.hpp"
 
@@ -41,6 +43,7 @@ struct PolicySettings {
   std::optional<std::size_t> match_length;
   std::optional<std::size_t> draft_length;
   std::optional<Occurrence> occurrence;
+  std::size_t history_bytes = 0;  ///< None: nothing is shared between conversations.
 
   [[nodiscard]] CopyOptions over(CopyOptions options) const noexcept {
     options.match_length = match_length.value_or(options.match_length);
@@ -57,6 +60,7 @@ auto with_proposer(Policy policy, PolicySettings const& settings, double margina
     case Policy::mixing: {
       MixingOptions options{.pass_cost = PassCost::marginal(marginal_cost)};
       options.draft_length = settings.draft_length.value_or(options.draft_length);
+      if (settings.history_bytes > 0) options.history = std::make_shared<History>(settings.history_bytes);
       return action(MixingProposer(std::move(options)));
     }
     case Policy::published:

@@ -50,6 +50,10 @@ struct Arguments {
   Policy policy = Policy::mixing;
   PolicySettings settings;
   double marginal_cost = 0.06;
+  std::size_t max_branches = 0;
+  bool history = false;
+  std::string references;
+  std::size_t history_bytes = std::size_t{64} << 20;
   Format format = Format::table;
 };
 
@@ -88,10 +92,22 @@ void add_options(CLI::App& app, Arguments& arguments) {
       app, "--occurrence", occurrence_names,
       [&](copyspec::Occurrence occurrence) { arguments.settings.occurrence = occurrence; },
       "Which earlier occurrence is copied");
+  app.add_flag("--history", arguments.history,
+               "The conversations of a trace share a history of answers, in order;\nof the policy default");
+  app.add_option("--history-bytes", arguments.history_bytes, "Memory of that history (default 64 MiB)")->type_name("N");
+  app.add_option(
+         "--reference", arguments.references,
+         "Texts that answers may be copied from besides, one conversation\na line: {\"id\": \"...\", \"references\": "
+         "[[token, ...], ...]};\nof one trace and the policy default")
+      ->type_name("FILE");
   app.add_option("--marginal-cost", arguments.marginal_cost,
                  "A: what a draft token adds to a pass (default 0.06,\n"
                  "about that of 8B parameters on one GPU)")
       ->type_name("A");
+  app.add_option("--tree", arguments.max_branches,
+                 "Branches a draft may have, leaves beyond one (default 0:\ndrafts are chains); of the policy default")
+      ->check(CLI::Range(std::size_t{0}, copyspec::longest_chain).description(""))
+      ->type_name("N");
   add_choice(
       app, "--format", format_names, [&](Format format) { arguments.format = format; }, "Default: table");
 }
@@ -106,16 +122,26 @@ void check(Arguments const& arguments) {
     throw CLI::ValidationError("--match-length", "only the policies published and copy have one");
   if (!copies && arguments.settings.occurrence)
     throw CLI::ValidationError("--occurrence", "only the policies published and copy choose one");
+  if (arguments.policy != Policy::mixing && arguments.max_branches > 0)
+    throw CLI::ValidationError("--tree", "only the policy default drafts trees");
+  if (arguments.policy != Policy::mixing && arguments.history)
+    throw CLI::ValidationError("--history", "only the policy default copies from a history");
+  if (!arguments.references.empty() && (arguments.policy != Policy::mixing || arguments.traces.size() != 1))
+    throw CLI::ValidationError("--reference", "needs one trace and the policy default");
 }
 
 Report replayed(Trace const& trace, Arguments const& arguments) {
+  PolicySettings given = arguments.settings;
+  if (arguments.history) given.history_bytes = arguments.history_bytes;
   try {
-    return with_proposer(arguments.policy, arguments.settings, arguments.marginal_cost, [&](auto const& proposer) {
+    return with_proposer(arguments.policy, given, arguments.marginal_cost, [&](auto const& proposer) {
+      Json shown = settings(proposer);
+      if (arguments.max_branches > 0) shown["tree"] = arguments.max_branches;
       return Report{.trace = trace.name,
                     .policy = arguments.policy,
-                    .settings = settings(proposer),
+                    .settings = std::move(shown),
                     .marginal_cost = arguments.marginal_cost,
-                    .turns = replay(trace, proposer)};
+                    .turns = replay(trace, proposer, arguments.max_branches)};
     });
   } catch (ReplayMismatch const& mismatch) {
     throw ReplayMismatch(trace.name + ": " + mismatch.what());
@@ -148,6 +174,7 @@ void run(Arguments const& arguments) {
   std::vector<Trace> traces;
   traces.reserve(arguments.traces.size());
   for (std::string const& file : arguments.traces) traces.push_back(read_trace(file));
+  if (!arguments.references.empty()) read_references(arguments.references, traces.front());
   std::vector<Report> reports;
   reports.reserve(traces.size());
   for (Trace const& trace : traces) reports.push_back(replayed(trace, arguments));

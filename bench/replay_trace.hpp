@@ -92,18 +92,19 @@ template <class Composer>
     return 0;
 }
 
-/// Generates every answer of one conversation again. Throws `ReplayMismatch` if one comes out differently.
+/// Generates every answer of one conversation again, with drafts of at most `max_branches` branches a pass. Throws
+/// `ReplayMismatch` if one comes out differently.
 template <DraftProposer Proposer>
-void replay(Conversation const& conversation, std::size_t vocabulary_size, Proposer const& proposer,
-            std::vector<TurnTally>& tallies) {
-  ReplayModel model(conversation.tokens, vocabulary_size);
+void replay(Conversation const& conversation, std::size_t vocabulary_size, std::size_t max_branches,
+            Proposer const& proposer, std::vector<TurnTally>& tallies) {
+  ReplayModel model(conversation.tokens, vocabulary_size, max_branches);
   Composer<ReplayModel, Proposer, GreedyVerifier> composer(model, proposer);
   SequenceCounters counters;
   std::chrono::nanoseconds propose{};
   for (std::size_t i = 0; i < conversation.turns.size(); ++i) {
     auto const answer = conversation.answer(conversation.turns[i]);
-    auto const generated =
-        composer.generate(conversation.prompt(conversation.turns[i]), {.max_new_tokens = answer.size()});
+    auto const generated = composer.generate(conversation.prompt(conversation.turns[i]),
+                                             {.max_new_tokens = answer.size(), .references = conversation.references});
     if (!std::ranges::equal(generated, answer)) {
       auto const at = std::ranges::mismatch(generated, answer).in1 - generated.begin();
       raise<ReplayMismatch>(
@@ -130,10 +131,11 @@ void replay(Conversation const& conversation, std::size_t vocabulary_size, Propo
 /// Generates every answer of `trace` again, each conversation with a fresh sequence and a copy of `proposer`, and
 /// tallies each turn, in the order of the trace. Throws `ReplayMismatch` if an answer comes out differently.
 template <DraftProposer Proposer>
-[[nodiscard]] std::vector<TurnTally> replay(Trace const& trace, Proposer const& proposer) {
+[[nodiscard]] std::vector<TurnTally> replay(Trace const& trace, Proposer const& proposer,
+                                            std::size_t max_branches = 0) {
   std::vector<TurnTally> tallies;
   for (Conversation const& conversation : trace.conversations)
-    replay(conversation, trace.numbering.size(), proposer, tallies);
+    replay(conversation, trace.numbering.size(), max_branches, proposer, tallies);
   return tallies;
 }
 

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -62,6 +63,7 @@ struct Conversation {
   std::string category;
   std::vector<Token> tokens;
   std::vector<Turn> turns;
+  std::vector<std::vector<Token>> references = {};  ///< Texts that the answers may be copied from besides.
 
   [[nodiscard]] std::span<Token const> prompt(Turn const& turn) const {
     return std::span(tokens).subspan(turn.prompt, turn.answer - turn.prompt);
@@ -102,6 +104,27 @@ class TraceReader {
       fail("there is no conversation in this file");
     }
     return trace;
+  }
+
+  /// Reads references for the conversations of `trace`: JSON Lines, one conversation a line,
+  ///
+  ///     {"id": "81", "references": [[token, ...], ...]}
+  ///
+  /// Throws `Error`, which names the line, if what is read is not that, or `trace` has no such conversation.
+  void read_references(Trace& trace) {
+    for (std::string text; std::getline(lines_, text);) {
+      ++line_;
+      Json const line = parse(text);
+      auto const id = member(line, "the line", "id", Json::value_t::string).get<std::string>();
+      auto const found = std::ranges::find(trace.conversations, id, &Conversation::id);
+      if (found == trace.conversations.end()) fail(fmt::format("{} has no conversation \"{}\"", trace.name, id));
+      for (Json const& reference : member(line, "the line", "references", Json::value_t::array)) {
+        std::string const where = fmt::format("reference {}", found->references.size() + 1);
+        if (!reference.is_array()) fail(fmt::format("{} is not an array but {}", where, reference.type_name()));
+        append_tokens(reference, where, "", trace.numbering, found->references.emplace_back());
+      }
+    }
+    if (lines_.bad()) raise(fmt::format("{}: cannot be read", name_));
   }
 
  private:
@@ -150,11 +173,16 @@ class TraceReader {
 
   void append(Json const& turn, std::string const& where, std::string const& key, DenseNumbering& numbering,
               std::vector<Token>& tokens) const {
-    Json const& recorded = member(turn, where, key, Json::value_t::array);
+    append_tokens(member(turn, where, key, Json::value_t::array), where, fmt::format(" of \"{}\"", key), numbering,
+                  tokens);
+  }
+
+  void append_tokens(Json const& recorded, std::string const& where, std::string const& of, DenseNumbering& numbering,
+                     std::vector<Token>& tokens) const {
     for (std::size_t i = 0; i < recorded.size(); ++i) {
       Json const& token = recorded[i];
       if (!token.is_number_unsigned() || token.get<std::uint64_t>() > max_token)
-        fail(fmt::format("{}: token {} of \"{}\" is {}, not an integer from 0 to {}", where, i, key,
+        fail(fmt::format("{}: token {}{} is {}, not an integer from 0 to {}", where, i, of,
                          token.is_number() ? token.dump() : token.type_name(), max_token));
       tokens.push_back(numbering.number(token.get<Token>()));
     }
@@ -175,6 +203,13 @@ class TraceReader {
   Trace trace = TraceReader(lines, file.string()).read();
   trace.name = file.stem().string();
   return trace;
+}
+
+/// Reads the references in `file` for `trace`. Throws `Error`, which names file and line.
+inline void read_references(std::filesystem::path const& file, Trace& trace) {
+  std::ifstream lines(file);
+  if (!lines) raise(fmt::format("{}: cannot be opened", file.string()));
+  TraceReader(lines, file.string()).read_references(trace);
 }
 
 }  // namespace copyspec::bench

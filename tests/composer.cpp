@@ -1646,3 +1646,184 @@ TEST_CASE("hearing of passes reads the clock no more often") {
   CHECK(told.reports.size() == 5);
   CHECK(observed == reads(always_right(options)));
 }
+
+namespace {
+
+// What a proposer heard of the ends of turns.
+struct Ended {
+  Tokens context;
+  std::size_t answer = 0;
+};
+
+class HearingProposer {
+ public:
+  HearingProposer(HostileProposer proposer, std::vector<Ended>& ended)
+      : proposer_(std::move(proposer)), ended_(&ended) {}
+
+  Draft propose(std::span<Token const> context, std::span<Token> space) { return proposer_.propose(context, space); }
+  void truncate(std::size_t length) { proposer_.truncate(length); }
+  void end_turn(std::span<Token const> context, std::size_t answer) {
+    ended_->push_back({copy(context), answer});
+    if (throws) throw Interrupted{};
+  }
+
+  static inline bool throws = false;
+
+ private:
+  HostileProposer proposer_;
+  std::vector<Ended>* ended_;
+};
+
+}  // namespace
+
+TEST_CASE("a proposer that asks for it hears once of every turn that ended, however it did") {
+  std::map<SequenceStatus, std::size_t> heard;
+  for (std::uint64_t seed = 1; seed <= 60; ++seed) {
+    CAPTURE(seed);
+    Random random(seed);
+    ToyModelOptions const options{.vocabulary = 12,
+                                  .order = 2,
+                                  .seed = seed,
+                                  .max_tokens = random.any_of<std::size_t>({2, 9, 100}),
+                                  .context_limit = 90,
+                                  .checkpoint_interval = random.any_of<std::size_t>({1, 4})};
+    PoisonedModel model(options, {{id(1), random.between(5, 60)}}, true);
+    std::vector<Ended> ended;
+    std::string wrong;
+    Composer composer(model, HearingProposer(HostileProposer(HostileProposer::mixed, options, wrong), ended),
+                      GreedyVerifier());
+    std::vector<Tokens> said(3);
+    std::vector<std::size_t> answers(3);
+    for (int turn = 0; turn < 3; ++turn) {
+      std::set<std::size_t> running;
+      for (std::size_t i = 0; i < 3; ++i) {
+        Tokens const prompt = any_tokens(random, 12, random.between(1, 12));
+        if (said[i].size() + prompt.size() >= options.context_limit) continue;
+        TurnOptions turn_options{.max_new_tokens = random.any_of<std::size_t>({1, 15, 1000}),
+                                 .max_draft_length = random.below(7)};
+        if (random.one_in(2)) turn_options.stop.tokens = {static_cast<Token>(random.below(12))};
+        answers[i] = said[i].size() + prompt.size();
+        composer.begin(id(i), prompt, turn_options);
+        running.insert(i);
+      }
+      CHECK(ended.empty());
+      while (!running.empty()) {
+        composer.step(show_nothing);
+        // They are heard in any order, and each belongs to one that has just ended.
+        for (auto const i : std::vector<std::size_t>(running.begin(), running.end())) {
+          Sequence const& sequence = composer.sequence(id(i));
+          if (sequence.running()) continue;
+          auto const own = std::ranges::find_if(ended, [&](Ended const& one) {
+            return one.answer == answers[i] && std::ranges::equal(one.context, sequence.context());
+          });
+          REQUIRE(own != ended.end());
+          ended.erase(own);
+          ++heard[sequence.status()];
+          said[i] = copy(sequence.context());
+          running.erase(i);
+        }
+        REQUIRE(ended.empty());
+      }
+      composer.step(show_nothing);
+      CHECK(ended.empty());
+    }
+  }
+  CHECK(heard[SequenceStatus::stopped] > 20);
+  CHECK(heard[SequenceStatus::budget_spent] > 20);
+  CHECK(heard[SequenceStatus::context_full] > 20);
+  CHECK(heard[SequenceStatus::invalid_row] > 20);
+}
+
+TEST_CASE("a proposer does not hear of a turn that was cut back or removed, or that had no pass") {
+  Toy model(ToyModelOptions{});
+  std::vector<Ended> ended;
+  Composer composer(model, HearingProposer(always_right({}), ended), GreedyVerifier());
+  for (std::size_t i = 0; i < 2; ++i) composer.begin(id(i), some_prompt, {.max_new_tokens = 20, .max_draft_length = 2});
+  composer.begin(id(2), some_prompt, {.max_new_tokens = 0});
+  composer.step(show_nothing);
+  composer.truncate(id(0), some_prompt.size() + 1);
+  composer.remove(id(1));
+  composer.run();
+  CHECK(ended.empty());
+  composer.begin(id(0), {}, {.max_new_tokens = 3});
+  composer.run();
+  REQUIRE(ended.size() == 1);
+  CHECK(ended[0].answer == some_prompt.size() + 1);
+  // Cutting back what has ended is no second end.
+  composer.truncate(id(0), some_prompt.size());
+  composer.run();
+  CHECK(ended.size() == 1);
+}
+
+TEST_CASE("what a proposer throws at the end of a turn comes through, and it hears no second time") {
+  ToyModelOptions const options;
+  Tokens const expected = decode_plainly(options, some_prompt, 12).tokens;
+  Toy model(options);
+  std::vector<Ended> ended;
+  Composer composer(model, HearingProposer(always_right(options), ended), GreedyVerifier());
+  // The first ends in the pass that throws, before the second and the third were judged in it.
+  composer.begin(id(0), some_prompt, {.max_new_tokens = 4, .max_draft_length = 0});
+  for (std::size_t i = 1; i < 3; ++i) composer.begin(id(i), some_prompt, {.max_new_tokens = 12, .max_draft_length = 0});
+  for (int i = 0; i < 3; ++i) composer.step(show_nothing);
+  HearingProposer::throws = true;
+  CHECK_THROWS_AS(composer.step(show_nothing), Interrupted);
+  HearingProposer::throws = false;
+  REQUIRE(ended.size() == 1);
+  CHECK(composer.sequence(id(0)).status() == SequenceStatus::budget_spent);
+  CHECK(composer.sequence(id(0)).generated().size() == 4);
+  CHECK(composer.sequence(id(1)).generated().size() == 3);
+  std::map<SequenceId, std::size_t> last;
+  composer.run([&](Emission const& emission) {
+    last[emission.sequence] += emission.status == SequenceStatus::running ? 0U : 1U;
+  });
+  CHECK(last == std::map<SequenceId, std::size_t>{{id(0), 1}, {id(1), 1}, {id(2), 1}});
+  CHECK(ended.size() == 3);
+  for (std::size_t i = 1; i < 3; ++i) CHECK(text(composer.sequence(id(i)).generated()) == text(expected));
+  CHECK(std::ranges::equal(composer.sequence(id(0)).generated(), std::span(expected).first(4)));
+}
+
+TEST_CASE("what is thrown behind the end of another's turn does not end that turn again") {
+  Toy model(ToyModelOptions{});
+  std::vector<Ended> ended;
+  Composer composer(model, HearingProposer(always_right({}), ended), GreedyVerifier());
+  composer.begin(id(0), some_prompt, {.max_new_tokens = 1});
+  composer.begin(id(1), some_prompt, {.max_new_tokens = 6});
+  bool thrown = false;
+  auto const throw_once = [&](SequenceId sequence, std::span<Token const>) {
+    if (sequence == id(1) && !std::exchange(thrown, true)) throw Interrupted{};
+    return StopDecision{};
+  };
+  CHECK_THROWS_AS(composer.step(show_nothing, throw_once), Interrupted);
+  CHECK(ended.size() == 1);
+  composer.run(show_nothing, throw_once);
+  CHECK(ended.size() == 2);
+}
+
+TEST_CASE("references are for the turn that they are given with, and change nothing but the passes") {
+  Toy model({.vocabulary = 300, .order = 3});
+  Tokens const prompt = {7, 1, 8};
+  Composer plain(model, NoProposer(), GreedyVerifier());
+  Tokens const expected = [&] {
+    auto const answer = plain.generate(prompt, {.max_new_tokens = 100});
+    return Tokens(answer.begin(), answer.end());
+  }();
+  MixingProposer const proposer({.pass_cost = PassCost::marginal(0.01)});
+  Composer composer(model, proposer, GreedyVerifier());
+  SequenceId const id{1};
+  auto const passes = [&](std::vector<Tokens> references) {
+    std::size_t const before = composer.sequence(id).counters().passes;
+    composer.truncate(id, 0);
+    composer.begin(id, prompt, {.max_new_tokens = 100, .references = std::move(references)});
+    composer.run();
+    CHECK(std::ranges::equal(composer.sequence(id).generated(), expected));
+    return composer.sequence(id).counters().passes - before;
+  };
+  composer.begin(id, prompt, {.max_new_tokens = 1});
+  composer.run();
+  CHECK(passes({}) == 100);
+  CHECK(passes({expected}) < 20);
+  CHECK(passes({}) == 100);
+  CHECK(passes({Tokens{1, 2, 3}, expected}) < 20);
+  // A token that the model does not know is no harm.
+  CHECK(passes({Tokens(50, 5000), {}}) == 100);
+}

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -12,6 +13,7 @@
 #include <random>
 #include <set>
 #include <span>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -37,10 +39,6 @@ Counted contents(Successors const& successors) {
   Counted contents;
   for (std::size_t i = 0; i < successors.size(); ++i) contents.emplace_back(successors.token(i), successors.count(i));
   return contents;
-}
-
-Counted contents(Successors const* successors) {
-  return successors == nullptr ? Counted{} : contents(*successors);
 }
 
 Successors successors_of(Tokens const& tokens) {
@@ -145,14 +143,35 @@ TEST_CASE("on random tokens the successors are those of a list") {
   }
 }
 
+TEST_CASE("a success taken back lowers its count, and at zero leaves no gap") {
+  Successors successors = successors_of({7, 7, 8, 9, 9});
+  REQUIRE(contents(successors) == Counted{{9, 2}, {8, 1}, {7, 2}});
+  successors.forget(6);
+  CHECK(contents(successors) == Counted{{9, 2}, {8, 1}, {7, 2}});
+  successors.forget(8);
+  CHECK(contents(successors) == Counted{{9, 2}, {7, 2}});
+  successors.forget(8);
+  successors.forget(9);
+  CHECK(contents(successors) == Counted{{9, 1}, {7, 2}});
+  successors.forget(9);
+  CHECK(contents(successors) == Counted{{7, 2}});
+  successors.forget(7);
+  successors.forget(7);
+  CHECK(successors.size() == 0);
+  CHECK(successors.total() == 0);
+  successors.forget(0);
+  successors.forget(-1);
+  CHECK(successors.size() == 0);
+}
+
 TEST_CASE("what is not known was not followed by anything") {
   ContextStatistics statistics;
   statistics.reset(100);
-  CHECK(statistics.find(context(1)) == nullptr);
-  CHECK(statistics.find(0) == nullptr);
+  CHECK(statistics.find(context(1)).size() == 0);
+  CHECK(statistics.find(0).size() == 0);
   statistics.observe(context(1), 5);
   CHECK(contents(statistics.find(context(1))) == Counted{{5, 1}});
-  CHECK(statistics.find(context(2)) == nullptr);
+  CHECK(statistics.find(context(2)).size() == 0);
 }
 
 TEST_CASE("with room for all, each context has the successors that a list of them has") {
@@ -187,7 +206,7 @@ TEST_CASE("a token that cannot be held changes nothing") {
   }
   for (std::size_t i = 0; i < 4; ++i)
     CHECK(contents(statistics.find(context(i))) == Counted{{static_cast<Token>(i), 1}});
-  CHECK(statistics.find(context(9)) == nullptr);
+  CHECK(statistics.find(context(9)).size() == 0);
 }
 
 TEST_CASE("a full bucket gives up the context that was seen least, among equals the least recent") {
@@ -197,7 +216,7 @@ TEST_CASE("a full bucket gives up the context that was seen least, among equals 
   auto const held = [&] {
     std::set<std::size_t> numbers;
     for (std::size_t i = 0; i < 20; ++i)
-      if (statistics.find(context(i)) != nullptr) numbers.insert(i);
+      if (statistics.find(context(i)).size() > 0) numbers.insert(i);
     return numbers;
   };
   using Numbers = std::set<std::size_t>;
@@ -229,7 +248,7 @@ TEST_CASE("a context that comes back after it was given up begins afresh") {
   statistics.reset(0);
   statistics.observe(context(0), 1);
   for (std::size_t i = 1; i <= 4; ++i) statistics.observe(context(i), 2);
-  REQUIRE(statistics.find(context(0)) == nullptr);
+  REQUIRE(statistics.find(context(0)).size() == 0);
   statistics.observe(context(0), 3);
   CHECK(contents(statistics.find(context(0))) == Counted{{3, 1}});
 }
@@ -263,7 +282,7 @@ TEST_CASE("contexts whose hashes have the same upper bits share what followed th
   for (std::uint64_t const zero : {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{0xffffffff}}) {
     ContextStatistics fresh;
     fresh.reset(1000);
-    CHECK(fresh.find(zero) == nullptr);
+    CHECK(fresh.find(zero).size() == 0);
     fresh.observe(zero, 8);
     CHECK(contents(fresh.find(zero)) == Counted{{8, 1}});
   }
@@ -275,7 +294,7 @@ TEST_CASE("contexts that differ in any of the upper 31 bits are told apart, in o
     ContextStatistics statistics;
     statistics.reset(0);
     statistics.observe(context(5), 3);
-    CHECK(statistics.find(context(5) ^ std::uint64_t{1} << bit) == nullptr);
+    CHECK(statistics.find(context(5) ^ std::uint64_t{1} << bit).size() == 0);
     statistics.observe(context(5) ^ std::uint64_t{1} << bit, 4);
     CHECK(contents(statistics.find(context(5))) == Counted{{3, 1}});
   }
@@ -291,8 +310,7 @@ TEST_CASE("any hashes may come, the greatest among them") {
       if (i % 4 == 0) hash = ~std::uint64_t{0} << below(random, 64);
       if (i % 4 == 1) hash >>= below(random, 64);
       statistics.observe(hash, static_cast<Token>(below(random, 5)));
-      REQUIRE(statistics.find(hash) != nullptr);
-      REQUIRE(statistics.find(hash)->size() >= 1);
+      REQUIRE(statistics.find(hash).size() >= 1);
     }
   }
 }
@@ -302,7 +320,7 @@ TEST_CASE("the whole table is used") {
   statistics.reset(4000);
   for (std::size_t i = 0; i < 40000; ++i) statistics.observe(context(i), 1);
   std::size_t held = 0;
-  for (std::size_t i = 0; i < 40000; ++i) held += statistics.find(context(i)) != nullptr ? 1U : 0U;
+  for (std::size_t i = 0; i < 40000; ++i) held += statistics.find(context(i)).size() > 0 ? 1U : 0U;
   CHECK(held == statistics.capacity());
 }
 
@@ -342,8 +360,8 @@ TEST_CASE("after clear and after reset nothing is known, and it goes on as a new
   CHECK(cleared.capacity() == fresh.capacity());
   CHECK(reset.capacity() == fresh.capacity());
   for (std::size_t i = 0; i < 900; ++i) {
-    REQUIRE(cleared.find(context(i)) == nullptr);
-    REQUIRE(reset.find(context(i)) == nullptr);
+    REQUIRE(cleared.find(context(i)).size() == 0);
+    REQUIRE(reset.find(context(i)).size() == 0);
   }
   for (int i = 0; i < 5000; ++i) {
     std::size_t const number = below(random, 900);
@@ -364,7 +382,109 @@ TEST_CASE("copies of statistics go on independently") {
   other.observe(context(2), 3);
   CHECK(contents(one.find(context(1))) == Counted{{2, 1}, {1, 1}});
   CHECK(contents(other.find(context(1))) == Counted{{1, 1}});
-  CHECK(one.find(context(2)) == nullptr);
+  CHECK(one.find(context(2)).size() == 0);
+}
+
+TEST_CASE("a count is never more than what was not forgotten, whatever happens in between") {
+  Random random(8);
+  for (std::size_t const capacity : {0U, 4U, 40U, 1000U}) {
+    CAPTURE(capacity);
+    for (std::size_t const contexts : {2U, 8U, 60U}) {
+      CAPTURE(contexts);
+      ContextStatistics statistics;
+      statistics.reset(capacity);
+      // Every third context has the upper bits of the one before it, and so shares with it.
+      auto const hash = [](std::size_t number) {
+        return number % 3 == 2 ? context(number - 1) ^ 0xffffffff : context(number);
+      };
+      auto const shared = [](std::uint64_t value) { return value >> 32; };
+      std::vector<std::pair<std::uint64_t, Token>> live;
+      std::map<std::pair<std::uint64_t, Token>, std::uint32_t> expected;
+      std::size_t held = 0;
+      auto const check = [&](std::uint64_t asked) {
+        Successors const successors = statistics.find(asked);
+        std::set<Token> tokens;
+        for (std::size_t i = 0; i < successors.size(); ++i) {
+          REQUIRE(successors.count(i) >= 1);
+          auto const found = expected.find({shared(asked), successors.token(i)});
+          REQUIRE(found != expected.end());
+          REQUIRE(successors.count(i) <= found->second);
+          REQUIRE(tokens.insert(successors.token(i)).second);
+          ++held;
+        }
+      };
+      for (int i = 0; i < 20000; ++i) {
+        // It grows and shrinks in turns, and in the end there is nothing left.
+        bool const grows = i < 17000 && i / 500 % 2 == 0;
+        if (live.empty() || below(random, 4) < (grows ? 3U : 1U)) {
+          std::uint64_t const observed = hash(std::min(below(random, contexts), below(random, contexts)));
+          auto const token = static_cast<Token>(std::min(below(random, 5), below(random, 5)));
+          statistics.observe(observed, token);
+          live.emplace_back(observed, token);
+          ++expected[{shared(observed), token}];
+        } else {
+          std::swap(live[below(random, live.size())], live.back());
+          auto const forgotten = live.back();
+          live.pop_back();
+          statistics.forget(forgotten.first, forgotten.second);
+          std::pair const key{shared(forgotten.first), forgotten.second};
+          if (--expected[key] == 0) expected.erase(key);
+          check(forgotten.first);
+        }
+        check(hash(below(random, contexts)));
+      }
+      CHECK(held > 1000);
+      for (auto const& [observed, token] : live) statistics.forget(observed, token);
+      for (std::size_t number = 0; number < contexts; ++number) REQUIRE(statistics.find(hash(number)).size() == 0);
+    }
+  }
+}
+
+TEST_CASE("a context of which all was forgotten makes room before any other") {
+  ContextStatistics statistics;
+  statistics.reset(0);
+  for (std::size_t i = 0; i < 4; ++i) statistics.observe(context(i), 5);
+  statistics.observe(context(2), 5);
+  statistics.forget(context(2), 5);
+  CHECK(contents(statistics.find(context(2))) == Counted{{5, 1}});
+  statistics.forget(context(2), 5);
+  CHECK(statistics.find(context(2)).size() == 0);
+  statistics.observe(context(4), 6);
+  for (std::size_t i : {0U, 1U, 3U}) CHECK(contents(statistics.find(context(i))) == Counted{{5, 1}});
+  CHECK(contents(statistics.find(context(4))) == Counted{{6, 1}});
+  // What was never observed cannot be forgotten, nor what could not be held.
+  statistics.forget(context(0), 6);
+  statistics.forget(context(9), 5);
+  for (Token const token : {Token{-1}, Successors::max_token + 1, greatest}) statistics.forget(context(0), token);
+  CHECK(contents(statistics.find(context(0))) == Counted{{5, 1}});
+}
+
+TEST_CASE("many may read while one writes, and see no token that was not observed") {
+  ContextStatistics statistics;
+  statistics.reset(40);
+  std::atomic<bool> done = false;
+  std::atomic<std::size_t> strange = 0;
+  std::vector<std::thread> readers;
+  for (std::uint64_t reader = 0; reader < 2; ++reader)
+    readers.emplace_back([&, reader] {
+      Random random(reader);
+      while (!done) {
+        Successors const successors = statistics.find(context(below(random, 60)));
+        for (std::size_t i = 0; i < successors.size(); ++i)
+          if (successors.token(i) < 100 || successors.token(i) >= 200) ++strange;
+      }
+    });
+  Random random(9);
+  std::vector<std::pair<std::uint64_t, Token>> observed;
+  for (int i = 0; i < 100000; ++i) {
+    observed.emplace_back(context(below(random, 60)), static_cast<Token>(100 + below(random, 100)));
+    statistics.observe(observed.back().first, observed.back().second);
+    if (i % 3 != 0) statistics.forget(observed[below(random, observed.size())].first, observed.back().second);
+    if (i % 10000 == 0) statistics.clear();
+  }
+  done = true;
+  for (std::thread& reader : readers) reader.join();
+  CHECK(strange == 0);
 }
 
 // What other implementations got wrong.
@@ -386,6 +506,6 @@ TEST_CASE("reading a prompt does not wipe what is known, however long it is") {
   CHECK(contents(statistics.find(context(0))) == Counted{{8, 3}});
   // And the newest are there, too.
   std::size_t held = 0;
-  for (std::size_t i = 49900; i < 50000; ++i) held += statistics.find(context(i)) != nullptr ? 1U : 0U;
+  for (std::size_t i = 49900; i < 50000; ++i) held += statistics.find(context(i)).size() > 0 ? 1U : 0U;
   CHECK(held >= 80);
 }

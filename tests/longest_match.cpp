@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include <copyspec/context_hashes.hpp>
 #include <copyspec/longest_match.hpp>
 
 #include <doctest/doctest.h>
@@ -27,9 +28,18 @@ std::size_t below(Random& random, std::size_t bound) {
   return std::uniform_int_distribution<std::size_t>(0, bound - 1)(random);
 }
 
-// Appends what is not yet in `match`, token by token.
+// Appends the last of `tokens`.
+void append(LongestMatch& match, std::span<Token const> tokens) {
+  REQUIRE(tokens.size() == match.size() + 1);
+  auto const token_at = [&](std::size_t position) { return tokens[position]; };
+  match.append(token_at, copyspec::ContextHashes(tokens.size(), token_at).three);
+}
+
+// Appends what is not yet in `match`, token by token. Reserves room, which forgets what was there, for a fresh one
+// only.
 void feed(LongestMatch& match, Tokens const& tokens) {
-  while (match.size() < tokens.size()) match.append(std::span(tokens).first(match.size() + 1));
+  if (match.memory_bytes() == 0) match.reserve(10000);
+  while (match.size() < tokens.size()) append(match, std::span(tokens).first(match.size() + 1));
 }
 
 MatchPointers pointers(Tokens const& tokens) {
@@ -147,6 +157,7 @@ void check_same(MatchPointer const& actual, Scanner::Pointer const& expected) {
 // Each pointer is what a scan says, and the match in hand is one.
 void check_stream(Tokens const& tokens, std::size_t window = 0) {
   LongestMatch match(window);
+  match.reserve(10 * tokens.size());
   Scanner scanner{.window = window};
   unsigned hits = 0;
   for (std::size_t size = 1; size <= tokens.size(); ++size) {
@@ -155,7 +166,7 @@ void check_stream(Tokens const& tokens, std::size_t window = 0) {
     hits = hits << 1 | (before.active && tokens[before.position] == tokens[size - 1] ? 1U : 0U);
     // A copy each time: the tokens may move between calls.
     Tokens const context(tokens.begin(), tokens.begin() + static_cast<std::ptrdiff_t>(size));
-    match.append(context);
+    append(match, context);
     scanner.append(context.back());
     REQUIRE(match.size() == size);
     auto const& [longest, survivor, recent] = match.pointers();
@@ -168,7 +179,7 @@ void check_stream(Tokens const& tokens, std::size_t window = 0) {
     if (longest.active && window > 0) REQUIRE(longest.position + window > size);
     if (!longest.active) continue;
     REQUIRE(longest.position < size);
-    REQUIRE(longest.length >= LongestMatch::min_length);
+    REQUIRE(longest.length >= MatchPointers::min_length);
     REQUIRE(longest.length <= equal_before(context, longest.position));
   }
 }
@@ -297,11 +308,12 @@ TEST_CASE("a match finder that begins behind some tokens is a fresh one there, a
       LongestMatch used(window);
       LongestMatch fresh(window);
       feed(used, copying(random, 1 + below(random, 300), 8, 10));
+      fresh.reserve(10000);
       used.begin_at(begin);
       fresh.begin_at(begin);
       for (std::size_t i = begin + 1; i <= tokens.size(); ++i) {
-        used.append(std::span(tokens).first(i));
-        fresh.append(std::span(tokens).first(i));
+        append(used, std::span(tokens).first(i));
+        append(fresh, std::span(tokens).first(i));
         REQUIRE(same(used.pointers(), fresh.pointers()));
         if (used.pointers().longest.active) REQUIRE(used.pointers().longest.position > begin);
       }
@@ -342,8 +354,8 @@ TEST_CASE("the latest four occurrences are compared, and of each at most 32 toke
     CHECK(in_hand.position == tokens.size() - 42);
     CHECK(in_hand.length == 40);
     MatchPointer const longest = pointers(tokens + Tokens{1}).longest;
-    CHECK(longest.position == (others < LongestMatch::max_candidates ? 41 : 41 + 5 * others));
-    CHECK(longest.length == (others < LongestMatch::max_candidates ? LongestMatch::max_comparison : 3));
+    CHECK(longest.position == (others < MatchPointers::max_candidates ? 41 : 41 + 5 * others));
+    CHECK(longest.length == (others < MatchPointers::max_candidates ? MatchPointers::max_comparison : 3));
   }
 }
 
@@ -503,19 +515,18 @@ TEST_CASE("pointers that point nowhere read nothing") {
   CHECK(nowhere.hits == 254);
 }
 
-TEST_CASE("memory is that of an index, and is allocated when it is reserved") {
+TEST_CASE("memory is that of a match finder, and is allocated when it is reserved") {
   Random random(4);
   Tokens const tokens = copying(random, 20000, 50, 20);
   LongestMatch match;
   CHECK(match.memory_bytes() == 0);
   match.reserve(tokens.size());
   std::size_t const memory = match.memory_bytes();
-  CHECK(memory >= 26 * tokens.size());
-  CHECK(memory <= 26 * tokens.size() + 16);
+  CHECK(memory == copyspec::MatchFinder::memory_bytes(tokens.size() + 1));
   std::size_t const before = allocations();
-  for (std::size_t i = 1; i <= tokens.size(); ++i) match.append(std::span(tokens).first(i));
+  for (std::size_t i = 1; i <= tokens.size(); ++i) append(match, std::span(tokens).first(i));
   match.begin_at(0);
-  for (std::size_t i = 1; i <= tokens.size(); ++i) match.append(std::span(tokens).first(i));
+  for (std::size_t i = 1; i <= tokens.size(); ++i) append(match, std::span(tokens).first(i));
   CHECK(allocations() == before);
   CHECK(match.memory_bytes() == memory);
 }
@@ -525,27 +536,25 @@ TEST_CASE("with a window memory stays as it is when ten times as much is appende
   std::size_t const window = 1000;
   Tokens const tokens = copying(random, 11 * window, 50, 20);
   LongestMatch match(window);
-  for (std::size_t i = 1; i <= window; ++i) match.append(std::span(tokens).first(i));
+  match.reserve(window);
+  for (std::size_t i = 1; i <= window; ++i) append(match, std::span(tokens).first(i));
   std::size_t const memory = match.memory_bytes();
-  CHECK(memory <= 30 * window + 3 * 1024 + 16);
+  CHECK(memory == copyspec::MatchFinder::memory_bytes(window + 1));
   std::size_t const before = allocations();
-  for (std::size_t i = window + 1; i <= tokens.size(); ++i) match.append(std::span(tokens).first(i));
+  for (std::size_t i = window + 1; i <= tokens.size(); ++i) append(match, std::span(tokens).first(i));
   match.reserve(tokens.size());
   CHECK(allocations() == before);
   CHECK(match.memory_bytes() == memory);
 }
 
-TEST_CASE("a match finder that grows finds what a reserved one finds") {
-  Random random(5);
-  Tokens const tokens = copying(random, 5000, 30, 15);
-  LongestMatch grown;
-  LongestMatch reserved;
-  reserved.reserve(tokens.size());
-  for (std::size_t i = 1; i <= tokens.size(); ++i) {
-    grown.append(std::span(tokens).first(i));
-    reserved.append(std::span(tokens).first(i));
-    REQUIRE(same(grown.pointers(), reserved.pointers()));
-  }
+TEST_CASE("where room is made everything is forgotten, once") {
+  LongestMatch match;
+  CHECK(match.reserve(100));
+  feed(match, counting(0, 50));
+  CHECK_FALSE(match.reserve(100));
+  CHECK(match.size() == 50);
+  CHECK(match.reserve(200));
+  CHECK(match.size() == 0);
 }
 
 TEST_CASE("copies of a match finder go on independently") {
@@ -565,16 +574,16 @@ TEST_CASE("nothing of the previous request stays in a match finder that begins a
   for (int round = 0; round < 20; ++round) {
     LongestMatch used;
     LongestMatch fresh;
-    if (round % 2 == 0) used.reserve(600);
-    if (round % 2 == 0) fresh.reserve(600);
+    used.reserve(10000);
+    fresh.reserve(10000);
     feed(used, copying(random, 1 + below(random, 600), 6, 10));
     used.begin_at(0);
     CHECK(used.size() == 0);
     CHECK(same(used.pointers(), MatchPointers{}));
     Tokens const tokens = copying(random, 400, 6, 10);
     for (std::size_t i = 1; i <= tokens.size(); ++i) {
-      used.append(std::span(tokens).first(i));
-      fresh.append(std::span(tokens).first(i));
+      append(used, std::span(tokens).first(i));
+      append(fresh, std::span(tokens).first(i));
       REQUIRE(same(used.pointers(), fresh.pointers()));
     }
   }
@@ -651,7 +660,7 @@ TEST_CASE("the work of a step does not grow with the context: what is far back i
     for (std::size_t i = 0; i + 64 < length; ++i) tokens[i] = static_cast<Token>(below(random, 12));
     for (std::size_t i = 0; i < 100; ++i) {
       tokens.push_back(static_cast<Token>(5 + (length + i) % 7));
-      match.append(tokens);
+      append(match, tokens);
       REQUIRE(match.pointers().longest.position == tokens.size() - 7);
       REQUIRE(match.pointers().longest.length == tokens.size() - 7);
     }

@@ -8,10 +8,12 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <initializer_list>
 #include <limits>
+#include <map>
 #include <random>
+#include <set>
 #include <span>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -80,56 +82,118 @@ void check_valid(Prediction const& prediction) {
     REQUIRE(std::isfinite(chance));
     REQUIRE(chance > 0);
     REQUIRE(chance <= prediction.candidates[prediction.best].chance);
-    for (float const x : prediction.candidates[i].x) REQUIRE(std::abs(x) < 6.3F);
+    for (std::size_t f = 0; f < prediction.feature_count(); ++f) REQUIRE(std::abs(prediction.x[f][i]) < 6.3F);
     total += chance;
   }
   REQUIRE(total < 1);
 }
 
-// The tokens named, in the order of their rank: pointers, the latest of each context, the others.
+bool is_of_history(std::size_t input) {
+  return input >= Prediction::own_inputs;
+}
+
+// The successors of a context, and the vote of a pointer, by input: those of the own text first. Null if the input is
+// of the other kind.
+Successors* context_of(Evidence& evidence, std::size_t input) {
+  if (input < 4) return &evidence.successors[input];
+  return input >= 6 && input < 9 ? &evidence.successors[input - 2] : nullptr;
+}
+Evidence::Vote* vote_of(Evidence& evidence, std::size_t input) {
+  if (input == 4 || input == 5) return &evidence.votes[input - 4];
+  return input >= 9 ? &evidence.votes[input - 7] : nullptr;
+}
+
+// The tokens named, in the order of their rank: pointers, the latest of each context, the second latest, the third.
 Tokens named(Evidence const& evidence) {
   Tokens tokens;
   auto const add = [&](Token token) {
     if (std::ranges::find(tokens, token) == tokens.end()) tokens.push_back(token);
   };
-  for (Evidence::Vote const& vote : evidence.votes)
+  std::size_t const pointers = evidence.history ? 4 : 2;
+  std::size_t const contexts = evidence.history ? 7 : 4;
+  for (Evidence::Vote const& vote : std::span(evidence.votes).first(pointers))
     if (vote.token >= 0) add(vote.token);
-  for (Successors const* const successors : evidence.successors)
-    if (successors != nullptr) add(successors->token(0));
-  for (Successors const* const successors : evidence.successors)
-    for (std::size_t i = 1; successors != nullptr && i < successors->size(); ++i) add(successors->token(i));
+  for (std::size_t rank = 0; rank < 3; ++rank)
+    for (Successors const& successors : std::span(evidence.successors).first(contexts))
+      if (rank < successors.size()) add(successors.token(rank));
   return tokens;
 }
 
-// Evidence of any kind, with the successors that it points to.
-struct AnyEvidence {
-  explicit AnyEvidence(Random& random, std::size_t vocabulary = 12) {
-    auto const any_token = [&] {
-      if (below(random, 20) == 0) return Successors::max_token;
-      return static_cast<Token>(below(random, vocabulary));
-    };
-    for (std::size_t i = 0; i < Evidence::contexts; ++i) {
-      if (below(random, 3) == 0) continue;
-      for (std::size_t left = 1 + below(random, 40); left > 0; --left) successors[i].observe(any_token());
-      evidence.successors[i] = &successors[i];
-    }
-    for (Evidence::Vote& vote : evidence.votes) {
-      if (below(random, 3) == 0) continue;
-      vote.token = below(random, 20) == 0 ? std::numeric_limits<Token>::max() : any_token();
-      vote.length = static_cast<std::uint32_t>(random() >> below(random, 64));
-      vote.misses = static_cast<std::uint8_t>(random() >> below(random, 64));
-      vote.history = static_cast<std::uint8_t>(random());
-    }
-    evidence.hits = static_cast<std::uint8_t>(random());
-    evidence.order = below(random, 3);
-    evidence.newest = below(random, 20) == 0 ? std::numeric_limits<Token>::max() : any_token();
-  }
-  AnyEvidence(AnyEvidence const&) = delete;
-  AnyEvidence& operator=(AnyEvidence const&) = delete;
+Token any_token(Random& random, std::size_t vocabulary) {
+  if (below(random, 20) == 0) return Successors::max_token;
+  return static_cast<Token>(below(random, vocabulary));
+}
 
-  std::array<Successors, Evidence::contexts> successors;
+// What an input may say, or nothing.
+void set_input(Evidence& evidence, std::size_t input, Random& random, std::size_t vocabulary = 12) {
+  bool const known = below(random, 3) > 0;
+  if (Successors* const successors = context_of(evidence, input)) {
+    *successors = {};
+    for (std::size_t left = known ? 1 + below(random, 40) : 0; left > 0; --left)
+      successors->observe(any_token(random, vocabulary));
+    return;
+  }
+  Evidence::Vote& vote = *vote_of(evidence, input);
+  vote.token = !known ? -1 : below(random, 20) == 0 ? std::numeric_limits<Token>::max() : any_token(random, vocabulary);
+  vote.length = static_cast<std::uint32_t>(random() >> below(random, 64));
+  vote.misses = static_cast<std::uint8_t>(random() >> below(random, 64));
+  vote.history = static_cast<std::uint8_t>(random());
+}
+
+// Of any kind. Without a history, what is in its place is left over from anything.
+Evidence any_evidence(Random& random, std::size_t vocabulary = 12) {
   Evidence evidence;
-};
+  for (std::size_t input = 0; input < Prediction::inputs; ++input) set_input(evidence, input, random, vocabulary);
+  evidence.history = below(random, 2) == 0;
+  evidence.hits = static_cast<std::uint8_t>(random());
+  evidence.newest = below(random, 20) == 0 ? std::numeric_limits<Token>::max() : any_token(random, vocabulary);
+  return evidence;
+}
+
+std::span<std::uint32_t const> sets_of(Prediction const& prediction) {
+  return std::span(prediction.sets).first(prediction.set_count());
+}
+std::vector<std::uint32_t> states_of(Prediction const& prediction, std::size_t candidate) {
+  std::vector<std::uint32_t> states;
+  for (std::size_t input = 0; input < prediction.input_count(); ++input)
+    states.push_back(prediction.states[input][candidate]);
+  return states;
+}
+std::vector<float> features_of(Prediction const& prediction, std::size_t candidate) {
+  std::vector<float> features;
+  for (std::size_t f = 0; f < prediction.feature_count(); ++f) features.push_back(prediction.x[f][candidate]);
+  return features;
+}
+
+void check_same(Prediction const& a, Prediction const& b) {
+  REQUIRE(tokens_of(a) == tokens_of(b));
+  if (a.size == 0) return;
+  REQUIRE(a.best == b.best);
+  REQUIRE(std::ranges::equal(sets_of(a), sets_of(b)));
+  for (std::size_t c = 0; c < a.size; ++c) {
+    REQUIRE(a.candidates[c].chance == b.candidates[c].chance);
+    REQUIRE(std::ranges::equal(states_of(a, c), states_of(b, c)));
+    REQUIRE(std::ranges::equal(features_of(a, c), features_of(b, c)));
+  }
+}
+
+// Whether one asks what learning from the other moves: a set of weights, a state, or a bias.
+bool have_in_common(Prediction const& a, Prediction const& b) {
+  auto const sets = sets_of(b);
+  if (std::ranges::any_of(sets_of(a), [&](auto set) { return std::ranges::find(sets, set) != sets.end(); }))
+    return true;
+  for (std::size_t i = 0; i < a.size; ++i) {
+    for (std::size_t j = 0; j < b.size; ++j) {
+      Prediction::Candidate const& one = a.candidates[i];
+      Prediction::Candidate const& other = b.candidates[j];
+      if (one.token_bias == other.token_bias || one.pair_bias == other.pair_bias) return true;
+      auto const states = states_of(b, j);
+      for (std::uint32_t const state : states_of(a, i))
+        if (state != Prediction::no_state && std::ranges::find(states, state) != states.end()) return true;
+    }
+  }
+  return false;
+}
 
 // Two pointers to tokens that are never the same, each with a record.
 Evidence two_votes(Random& random, std::uint32_t first_length = 12, std::uint32_t second_length = 12) {
@@ -171,6 +235,115 @@ Measured run(Mixer& mixer, Random& random, Source const& source, int steps) {
   return sum;
 }
 
+// The mixer at its plainest: sums of products in double precision, everything learnt by name.
+class PlainMixer {
+ public:
+  std::vector<double> predict(Evidence evidence) {
+    tokens_ = named(evidence);
+    tokens_.resize(std::min<std::size_t>(tokens_.size(), 8));
+    newest_ = evidence.newest;
+    select(evidence);
+    inputs_ = evidence.history ? 11 : 6;
+    features_.assign(tokens_.size(), {});
+    states_.assign(tokens_.size(), {});
+    chances_.clear();
+    double total = 1;
+    for (std::size_t c = 0; c < tokens_.size(); ++c) {
+      for (std::size_t input = 0; input < inputs_; ++input) describe(evidence, input, c);
+      features_[c][constant] = 2;
+      features_[c][is_first] = c == 0 ? 1 : 0;
+      double score = token_bias_[tokens_[c]] + pair_bias_[{newest_, tokens_[c]}];
+      for (auto const& [set, rate] : sets_)
+        for (auto const& [feature, x] : features_[c]) score += weight(set, feature) * x;
+      chances_.push_back(std::exp(std::clamp(score, -12.0, 12.0)));
+      total += chances_.back();
+    }
+    for (double& chance : chances_) chance /= total;
+    return chances_;
+  }
+
+  // Of what was predicted last.
+  void learn(Token token) {
+    std::map<int, double> gradient;
+    for (std::size_t c = 0; c < tokens_.size(); ++c) {
+      double const outcome = tokens_[c] == token ? 1 : 0;
+      double const error = outcome - chances_[c];
+      for (auto const& [feature, x] : features_[c]) gradient[feature] += error * x;
+      token_bias_[tokens_[c]] += 0.2 * error;
+      pair_bias_[{newest_, tokens_[c]}] += 0.2 * error;
+      for (auto const& state : states_[c]) {
+        auto& [share, seen] = shares_.at(state);
+        seen = std::min(seen + 1, 255.0);
+        share = std::clamp(share + (outcome - share) / (seen + 0.5), 0.002, 0.998);
+      }
+    }
+    for (auto const& [set, rate] : sets_)
+      for (auto const& [feature, sum] : gradient) weight(set, feature) += rate * sum;
+  }
+
+ private:
+  using Set = std::tuple<int, std::uint32_t, std::uint32_t>;  // which, and what selects it
+  static constexpr int constant = 100;
+  static constexpr int is_first = 101;
+
+  double& weight(Set const& set, int feature) {
+    double const at_first = std::get<0>(set) == 0 && feature < constant ? 0.3 : 0;
+    return weights_.try_emplace({set, feature}, at_first).first->second;
+  }
+
+  void select(Evidence const& evidence) {
+    auto const lengths = [&](int which, std::size_t first) {
+      auto const& [longest, survivor] = std::pair(evidence.votes[first], evidence.votes[first + 1]);
+      std::uint32_t const lasting = survivor.length < 4 ? 1 : survivor.length < 8 ? 2 : 3;
+      return Set{which, longest.token < 0 ? 0 : copyspec::PointerState::length_class(longest.length),
+                 survivor.token < 0 ? 0 : lasting};
+    };
+    auto const order = [&](std::size_t first) {
+      return evidence.successors[first + 1].size() > 0 ? 2U : evidence.successors[first].size() > 0 ? 1U : 0U;
+    };
+    sets_ = {{lengths(0, 0), 0.0025},
+             {Set{1, evidence.hits % 16, 0}, 0.004},
+             {Set{2, static_cast<std::uint32_t>(evidence.newest), 0}, 0.015},
+             {Set{3, order(0), evidence.history ? order(4) : 0}, 0.004}};
+    if (evidence.history) sets_.emplace_back(lengths(4, 2), 0.0025);
+  }
+
+  void describe(Evidence& evidence, std::size_t input, std::size_t candidate) {
+    constexpr std::array<float, 11> trust{0.64F, 0.73F, 0.55F, 0.55F, 0, 0, 0.64F, 0.73F, 0.8F, 0, 0};
+    std::uint32_t state = 0;
+    double prior = 0;
+    if (Successors const* const successors = context_of(evidence, input)) {
+      if (successors->size() == 0) return;
+      std::uint32_t own = 0;
+      for (std::size_t i = 0; i < successors->size(); ++i)
+        if (successors->token(i) == tokens_[candidate]) own = successors->count(i);
+      state = copyspec::ContextState::of(own, successors->total() - own, successors->token(0) == tokens_[candidate]);
+      prior = static_cast<double>(copyspec::ContextState::prior(state, trust[input]));
+    } else {
+      Evidence::Vote const& vote = *vote_of(evidence, input);
+      if (vote.token < 0) return;
+      state = copyspec::PointerState::of(vote, vote.token == tokens_[candidate]);
+      prior = static_cast<double>(copyspec::PointerState::prior(state));
+    }
+    states_[candidate].emplace_back(input, state);
+    double const share = shares_.try_emplace({input, state}, std::clamp(prior, 0.002, 0.998), 1.0).first->second.first;
+    features_[candidate][static_cast<int>(input)] = std::log(share / (1 - share));
+  }
+
+  std::map<std::pair<Set, int>, double> weights_;
+  std::map<std::pair<std::size_t, std::uint32_t>, std::pair<double, double>> shares_;
+  std::map<Token, double> token_bias_;
+  std::map<std::pair<Token, Token>, double> pair_bias_;
+  // Of the last prediction.
+  Tokens tokens_;
+  Token newest_ = 0;
+  std::size_t inputs_ = 0;
+  std::vector<std::pair<Set, double>> sets_;  // and the rate at which it learns
+  std::vector<std::map<int, double>> features_;
+  std::vector<std::vector<std::pair<std::size_t, std::uint32_t>>> states_;
+  std::vector<double> chances_;
+};
+
 }  // namespace
 
 TEST_CASE("without evidence there are no candidates, and nothing is learnt") {
@@ -181,23 +354,22 @@ TEST_CASE("without evidence there are no candidates, and nothing is learnt") {
   for (Token const token : {0, 5, 100}) mixer.learn(prediction, token);
   Random random(1);
   for (int i = 0; i < 100; ++i) {
-    AnyEvidence const any(random);
-    for (Token const token : named(any.evidence))
-      REQUIRE(chance(mixer, any.evidence, token) == chance(fresh, any.evidence, token));
+    Evidence const evidence = any_evidence(random);
+    for (Token const token : named(evidence)) REQUIRE(chance(mixer, evidence, token) == chance(fresh, evidence, token));
   }
 }
 
 TEST_CASE(
-    "the candidates are the first four tokens named: by pointers, as the latest of a context, and then the others") {
+    "the candidates are the first eight tokens named: by pointers, as the latest of a context, and as one before") {
   Random random(2);
   Mixer const mixer;
   std::size_t full = 0;
   for (int i = 0; i < 5000; ++i) {
-    AnyEvidence const any(random);
-    Tokens expected = named(any.evidence);
-    full += expected.size() > 4 ? 1U : 0U;
+    Evidence const evidence = any_evidence(random);
+    Tokens expected = named(evidence);
+    full += expected.size() > 8 ? 1U : 0U;
     expected.resize(std::min(expected.size(), Prediction::max_candidates));
-    REQUIRE(tokens_of(predict(mixer, any.evidence)) == expected);
+    REQUIRE(tokens_of(predict(mixer, evidence)) == expected);
   }
   CHECK(full > 1000);
 }
@@ -213,8 +385,8 @@ TEST_CASE("chances are positive, their sum is below one, and the best is the gre
   Random random(3);
   Mixer mixer;
   for (int i = 0; i < 20000; ++i) {
-    AnyEvidence const any(random);
-    Prediction const prediction = predict(mixer, any.evidence);
+    Evidence const evidence = any_evidence(random);
+    Prediction const prediction = predict(mixer, evidence);
     check_valid(prediction);
     mixer.learn(prediction, static_cast<Token>(below(random, 12)));
   }
@@ -229,21 +401,18 @@ TEST_CASE("before anything was learnt, chances are roughly what the evidence des
   CHECK(within(chance(mixer, vote(3, 0), 5), 0.4F, 0.7F));
   CHECK(within(chance(mixer, vote(32, 0), 5), 0.6F, 0.95F));
   CHECK(within(chance(mixer, vote(32, 2), 5), 0.3F, chance(mixer, vote(32, 0), 5)));
-  Successors const once = successors_of({5});
-  Successors const often = successors_of({6, 5, 5, 5, 5, 5});
   Evidence evidence;
-  evidence.successors[0] = &once;
+  evidence.successors[0] = successors_of({5});
   CHECK(within(chance(mixer, evidence, 5), 0.2F, 0.6F));
-  evidence.successors[1] = &often;
+  evidence.successors[1] = successors_of({6, 5, 5, 5, 5, 5});
   CHECK(within(chance(mixer, evidence, 5), 0.3F, 0.8F));
   CHECK(within(chance(mixer, evidence, 6), 0.01F, 0.2F));
 }
 
 TEST_CASE("more evidence for a token makes it more likely, and for another less") {
   Mixer const mixer;
-  Successors const seen = successors_of({5, 5, 5});
-  Evidence evidence;
-  evidence.successors[1] = &seen;
+  Evidence evidence{.history = true};
+  evidence.successors[1] = successors_of({5, 5, 5});
   float before = chance(mixer, evidence, 5);
   for (Evidence::Vote& vote : evidence.votes) {
     vote = {.token = 5, .length = 20, .history = 7};
@@ -255,6 +424,27 @@ TEST_CASE("more evidence for a token makes it more likely, and for another less"
   CHECK(chance(mixer, evidence, 8) > 0);
 }
 
+TEST_CASE("chances are those of a plain mixer, before and after learning") {
+  Random random(19);
+  Mixer mixer;
+  PlainMixer plain;
+  for (int i = 0; i < 10000; ++i) {
+    CAPTURE(i);
+    // Few tokens and no great ones, so that no two share a bias.
+    Evidence const evidence = any_evidence(random, 5);
+    if (std::ranges::any_of(named(evidence), [](Token token) { return token > 5; })) continue;
+    Prediction const prediction = predict(mixer, evidence);
+    std::vector<double> const expected = plain.predict(evidence);
+    REQUIRE(prediction.size == expected.size());
+    for (std::size_t c = 0; c < expected.size(); ++c)
+      REQUIRE(std::abs(static_cast<double>(prediction.candidates[c].chance) - expected[c]) < 1e-4);
+    // What the own text's first pointer says, or anything.
+    auto const token = below(random, 2) == 0 ? evidence.votes[0].token : static_cast<Token>(below(random, 5));
+    mixer.learn(prediction, token);
+    plain.learn(token);
+  }
+}
+
 TEST_CASE("each set of weights is selected by one thing, of which the match's record counts four outcomes") {
   Random random(15);
   Mixer const mixer;
@@ -262,26 +452,181 @@ TEST_CASE("each set of weights is selected by one thing, of which the match's re
   std::array<std::uint32_t, Prediction::weight_sets> most{};
   least.fill(std::numeric_limits<std::uint32_t>::max());
   for (int i = 0; i < 5000; ++i) {
-    AnyEvidence any(random);
-    Prediction const prediction = predict(mixer, any.evidence);
+    Evidence evidence = any_evidence(random);
+    Prediction const prediction = predict(mixer, evidence);
     if (prediction.size == 0) continue;
-    for (std::size_t k = 0; k < prediction.sets.size(); ++k) {
+    for (std::size_t k = 0; k < prediction.set_count(); ++k) {
       least[k] = std::min(least[k], prediction.sets[k]);
       most[k] = std::max(most[k], prediction.sets[k]);
     }
-    std::uint8_t const hits = any.evidence.hits;
-    any.evidence.hits ^= 0xf0;
-    REQUIRE(predict(mixer, any.evidence).sets == prediction.sets);
-    any.evidence.hits = static_cast<std::uint8_t>(hits ^ (1U << below(random, 4)));
-    REQUIRE(predict(mixer, any.evidence).sets[1] != prediction.sets[1]);
+    Evidence other = evidence;
+    other.hits ^= 0xf0;
+    REQUIRE(std::ranges::equal(sets_of(predict(mixer, other)), sets_of(prediction)));
+    other.hits = static_cast<std::uint8_t>(evidence.hits ^ (1U << below(random, 4)));
+    REQUIRE(predict(mixer, other).sets[1] != prediction.sets[1]);
+    // Whatever else is known at the position, the other sets stay.
+    other = evidence;
+    std::size_t const input = below(random, Prediction::inputs);
+    set_input(other, input, random);
+    Prediction const changed = predict(mixer, other);
+    if (changed.size == 0) continue;
+    std::size_t const may_change = vote_of(other, input) == nullptr ? 3 : is_of_history(input) ? 4 : 0;
+    for (std::size_t k = 0; k < prediction.set_count(); ++k)
+      if (k != may_change) REQUIRE(changed.sets[k] == prediction.sets[k]);
   }
   for (std::size_t k = 1; k < most.size(); ++k) CHECK(most[k - 1] < least[k]);
+}
+
+TEST_CASE("a set of weights belongs to each pair of match lengths, and to each pair of orders") {
+  Mixer const mixer;
+  for (bool const history : {false, true}) {
+    std::size_t const first = history ? 2 : 0;
+    std::set<std::uint32_t> of_lengths;
+    for (std::uint32_t const longest : {0U, 1U, 2U, 3U, 4U, 5U, 6U, 7U, 8U, 9U, 11U, 13U, 17U, 25U, 33U, 64U}) {
+      for (std::uint32_t const survivor : {0U, 3U, 4U, 8U}) {
+        // Of no length is no match. Another input names a token, so that there is a prediction.
+        Evidence evidence{.history = true};
+        evidence.successors[2] = successors_of({5});
+        if (longest > 0) evidence.votes[first] = {.token = 5, .length = longest};
+        if (survivor > 0) evidence.votes[first + 1] = {.token = 5, .length = survivor};
+        of_lengths.insert(predict(mixer, evidence).sets[history ? 4 : 0]);
+        if (survivor != 8) continue;
+        std::uint32_t const set = predict(mixer, evidence).sets[history ? 4 : 0];
+        evidence.votes[first + 1].length = 1000;
+        CHECK(predict(mixer, evidence).sets[history ? 4 : 0] == set);
+      }
+    }
+    CHECK(of_lengths.size() == 16 * 4);
+  }
+  std::set<std::uint32_t> of_orders;
+  for (std::size_t own = 0; own < 3; ++own) {
+    for (std::size_t of_history = 0; of_history < 3; ++of_history) {
+      Evidence evidence{.history = true};
+      evidence.votes[0] = {.token = 5, .length = 3};
+      if (own > 0) evidence.successors[own - 1] = successors_of({5});
+      if (of_history > 0) evidence.successors[4 + of_history - 1] = successors_of({5});
+      of_orders.insert(predict(mixer, evidence).sets[3]);
+    }
+  }
+  CHECK(of_orders.size() == 9);
+}
+
+TEST_CASE("without a history, nothing in its place has any influence") {
+  Random random(16);
+  Mixer one;
+  Mixer other;
+  std::size_t predicted = 0;
+  for (int i = 0; i < 10000; ++i) {
+    Evidence evidence = any_evidence(random);
+    Evidence otherwise = evidence;
+    if (!evidence.history)
+      for (std::size_t input = Prediction::own_inputs; input < Prediction::inputs; ++input)
+        set_input(otherwise, input, random);
+    Prediction const a = predict(one, evidence);
+    Prediction const b = predict(other, otherwise);
+    check_same(a, b);
+    // Nor on what is learnt, also of texts with a history.
+    auto const token = static_cast<Token>(below(random, 12));
+    one.learn(a, token);
+    other.learn(b, token);
+    predicted += !evidence.history && a.size > 0 ? 1U : 0U;
+  }
+  CHECK(predicted > 4000);
+}
+
+TEST_CASE("every input says something, and those of a history only where there is one") {
+  Mixer const mixer;
+  for (std::size_t input = 0; input < Prediction::inputs; ++input) {
+    CAPTURE(input);
+    for (bool const history : {false, true}) {
+      Evidence evidence{.history = history};
+      evidence.successors[2] = successors_of({5, 6});
+      evidence.votes[1] = {.token = 6, .length = 4, .history = 7};
+      float const before = chance(mixer, evidence, 5);
+      if (Successors* const successors = context_of(evidence, input)) *successors = successors_of({6, 5, 5, 5});
+      if (Evidence::Vote* const vote = vote_of(evidence, input)) *vote = {.token = 5, .length = 9, .history = 7};
+      if (history || !is_of_history(input))
+        CHECK(chance(mixer, evidence, 5) > before);
+      else
+        CHECK(chance(mixer, evidence, 5) == before);
+      // And names what no other names.
+      Evidence alone{.history = history};
+      if (Successors* const successors = context_of(alone, input)) *successors = successors_of({7});
+      if (Evidence::Vote* const vote = vote_of(alone, input)) *vote = {.token = 7};
+      CHECK(predict(mixer, alone).size == (history || !is_of_history(input) ? 1 : 0));
+    }
+  }
+}
+
+TEST_CASE("no two inputs have a feature or a state in common, whatever they say") {
+  Random random(17);
+  Mixer const mixer;
+  std::map<std::uint32_t, std::size_t> owner;
+  std::set<std::size_t> features;
+  for (std::size_t input = 0; input < Prediction::inputs; ++input) {
+    CAPTURE(input);
+    std::set<std::size_t> own;
+    std::set<std::uint32_t> states;
+    for (int i = 0; i < 3000; ++i) {
+      Evidence evidence{.history = is_of_history(input) || i % 2 == 0};
+      set_input(evidence, input, random, 1 + below(random, 12));
+      Prediction const prediction = predict(mixer, evidence);
+      for (std::size_t c = 0; c < prediction.size; ++c) {
+        // A constant, and whether the candidate is the first, are there besides.
+        auto const x = features_of(prediction, c);
+        for (std::size_t feature = 0; feature < x.size(); ++feature) {
+          if (feature == Prediction::own_inputs)
+            REQUIRE(x[feature] == 2);
+          else if (feature == Prediction::own_inputs + 1)
+            REQUIRE(x[feature] == (c == 0 ? 1 : 0));
+          else if (x[feature] != 0)
+            own.insert(feature);
+        }
+        for (std::size_t of = 0; of < prediction.input_count(); ++of) {
+          std::uint32_t const state = prediction.states[of][c];
+          REQUIRE((state == Prediction::no_state) == (of != input));
+          if (state == Prediction::no_state) continue;
+          REQUIRE(owner.try_emplace(state, input).first->second == input);
+          states.insert(state);
+        }
+      }
+    }
+    CHECK(own.size() == 1);
+    CHECK(features.insert(*own.begin()).second);
+    CHECK(states.size() > 40);
+  }
+}
+
+TEST_CASE("learning moves what was selected, and nothing else") {
+  Random random(18);
+  Mixer mixer;
+  std::array<std::size_t, 2> apart{};
+  std::array<std::size_t, 2> moved{};
+  for (int i = 0; i < 60000; ++i) {
+    Evidence const learnt_from = any_evidence(random, 200);
+    Evidence probe = any_evidence(random, 200);
+    Prediction const from = predict(mixer, learnt_from);
+    Prediction const before = predict(mixer, probe);
+    if (from.size == 0 || before.size == 0) continue;
+    bool const shared = have_in_common(from, before);
+    mixer.learn(from, from.candidates[below(random, from.size)].token);
+    if (shared) {
+      moved[probe.history] += chance(mixer, probe, tokens_of(before).front()) != before.candidates[0].chance ? 1U : 0U;
+      continue;
+    }
+    check_same(predict(mixer, probe), before);
+    ++apart[probe.history];
+  }
+  for (std::size_t const history : {0U, 1U}) {
+    CHECK(apart[history] > 300);
+    CHECK(moved[history] > 300);
+  }
 }
 
 TEST_CASE("a state whose worth changes is followed within some hundreds of steps, however long it was the same") {
   Mixer mixer;
   Evidence const evidence{.votes = {Evidence::Vote{.token = 5, .length = 12, .history = 7}}};
-  auto const log_odds = [&] { return predict(mixer, evidence).candidates[0].x[Evidence::contexts]; };
+  auto const log_odds = [&] { return predict(mixer, evidence).x[Evidence::own_contexts][0]; };
   for (int i = 0; i < 50000; ++i) mixer.learn(predict(mixer, evidence), 5);
   CHECK(log_odds() > 4);
   for (int i = 0; i < 700; ++i) mixer.learn(predict(mixer, evidence), 77);
@@ -368,14 +713,14 @@ TEST_CASE("what comes becomes more likely, and what does not, less") {
   Random random(6);
   for (int i = 0; i < 300; ++i) {
     CAPTURE(i);
-    AnyEvidence const any(random);
+    Evidence const evidence = any_evidence(random);
     Mixer mixer;
-    Prediction const before = predict(mixer, any.evidence);
+    Prediction const before = predict(mixer, evidence);
     if (before.size == 0) continue;
     std::size_t const which = below(random, before.size + 1);
     Token const token = which < before.size ? before.candidates[which].token : 77;
     mixer.learn(before, token);
-    Prediction const after = predict(mixer, any.evidence);
+    Prediction const after = predict(mixer, evidence);
     REQUIRE(loss(after, token) < loss(before, token));
   }
 }
@@ -415,15 +760,15 @@ TEST_CASE("a token that never comes is told from the others, though all evidence
 
 TEST_CASE("learning stays bounded, and is undone, whatever contradictions it was told") {
   Random random(9);
-  std::array<AnyEvidence, 4> const any{AnyEvidence(random), AnyEvidence(random), AnyEvidence(random),
-                                       AnyEvidence(random)};
+  std::array<Evidence, 4> any;
+  std::ranges::generate(any, [&] { return any_evidence(random); });
   enum Text { never, always, alternating, least_likely, most_likely };
   for (Text const text : {never, always, alternating, least_likely, most_likely}) {
     CAPTURE(text);
     Mixer mixer;
     Prediction prediction;
     for (int i = 0; i < 200000; ++i) {
-      Evidence const& evidence = any[static_cast<std::size_t>(i) % any.size()].evidence;
+      Evidence const& evidence = any[static_cast<std::size_t>(i) % any.size()];
       mixer.predict(evidence, prediction);
       if (i % 1000 < 4) check_valid(prediction);
       if (prediction.size == 0) continue;
@@ -437,7 +782,7 @@ TEST_CASE("learning stays bounded, and is undone, whatever contradictions it was
     }
     // The last candidate from now on.
     for (int i = 0; i < 400; ++i) {
-      Evidence const& evidence = any[static_cast<std::size_t>(i) % any.size()].evidence;
+      Evidence const& evidence = any[static_cast<std::size_t>(i) % any.size()];
       mixer.predict(evidence, prediction);
       check_valid(prediction);
       if (prediction.size == 0) continue;
@@ -473,12 +818,10 @@ TEST_CASE("the same texts give the same chances, bit for bit, and a copy goes it
   Mixer const copy = one;
   Random random(12);
   for (int i = 0; i < 500; ++i) {
-    AnyEvidence const any(random);
-    Prediction const a = predict(one, any.evidence);
-    Prediction const b = predict(other, any.evidence);
-    REQUIRE(tokens_of(a) == tokens_of(b));
-    REQUIRE(a.best == b.best);
-    for (std::size_t c = 0; c < a.size; ++c) REQUIRE(a.candidates[c].chance == b.candidates[c].chance);
+    Evidence const evidence = any_evidence(random);
+    Prediction const a = predict(one, evidence);
+    Prediction const b = predict(other, evidence);
+    check_same(a, b);
   }
   Evidence const evidence = two_votes(random);
   float const before = chance(copy, evidence, evidence.votes[0].token);
@@ -494,11 +837,11 @@ TEST_CASE("memory is some 200 KiB, allocated when it is made") {
   CHECK(mixer.memory_bytes() < 256 * 1024);
   std::size_t const memory = mixer.memory_bytes();
   Random random(13);
-  AnyEvidence const any(random);
+  Evidence const evidence = any_evidence(random);
   std::size_t const before = allocations();
   Prediction prediction;
   for (int i = 0; i < 1000; ++i) {
-    mixer.predict(any.evidence, prediction);
+    mixer.predict(evidence, prediction);
     mixer.learn(prediction, static_cast<Token>(i % 12));
   }
   CHECK(allocations() == before);
@@ -509,9 +852,8 @@ TEST_CASE("memory is some 200 KiB, allocated when it is made") {
 
 TEST_CASE("the draft is the most frequent continuation once that is what comes, not the latest") {
   // 4 came nine times, then 9 once. Which of them comes is a matter of the text, so it is learnt from the text.
-  Successors const seen = successors_of({4, 4, 4, 4, 4, 4, 4, 4, 4, 9});
   Evidence evidence;
-  for (Successors const*& successors : evidence.successors) successors = &seen;
+  evidence.successors.fill(successors_of({4, 4, 4, 4, 4, 4, 4, 4, 4, 9}));
   Mixer const untrained;
   CHECK(predict(untrained, evidence).candidates[predict(untrained, evidence).best].token == 4);
   Mixer mixer;

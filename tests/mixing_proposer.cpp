@@ -9,9 +9,12 @@
 #include <cstdint>
 #include <filesystem>
 #include <limits>
+#include <memory>
+#include <optional>
 #include <random>
 #include <set>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "allocation_counter.hpp"
@@ -20,13 +23,20 @@
 #include "bench/trace.hpp"
 #include "copyspec/composer.hpp"
 #include "copyspec/greedy_verifier.hpp"
+#include "copyspec/history.hpp"
+#include "copyspec/testing/toy_model.hpp"
 
+using copyspec::History;
 using copyspec::longest_chain;
+using copyspec::MixingOptions;
 using copyspec::MixingProposer;
 using copyspec::PassCost;
 using copyspec::PassReport;
+using copyspec::RequestId;
 using copyspec::SequenceId;
 using copyspec::Token;
+using copyspec::tree_size;
+using copyspec::TreeProposer;
 
 namespace {
 
@@ -48,6 +58,54 @@ Tokens propose(MixingProposer& proposer, std::span<Token const> context, std::si
   REQUIRE(std::ranges::count(std::span(room).subspan(space), untouched) == 8);
   room.resize(length);
   return room;
+}
+
+struct Tree {
+  Tokens tokens;
+  std::vector<std::int32_t> parents;
+
+  [[nodiscard]] std::size_t size() const { return tokens.size(); }
+  [[nodiscard]] std::size_t branches() const { return tree_size(parents, longest_chain).branches; }
+
+  // The node with this token behind a node, -1 for the context; none is -2.
+  [[nodiscard]] std::int32_t child(std::int32_t parent, Token token) const {
+    for (std::size_t i = 0; i < size(); ++i)
+      if (parents[i] == parent && tokens[i] == token) return static_cast<std::int32_t>(i);
+    return -2;
+  }
+
+  // How many of the tokens stand one behind the other from the context on.
+  [[nodiscard]] std::size_t accepted(std::span<Token const> said) const {
+    std::int32_t node = -1;
+    for (std::size_t i = 0; i < said.size(); ++i) {
+      node = child(node, said[i]);
+      if (node == -2) return i;
+    }
+    return said.size();
+  }
+
+  bool operator==(Tree const&) const = default;
+};
+
+// The tree for `context`, in room that has a guard behind it. It is a tree, and no larger than said.
+Tree propose_tree(MixingProposer& proposer, std::span<Token const> context, std::size_t max_branches = longest_chain,
+                  std::size_t space = longest_chain) {
+  Tree tree{.tokens = Tokens(space + 8, untouched), .parents = std::vector<std::int32_t>(space + 8, untouched)};
+  std::size_t const length = proposer
+                                 .propose_tree(context, {.tokens = std::span(tree.tokens).first(space),
+                                                         .parents = std::span(tree.parents).first(space),
+                                                         .max_branches = max_branches})
+                                 .length;
+  REQUIRE(length <= space);
+  REQUIRE(length <= proposer.draft_length());
+  REQUIRE(std::ranges::count(std::span(tree.tokens).subspan(space), untouched) == 8);
+  REQUIRE(std::ranges::count(std::span(tree.parents).subspan(space), untouched) == 8);
+  tree.tokens.resize(length);
+  tree.parents.resize(length);
+  REQUIRE(tree_size(tree.parents, max_branches).nodes == length);
+  for (std::size_t i = 0; i < length; ++i)
+    REQUIRE(tree.child(tree.parents[i], tree.tokens[i]) == static_cast<std::int32_t>(i));
+  return tree;
 }
 
 MixingProposer with_cost(double marginal, std::size_t draft_length = 48) {
@@ -120,6 +178,31 @@ Spent decode(MixingProposer& proposer, Tokens const& text, std::size_t begin, st
     spent.accepted += accepted;
   }
   return spent;
+}
+
+Spent decode_trees(MixingProposer& proposer, Tokens const& text, std::size_t begin, std::size_t end,
+                   std::size_t max_branches) {
+  Spent spent;
+  for (std::size_t length = begin; length < end;) {
+    auto const left = std::span(text).subspan(length, end - length - 1);
+    Tree const tree = propose_tree(proposer, std::span(text).first(length), max_branches);
+    std::size_t const accepted = tree.accepted(left);
+    length += accepted + 1;
+    spent.tokens += accepted + 1;
+    ++spent.passes;
+    spent.drafted += tree.size();
+    spent.accepted += accepted;
+  }
+  return spent;
+}
+
+// Text in which `common` is followed now by one token and now by another, as a coin falls.
+Tokens coin_tosses(Random& random, std::size_t count) {
+  Tokens const common = counting(100, 6);
+  Tokens tokens;
+  while (tokens.size() < count) tokens = tokens + common + Tokens{below(random, 2) == 0 ? 1 : 2};
+  tokens.resize(count);
+  return tokens;
 }
 
 std::filesystem::path own_trace() {
@@ -639,22 +722,14 @@ TEST_CASE("a context that grows beyond what was reserved keeps what it knew") {
   CHECK(propose(proposer, text) == counting(108, 5));
 }
 
-TEST_CASE("what followed a context is known after growing, too, and without reading again once no more can be known") {
+TEST_CASE("what followed a context is known after growing, too") {
   // Said once and never in a run of three, so that only statistics know it.
-  Tokens const said = Tokens{1, 2, 3} + repeated(counting(10, 7), 90000);
-  for (std::size_t const length : {3000U, 90003U}) {
-    CAPTURE(length);
-    Tokens text(said.begin(), said.begin() + static_cast<std::ptrdiff_t>(length));
-    MixingProposer proposer = with_cost(0);
-    proposer.reserve(length == 3000 ? 40 : length);
-    for (std::size_t end = 3; end < length; end += end / 4 + 1) propose(proposer, std::span(text).first(end), 0);
-    propose(proposer, text, 0);
-    if (length > 90000) {
-      std::fill_n(text.begin(), 3, Token{99});
-      proposer.reserve(2 * length);
-    }
-    CHECK(propose(proposer, text + Tokens{5000, 1, 2}, 1) == Tokens{3});
-  }
+  Tokens const text = Tokens{1, 2, 3} + repeated(counting(10, 7), 3000);
+  MixingProposer proposer = with_cost(0);
+  proposer.reserve(40);
+  for (std::size_t end = 3; end < text.size(); end += end / 4 + 1) propose(proposer, std::span(text).first(end), 0);
+  propose(proposer, text, 0);
+  CHECK(propose(proposer, text + Tokens{5000, 1, 2}, 1) == Tokens{3});
 }
 
 TEST_CASE("in a composer, recorded answers come out, of all sequences that learn together") {
@@ -680,6 +755,439 @@ TEST_CASE("in a composer, recorded answers come out, of all sequences that learn
       CHECK(std::ranges::equal(generated, answer.first(generated.size())));
     }
   }
+}
+
+// Trees.
+
+static_assert(TreeProposer<MixingProposer>);
+
+TEST_CASE("trees are trees, of no more nodes and branches than asked for, and only of tokens of the context") {
+  Random random(21);
+  std::size_t branches = 0;
+  for (int round = 0; round < 60; ++round) {
+    CAPTURE(round);
+    MixingProposer proposer = with_cost(round % 3 == 0 ? 0 : 0.02, round % 4 == 0 ? longest_chain : below(random, 40));
+    Tokens text = copying(random, 400, 2 + below(random, 30));
+    // Beyond what statistics hold, and what is no token of text.
+    for (Token& token : text) {
+      if (below(random, 15) == 0) token = std::numeric_limits<Token>::max() - token;
+      if (below(random, 30) == 0) token = below(random, 2) == 0 ? -1 : std::numeric_limits<Token>::min();
+    }
+    for (std::size_t length = 0; length <= text.size(); length += 1 + below(random, 4)) {
+      auto const context = std::span(text).first(length);
+      // The helper checks the rest.
+      Tree const tree = propose_tree(proposer, context, below(random, 12), below(random, longest_chain + 20));
+      for (Token const token : tree.tokens) {
+        REQUIRE(token >= 0);
+        REQUIRE(std::ranges::find(context, token) != context.end());
+      }
+      branches += tree.branches();
+    }
+  }
+  CHECK(branches > 5000);
+}
+
+TEST_CASE("without anything to go by a tree is empty") {
+  MixingProposer proposer = with_cost(0);
+  for (Tokens const& context : {Tokens{}, Tokens{5}, Tokens{5, 6, 7}})
+    CHECK(propose_tree(proposer, context).size() == 0);
+}
+
+TEST_CASE("a tree without branches is the chain, as far as both go") {
+  Random random(22);
+  std::size_t compared = 0;
+  for (double const cost : {0.0, 0.02, 0.2}) {
+    CAPTURE(cost);
+    Tokens const text = copying(random, 1500, 20);
+    MixingProposer proposer = with_cost(cost);
+    for (std::size_t length = 1; length <= text.size(); length += 1 + below(random, 4)) {
+      Tokens const chain = propose(proposer, std::span(text).first(length));
+      Tree const tree = propose_tree(proposer, std::span(text).first(length), 0);
+      CHECK(tree.branches() == 0);
+      std::size_t const both = std::min(chain.size(), tree.size());
+      REQUIRE(std::ranges::equal(std::span(chain).first(both), std::span(tree.tokens).first(both)));
+      compared += both;
+    }
+  }
+  CHECK(compared > 3000);
+}
+
+TEST_CASE("the front of a tree is the tree for less space") {
+  Random random(23);
+  Tokens const text = copying(random, 1500, 20);
+  MixingProposer proposer = with_cost(0, longest_chain);
+  for (std::size_t length = 50; length <= text.size(); length += 1 + below(random, 4)) {
+    Tree tree = propose_tree(proposer, std::span(text).first(length), 6);
+    std::size_t const space = below(random, longest_chain);
+    Tree const smaller = propose_tree(proposer, std::span(text).first(length), 6, space);
+    // Rows are free, so that nothing is cut.
+    REQUIRE(smaller.size() == std::min(space, tree.size()));
+    tree.tokens.resize(smaller.size());
+    tree.parents.resize(smaller.size());
+    REQUIRE(tree == smaller);
+  }
+}
+
+TEST_CASE("of two ways on that are as frequent both are drafted and go on, if rows are cheap and branches allowed") {
+  Tokens context;
+  for (Token i = 0; i < 20; ++i) context = context + Tokens{1000 + i, 5, 6} + counting(i % 2 == 0 ? 100 : 200, 8);
+  context = context + Tokens{2000, 5, 6};
+  for (double const cost : {0.0, 0.01}) {
+    CAPTURE(cost);
+    MixingProposer proposer = with_cost(cost, longest_chain);
+    Tree const tree = propose_tree(proposer, context, 1);
+    CHECK(tree.accepted(counting(100, 8)) >= 3);
+    CHECK(tree.accepted(counting(200, 8)) >= 3);
+    CHECK(tree.branches() == 1);
+    Tree const chain = propose_tree(proposer, context, 0);
+    CHECK(std::max(chain.accepted(counting(100, 8)), chain.accepted(counting(200, 8))) >= 3);
+    CHECK(std::min(chain.accepted(counting(100, 8)), chain.accepted(counting(200, 8))) == 0);
+  }
+}
+
+TEST_CASE("where a coin decides, trees take fewer passes than chains, and branches cost less than they save") {
+  for (double const cost : {0.0, 0.02}) {
+    CAPTURE(cost);
+    Random random(24);
+    Tokens const text = coin_tosses(random, 6000);
+    MixingProposer chains = with_cost(cost);
+    MixingProposer trees = with_cost(cost);
+    decode(chains, text, 50, 2000);
+    decode_trees(trees, text, 50, 2000, 7);
+    Spent const by_chains = decode(chains, text, 2000, text.size());
+    Spent const by_trees = decode_trees(trees, text, 2000, text.size(), 7);
+    CHECK(by_trees.passes * 4 < by_chains.passes * 3);
+    CHECK(by_trees.speedup(cost) > 1.1 * by_chains.speedup(cost));
+  }
+}
+
+TEST_CASE("where rows are dear a tree is a chain, and where none pays there is no tree") {
+  Random random(25);
+  // A guess beside another comes less than every second time, so that it does not pay for half a pass.
+  Tokens const text = copying(random, 3000, 12) + coin_tosses(random, 3000);
+  MixingProposer proposer = with_cost(0.5);
+  std::size_t in_chains = 0;
+  std::size_t in_trees = 0;
+  for (std::size_t length = 1; length <= text.size(); length += 1 + below(random, 4)) {
+    Tokens const chain = propose(proposer, std::span(text).first(length));
+    Tree const tree = propose_tree(proposer, std::span(text).first(length));
+    REQUIRE(tree.branches() == 0);
+    std::size_t const both = std::min(chain.size(), tree.size());
+    REQUIRE(std::ranges::equal(std::span(chain).first(both), std::span(tree.tokens).first(both)));
+    in_chains += chain.size();
+    in_trees += tree.size();
+  }
+  CHECK(in_chains > 300);
+  // Where either ends is nearly the same.
+  CHECK(in_trees <= in_chains + in_chains / 100);
+  for (double const cost : {1.0, 2.0, 1e12}) {
+    MixingProposer dear = with_cost(cost);
+    CHECK(decode_trees(dear, text, 1, 1000, longest_chain).drafted == 0);
+  }
+}
+
+TEST_CASE("a proposer that was asked for trees goes on as one that was asked for chains") {
+  Random random(26);
+  Tokens const text = copying(random, 2500, 15);
+  for (double const cost : {0.0, 0.05, 0.5}) {
+    CAPTURE(cost);
+    MixingProposer with_trees = with_cost(cost);
+    MixingProposer with_chains = with_cost(cost);
+    std::size_t compared = 0;
+    // A token at a time, which is learnt from whatever was drafted.
+    for (std::size_t length = 1; length <= text.size(); ++length) {
+      auto const context = std::span(text).first(length);
+      Tree const tree = propose_tree(with_trees, context, 7);
+      Tokens const chain = propose(with_chains, context);
+      if (length % 7 == 0) {
+        REQUIRE(propose_tree(with_trees, context, 7) == tree);
+        REQUIRE(propose(with_trees, context) == chain);
+        compared += chain.size();
+      }
+      if (length % 300 == 0) {
+        with_trees.truncate(length - 100);
+        with_chains.truncate(length - 100);
+      }
+    }
+    CHECK(compared > 100);
+  }
+}
+
+TEST_CASE("nothing is allocated for trees up to what was reserved") {
+  Random random(27);
+  Tokens const text = copying(random, 3000, 10);
+  Tokens space(longest_chain);
+  std::vector<std::int32_t> parents(longest_chain);
+  MixingProposer proposer = with_cost(0, longest_chain);
+  proposer.reserve(text.size());
+  std::size_t const before = allocations();
+  std::size_t drafted = 0;
+  for (std::size_t length = 1; length <= text.size(); length += 1 + length % 3) {
+    drafted += proposer
+                   .propose_tree(std::span(text).first(length),
+                                 {.tokens = space, .parents = parents, .max_branches = longest_chain})
+                   .length;
+    if (length % 200 == 0) proposer.truncate(length - 100);
+  }
+  CHECK(allocations() == before);
+  CHECK(drafted > 30000);
+}
+
+TEST_CASE("in a composer that drafts trees, recorded answers come out, in fewer passes than with chains") {
+  using copyspec::bench::ReplayModel;
+  copyspec::bench::Trace const trace = copyspec::bench::read_trace(own_trace());
+  MixingOptions const options{.pass_cost = PassCost::marginal(0.02)};
+  copyspec::bench::Tally by_chains;
+  for (auto const& turn : copyspec::bench::replay(trace, MixingProposer(options))) by_chains += turn.tally;
+  copyspec::bench::Tally by_trees;
+  // Throws if an answer comes out differently.
+  for (auto const& turn : copyspec::bench::replay(trace, MixingProposer(options), 15)) by_trees += turn.tally;
+  CHECK(by_trees.tokens == by_chains.tokens);
+  CHECK(by_trees.passes < by_chains.passes);
+  CHECK(by_trees.speedup(0.02).value() > by_chains.speedup(0.02).value());
+  // Several sequences of one recording, which share the branches of a pass.
+  for (auto const& conversation : trace.conversations) {
+    auto const answer = conversation.answer(conversation.turns.front());
+    auto const prompt = conversation.prompt(conversation.turns.front());
+    ReplayModel model(conversation.tokens, trace.numbering.size(), 5);
+    copyspec::Composer<ReplayModel, MixingProposer, copyspec::GreedyVerifier> composer(model);
+    for (std::int32_t i = 0; i < 5; ++i)
+      composer.begin(SequenceId{i}, prompt, {.max_new_tokens = answer.size() / (1U + static_cast<unsigned>(i))});
+    composer.run();
+    for (std::int32_t i = 0; i < 5; ++i) {
+      auto const generated = composer.sequence(SequenceId{i}).generated();
+      REQUIRE(generated.size() == answer.size() / (1U + static_cast<unsigned>(i)));
+      CHECK(std::ranges::equal(generated, answer.first(generated.size())));
+    }
+  }
+}
+
+// A history.
+
+namespace {
+
+std::shared_ptr<History> some_history() {
+  return std::make_shared<History>(std::size_t{1} << 18);
+}
+
+MixingProposer with_history(std::shared_ptr<History> history, std::size_t window = 0) {
+  return MixingProposer({.pass_cost = PassCost::marginal(0), .window = window, .history = std::move(history)});
+}
+
+// The requests held, the oldest first.
+std::vector<Tokens> requests(History const& history) {
+  std::vector<Tokens> requests;
+  history.for_each_request([&](std::size_t begin, std::size_t end) {
+    requests.emplace_back();
+    for (; begin < end; ++begin) requests.back().push_back(history.token(begin));
+  });
+  return requests;
+}
+
+}  // namespace
+
+TEST_CASE("an answer that ended is drafted where its history is shared, and nowhere else") {
+  auto const history = some_history();
+  MixingProposer const shared = with_history(history);
+  MixingProposer one = shared;
+  MixingProposer copy = shared;
+  MixingProposer made_apart = with_history(history);
+  MixingProposer other_scope = with_history(some_history());
+  MixingProposer without = with_cost(0);
+  Tokens const answered = Tokens{7, 8} + counting(100, 40);
+  Tokens const begun = Tokens{1, 2} + counting(100, 6);
+  CHECK(propose(copy, begun).empty());
+  propose(one, answered);
+  one.end_turn(answered, 2);
+  for (MixingProposer* const proposer : {&copy, &made_apart, &one}) {
+    proposer->truncate(0);
+    Tokens const draft = propose(*proposer, begun);
+    REQUIRE(draft.size() > 2);
+    CHECK(draft == counting(106, draft.size()));
+    CHECK(propose_tree(*proposer, begun).accepted(counting(106, 34)) > 2);
+  }
+  CHECK(propose(other_scope, begun).empty());
+  CHECK(propose(without, begun).empty());
+  CHECK(propose_tree(other_scope, begun).size() == 0);
+}
+
+TEST_CASE("no token of a history reaches the drafts of those who hold another, though they learn alike") {
+  Random random(20);
+  std::array<std::shared_ptr<History>, 2> const histories{some_history(), some_history()};
+  std::vector<MixingProposer> proposers;
+  for (std::size_t i = 0; i < 4; ++i) proposers.push_back(with_history(histories[i % 2]));
+  std::size_t drafted = 0;
+  for (int turn = 0; turn < 200; ++turn) {
+    std::size_t const i = below(random, proposers.size());
+    Token const least = i % 2 == 0 ? 0 : 1000;
+    Tokens text = copying(random, 120, 8);
+    for (Token& token : text) token += least;
+    proposers[i].truncate(0);
+    for (std::size_t length = 1; length <= text.size(); length += 1 + below(random, 4))
+      for (Token const token : propose(proposers[i], std::span(text).first(length))) {
+        REQUIRE((token >= least && token < least + 1000));
+        ++drafted;
+      }
+    proposers[i].end_turn(text, below(random, text.size()));
+  }
+  CHECK(drafted > 10000);
+}
+
+TEST_CASE("without a history the end of a turn changes nothing") {
+  Random random(21);
+  Tokens const text = copying(random, 400, 8);
+  MixingProposer one = with_cost(0.05);
+  MixingProposer other = with_cost(0.05);
+  for (std::size_t length = 1; length <= text.size(); length += 1 + below(random, 4)) {
+    auto const context = std::span(text).first(length);
+    one.end_turn(context, below(random, length + 1));
+    REQUIRE(propose(one, context) == propose(other, context));
+  }
+  CHECK_FALSE(one.remembered().has_value());
+}
+
+TEST_CASE("of an answer are remembered its tokens and the eight before it, and of an empty one nothing") {
+  auto const history = some_history();
+  MixingProposer proposer = with_history(history);
+  CHECK_FALSE(proposer.remembered().has_value());
+  Tokens const text = counting(0, 30);
+  std::vector<Tokens> expected;
+  for (std::size_t answer = 0; answer < text.size(); ++answer) {
+    proposer.end_turn(text, answer);
+    expected.push_back(counting(static_cast<Token>(answer < 8 ? 0 : answer - 8), 30 - (answer < 8 ? 0 : answer - 8)));
+    CHECK(proposer.remembered() == RequestId{answer});
+  }
+  proposer.end_turn(text, text.size());
+  proposer.end_turn({}, 0);
+  CHECK(proposer.remembered() == RequestId{text.size() - 1});
+  CHECK(requests(*history) == expected);
+}
+
+TEST_CASE("the first token of an answer is recognised by what came before it") {
+  auto const history = some_history();
+  MixingProposer one = with_history(history);
+  MixingProposer other = with_history(history);
+  one.end_turn(counting(0, 20) + counting(100, 20), 20);
+  Tokens const draft = propose(other, Tokens{500} + counting(14, 6));
+  REQUIRE(draft.size() > 2);
+  CHECK(draft == counting(100, draft.size()));
+  CHECK(propose(other, Tokens{500} + counting(14, 6) + Tokens{600} + counting(2, 6)).empty());
+}
+
+TEST_CASE("nothing is drafted of an answer that was removed, also where it was being followed") {
+  for (bool const clear : {false, true}) {
+    auto const history = some_history();
+    MixingProposer one = with_history(history);
+    MixingProposer follower = with_history(history);
+    MixingProposer newcomer = with_history(history);
+    Tokens const answer = counting(100, 40);
+    one.end_turn(answer, 0);
+    RequestId const first = one.remembered().value();
+    one.end_turn(counting(300, 40), 0);
+    CHECK(one.remembered() != first);
+    CHECK(propose(follower, std::span(answer).first(10)).size() > 2);
+    if (clear)
+      history->clear();
+    else
+      CHECK(history->remove(first));
+    CHECK(propose(follower, std::span(answer).first(10)).empty());
+    CHECK(propose(follower, std::span(answer).first(11)).empty());
+    CHECK(propose(newcomer, std::span(answer).first(10)).empty());
+    newcomer.truncate(0);
+    CHECK(propose(newcomer, counting(300, 10)).empty() == clear);
+  }
+}
+
+TEST_CASE("of a prompt only the last tokens look for a place in a history, wherever it begins") {
+  auto const history = some_history();
+  MixingProposer one = with_history(history);
+  one.end_turn(counting(100, 60), 0);
+  for (std::size_t const before : {0U, 1U, 50U, 64U, 500U}) {
+    MixingProposer other = with_history(history);
+    Tokens const draft = propose(other, counting(1000, before) + counting(100, 20));
+    REQUIRE(draft.size() > 2);
+    CHECK(draft == counting(120, draft.size()));
+    // Two were replaced, and only who was there before goes on behind it.
+    other.truncate(0);
+    CHECK(propose(other, counting(1000, before) + counting(100, 20) + Tokens{9, 8}, 1) == Tokens{122});
+  }
+}
+
+TEST_CASE("with a history nothing is allocated up to what was reserved") {
+  Random random(22);
+  auto const history = some_history();
+  Tokens const earlier = copying(random, 2000, 30);
+  Tokens const text = copying(random, 2000, 30);
+  for (std::size_t const window : {0U, 300U}) {
+    MixingProposer proposer = with_history(history, window);
+    proposer.reserve(text.size());
+    Tokens space(longest_chain);
+    std::vector<std::int32_t> parents(longest_chain);
+    std::size_t drafted = 0;
+    std::size_t const before = allocations();
+    proposer.end_turn(earlier, 100);
+    for (std::size_t length = 1; length <= text.size(); length += 1 + below(random, 4)) {
+      auto const context = std::span(text).first(length);
+      drafted += proposer.propose(context, space).length;
+      drafted += proposer.propose_tree(context, {space, parents, 8}).length;
+      if (below(random, 100) == 0) proposer.end_turn(context, length / 2);
+    }
+    CHECK(allocations() == before);
+    CHECK(drafted > 1000);
+  }
+}
+
+TEST_CASE("in a composer a history changes nothing of what is said, and the passes are fewer") {
+  using copyspec::testing::ToyModelOptions;
+  using Toy = copyspec::testing::ToyModel<float>;
+  std::size_t passes_with = 0;
+  std::size_t passes_without = 0;
+  for (std::size_t const branches : {0U, 6U}) {
+    for (std::uint64_t seed = 1; seed <= 8; ++seed) {
+      ToyModelOptions const options{.vocabulary = 200, .order = 2, .seed = seed, .max_branches = branches};
+      // Three sequences, two conversations, the second over what the first has said; a third of the answers is removed.
+      auto const say = [&](std::shared_ptr<History> const& history, std::size_t& passes) {
+        Random random(static_cast<std::uint32_t>(seed));
+        std::vector<Tokens> said;
+        MixingProposer const proposer = with_history(history);
+        for (int conversation = 0; conversation < 2; ++conversation) {
+          Toy model(options);
+          copyspec::Composer composer(model, proposer, copyspec::GreedyVerifier());
+          for (std::int32_t turn = 0; turn < 2; ++turn) {
+            for (std::int32_t i = 0; i < 3; ++i)
+              composer.begin(SequenceId{i}, Tokens{5 + turn, 6 + i % 2, 7}, {.max_new_tokens = 30});
+            composer.run();
+            for (std::int32_t i = 0; i < 3; ++i) {
+              auto const generated = composer.sequence(SequenceId{i}).generated();
+              said.emplace_back(generated.begin(), generated.end());
+              auto const remembered = composer.proposer(SequenceId{i}).remembered();
+              CHECK(remembered.has_value() == (history != nullptr));
+              if (remembered && below(random, 3) == 0) CHECK(history->remove(*remembered));
+            }
+          }
+          for (std::int32_t i = 0; i < 3; ++i) passes += composer.sequence(SequenceId{i}).counters().passes;
+        }
+        return said;
+      };
+      auto const history = some_history();
+      CHECK(say(history, passes_with) == say(nullptr, passes_without));
+      CHECK(history->counters().requests_appended == 12);
+    }
+  }
+  CHECK(passes_with * 3 < passes_without * 2);
+}
+
+TEST_CASE("an answer that was cut back before it ended is not remembered, nor one that nobody waited for") {
+  auto const history = some_history();
+  copyspec::testing::ToyModel<float> model({.vocabulary = 50});
+  copyspec::Composer composer(model, with_history(history), copyspec::GreedyVerifier());
+  composer.begin(SequenceId{0}, Tokens{1, 2}, {.max_new_tokens = 20});
+  composer.step([](auto const&) {});
+  composer.truncate(SequenceId{0}, 2);
+  composer.begin(SequenceId{1}, Tokens{1, 2}, {.max_new_tokens = 20});
+  composer.step([](auto const&) {});
+  composer.remove(SequenceId{1});
+  CHECK(history->counters().requests_appended == 0);
 }
 
 // What other implementations got wrong.

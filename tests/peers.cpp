@@ -5,7 +5,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <random>
+#include <set>
 #include <span>
 #include <string>
 #include <utility>
@@ -19,6 +21,7 @@
 #include "copyspec/copy_proposer.hpp"
 #include "copyspec/draft.hpp"
 #include "copyspec/error.hpp"
+#include "copyspec/history.hpp"
 #include "copyspec/mixing_proposer.hpp"
 #include "copyspec/pass_cost.hpp"
 #include "copyspec/token.hpp"
@@ -64,7 +67,10 @@ class Scripted final : public Peer {
     spoken.emplace_back(said.begin(), said.end());
     kept.push_back(accepted);
   }
-  void end_turn() override { heard += 'e'; }
+  void end_turn(std::span<Token const> context) override {
+    heard += 'e';
+    ends.emplace_back(context.begin(), context.end());
+  }
 
   std::string heard;
   std::vector<std::pair<std::size_t, std::size_t>> turns;
@@ -72,6 +78,7 @@ class Scripted final : public Peer {
   std::vector<std::size_t> limits;
   std::vector<std::vector<Token>> spoken;
   std::vector<std::size_t> kept;
+  std::vector<std::vector<Token>> ends;
 
  private:
   std::vector<Token> tokens_;
@@ -82,13 +89,13 @@ Trace own_trace() {
 }
 
 template <copyspec::DraftProposer Proposer>
-void check_same_as_composer(Proposer const& prototype, Proposer const& other) {
+Tally check_same_as_composer(Proposer const& prototype, Proposer const& other, std::size_t max_branches = 0) {
   Trace const trace = own_trace();
   Tally expected;
-  for (TurnTally const& turn : replay(trace, prototype)) expected += turn.tally;
+  for (TurnTally const& turn : replay(trace, prototype, max_branches)) expected += turn.tally;
   Tally tally;
   PeerTimes times;
-  OwnPeer<Proposer> peer(other);
+  OwnPeer<Proposer> peer(other, max_branches);
   drive(peer, trace.conversations, tally, times);
   CHECK(tally.tokens == expected.tokens);
   CHECK(tally.passes == expected.passes);
@@ -97,6 +104,7 @@ void check_same_as_composer(Proposer const& prototype, Proposer const& other) {
   CHECK(tally.attempts == expected.attempts);
   CHECK(tally.drafted > 0);
   CHECK(times.steps.size() == expected.passes);
+  return tally;
 }
 
 }  // namespace
@@ -151,6 +159,7 @@ TEST_CASE("a peer hears of each conversation, turn and step, and drafts up to on
   CHECK(peer.limits == std::vector<std::size_t>{2, 1});
   CHECK(peer.spoken == std::vector<std::vector<Token>>{{5, 5, 7}, {5, 6}});
   CHECK(peer.kept == std::vector<std::size_t>{2, 1});
+  CHECK(peer.ends == std::vector<std::vector<Token>>{{1, 2, 5, 5, 7}, {1, 2, 5, 5, 7, 3, 5, 6}});
   CHECK(tally.tokens == 5);
   CHECK(tally.passes == 2);
   CHECK(tally.drafted == 3);
@@ -170,6 +179,13 @@ TEST_CASE("a peer hears of each conversation, turn and step, and drafts up to on
 TEST_CASE("our own proposers draft here as a composer lets them") {
   check_same_as_composer(copyspec::CopyProposer(copyspec::published_rule),
                          copyspec::CopyProposer(copyspec::published_rule));
-  auto const mixing = [] { return copyspec::MixingProposer({.pass_cost = copyspec::PassCost::marginal(0.06)}); };
-  check_same_as_composer(mixing(), mixing());
+  auto const mixing = [](bool shares) {
+    return copyspec::MixingProposer({.pass_cost = copyspec::PassCost::marginal(0.06),
+                                     .history = shares ? std::make_shared<copyspec::History>(1 << 20) : nullptr});
+  };
+  std::set<std::size_t> drafted;
+  for (bool const shares : {false, true})
+    for (std::size_t const max_branches : {0U, 63U})
+      drafted.insert(check_same_as_composer(mixing(shares), mixing(shares), max_branches).drafted);
+  CHECK(drafted.size() == 4);
 }

@@ -31,7 +31,8 @@ struct Contender {
 /// Suffix trees of ArcticInference, drafting chains and trees.
 [[nodiscard]] std::vector<Contender> suffix_contenders();
 
-/// The proposers of this library. A `MixingProposer` is told the cost, and there is nothing else to set.
+/// The proposers of this library. A `MixingProposer`, drafting chains or trees, is told the cost, and there is nothing
+/// else to set.
 [[nodiscard]] std::vector<Contender> own_contenders();
 
 }  // namespace copyspec::bench

@@ -71,7 +71,7 @@ inline void drive(Peer& peer, std::span<Token const> tokens, Turn const& turn, T
               .accepted = accepted,
               .attempts = draft.tokens.empty() ? std::size_t{0} : std::size_t{1}};
   }
-  peer.end_turn();
+  peer.end_turn(tokens.first(turn.end));
 }
 
 /// Lets `peer` answer all turns of all conversations, in the order of the trace.

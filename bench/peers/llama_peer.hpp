@@ -58,7 +58,7 @@ class LlamaPeer final : public Peer {
     if (!draft_.empty()) common_speculative_accept(speculative_.get(), slot, static_cast<std::uint16_t>(accepted));
   }
 
-  void end_turn() override {}
+  void end_turn(std::span<Token const>) override {}
 
  private:
   static constexpr llama_seq_id slot = 0;

@@ -52,7 +52,8 @@ class Peer {
   /// added.
   virtual void accept(std::span<Token const> said, std::size_t accepted) = 0;
 
-  virtual void end_turn() = 0;
+  /// The answer has ended, and `context` with it.
+  virtual void end_turn(std::span<Token const> context) = 0;
 };
 
 /// Whether a peer still knows in one conversation what was said in those before.

@@ -157,13 +157,14 @@ def table(result, rows):
 def look(peer, peers):
     """The same colour for a peer in all pictures; ours stand out."""
     if peer.startswith(OWN):
-        return {"color": "black", "linewidth": 2, "linestyle": "-" if "Mixing" in peer else ":"}
+        style = ":" if "Mixing" not in peer else "--" if peer.endswith("trees") else "-"
+        return {"color": "black", "linewidth": 2, "linestyle": style}
     return {"color": f"C{[other for other in peers if not other.startswith(OWN)].index(peer)}", "linewidth": 1.2}
 
 
 def save(figure, path):
     handles, labels = figure.axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
+    figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False, handlelength=3.5)
     figure.savefig(path, metadata={"Date": None})
 
 

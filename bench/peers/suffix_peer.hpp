@@ -63,7 +63,7 @@ class SuffixPeer final : public Peer {
     responses_->extend(request_number_, said);
   }
 
-  void end_turn() override { request_.reset(); }
+  void end_turn(std::span<Token const>) override { request_.reset(); }
 
  private:
   // Of the namespace around, where copyspec has a `Draft` of its own.

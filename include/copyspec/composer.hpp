@@ -76,6 +76,8 @@ class Composer {
     slot->sequence.begin(prompt, options.max_new_tokens);
     drafts_.reserve(*model_, slot->draft, std::min<std::size_t>(model_->max_tokens(), slot->sequence.budget_left()));
     slot->turn.begin(std::move(options));
+    if constexpr (requires { slot->proposer.refer_to(slot->turn.options().references); })
+      slot->proposer.refer_to(slot->turn.options().references);
     if constexpr (requires { slot->proposer.reserve(std::size_t{}); })
       slot->proposer.reserve(slot->sequence.length() + slot->sequence.budget_left());
     settle(*slot);
@@ -270,9 +272,15 @@ class Composer {
           return slot.turn.options().stop(generated) | stop(sequence.id(), generated);
         });
         first += batch_[i].rows;
+        if (!sequence.running()) end_turn(slot);
       }
     });
     for (std::size_t const index : scheduled_) settle(slots_[index]);
+  }
+
+  static void end_turn(Slot& slot) {
+    if constexpr (requires { slot.proposer.end_turn(slot.sequence.context(), std::size_t{}); })
+      slot.proposer.end_turn(slot.sequence.context(), slot.sequence.length() - slot.sequence.generated().size());
   }
 
   void report() {

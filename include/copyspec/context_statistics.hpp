@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "assert.hpp"
+#include "relaxed.hpp"
 #include "token.hpp"
 
 namespace copyspec::inline v0 {
@@ -55,7 +56,23 @@ class Successors {
     }
   }
 
+  /// One `observe` of `token` is taken back: its count falls by one, and at zero it is gone. Nothing if it is not
+  /// there.
+  constexpr void forget(Token token) noexcept {
+    std::size_t at = 0;
+    while (at < capacity && (entries_[at] == 0 || this->token(at) != token)) ++at;
+    if (at == capacity) return;
+    if (count(at) > 1) {
+      --entries_[at];
+      return;
+    }
+    for (; at + 1 < capacity; ++at) entries_[at] = entries_[at + 1];
+    entries_[capacity - 1] = 0;
+  }
+
  private:
+  friend class ContextStatistics;
+
   static constexpr unsigned count_bits = 8;
   static constexpr std::uint32_t count_mask = (1U << count_bits) - 1;
 
@@ -70,10 +87,12 @@ class Successors {
 /// two contexts may share what followed them: that costs a worse guess, no more, and nothing here is copied as a match.
 /// A context that finds its bucket full takes the place of the one that was seen least.
 ///
-/// What is held is a function of the capacity and of what was observed, in its order.
+/// What is held is a function of the capacity and of what was observed and forgotten, in its order. A count is never
+/// more than the `observe`s of its context and token that were not forgotten, so it is gone when they all are.
 ///
-/// Cost: O(1), one cache line. Memory: 16 bytes a context of capacity. Allocates in `reset` only. Threads: one call at
-/// a time; `const` calls may run together.
+/// Cost: O(1), one cache line. Memory: 16 bytes a context of capacity. Allocates in `reset` only. Threads: one call of
+/// `observe`, `forget` or `clear` at a time, beside any number of `find`; what that gives may then mix an earlier state
+/// of its bucket with a later one. `reset`, copies and assignments are alone.
 class ContextStatistics {
  public:
   /// How many contexts are kept at most.
@@ -86,14 +105,19 @@ class ContextStatistics {
   void reset(std::size_t contexts) { buckets_.assign(contexts / bucket_size + 1, Bucket{}); }
 
   /// Forgets everything. O(capacity).
-  void clear() noexcept { std::fill(buckets_.begin(), buckets_.end(), Bucket{}); }
+  void clear() noexcept {
+    for (Bucket& bucket : buckets_)
+      for (Slot& slot : bucket) store(slot, 0, {});
+  }
 
-  /// What followed `context` so far; null if that is not known. Valid until the next call of another function.
-  [[nodiscard]] Successors const* find(std::uint64_t context) const noexcept {
+  /// What followed `context` so far; of size zero if that is not known.
+  [[nodiscard]] Successors find(std::uint64_t context) const noexcept {
     std::uint32_t const tag = tag_of(context);
-    for (Slot const& slot : buckets_[home(tag)])
-      if (slot.tag == tag) return &slot.successors;
-    return nullptr;
+    for (Slot const& slot : buckets_[home(tag)]) {
+      std::uint64_t const latest = load_relaxed(slot[0]);
+      if (static_cast<std::uint32_t>(latest) == tag) return unpack(latest, load_relaxed(slot[1]));
+    }
+    return {};
   }
 
   /// `token` followed `context`. Tokens that `Successors` cannot hold are ignored.
@@ -101,27 +125,49 @@ class ContextStatistics {
     if (token < 0 || token > Successors::max_token) return;
     std::uint32_t const tag = tag_of(context);
     Bucket& bucket = buckets_[home(tag)];
-    std::size_t at = 0;
-    while (at < bucket_size && bucket[at].tag != tag) ++at;
-    Slot slot{.tag = tag, .successors = {}};
+    std::size_t at = place(bucket, tag);
+    Successors successors;
     if (at < bucket_size)
-      slot = bucket[at];
+      successors = unpack(bucket[at][0], bucket[at][1]);
     else
       at = least(bucket);
-    for (; at > 0; --at) bucket[at] = bucket[at - 1];
-    slot.successors.observe(token);
-    bucket[0] = slot;
+    for (; at > 0; --at)
+      for (std::size_t i = 0; i < 2; ++i) store_relaxed(bucket[at][i], bucket[at - 1][i]);
+    successors.observe(token);
+    store(bucket[0], tag, successors);
+  }
+
+  /// One earlier `observe` of this context and token is taken back.
+  void forget(std::uint64_t context, Token token) noexcept {
+    std::uint32_t const tag = tag_of(context);
+    Bucket& bucket = buckets_[home(tag)];
+    std::size_t const at = place(bucket, tag);
+    if (at == bucket_size) return;
+    Successors successors = unpack(bucket[at][0], bucket[at][1]);
+    successors.forget(token);
+    store(bucket[at], successors.size() == 0 ? 0 : tag, successors);
   }
 
  private:
-  struct Slot {
-    std::uint32_t tag = 0;
-    Successors successors;
-  };
+  // In four halves, the lower first: the tag, which is zero where there is none, and the successors. Whoever writes may
+  // read without atomics, being alone in writing.
+  using Slot = std::array<std::uint64_t, 2>;
   static constexpr std::size_t bucket_size = 4;
   struct alignas(64) Bucket : std::array<Slot, bucket_size> {};
 
-  // Zero is that of an empty slot.
+  static Successors unpack(std::uint64_t latest, std::uint64_t others) noexcept {
+    Successors successors;
+    successors.entries_ = {static_cast<std::uint32_t>(latest >> 32), static_cast<std::uint32_t>(others),
+                           static_cast<std::uint32_t>(others >> 32)};
+    return successors;
+  }
+
+  static void store(Slot& slot, std::uint32_t tag, Successors const& successors) noexcept {
+    auto const& entries = successors.entries_;
+    store_relaxed(slot[0], std::uint64_t{entries[0]} << 32 | tag);
+    store_relaxed(slot[1], std::uint64_t{entries[2]} << 32 | entries[1]);
+  }
+
   static constexpr std::uint32_t tag_of(std::uint64_t context) noexcept {
     return static_cast<std::uint32_t>(context >> 32) | 1;
   }
@@ -131,12 +177,20 @@ class ContextStatistics {
     return static_cast<std::size_t>((std::uint64_t{tag} * buckets_.size()) >> 32);
   }
 
-  // The one with the fewest successes, among equals the least recent.
+  // The slot of `tag`, `bucket_size` if there is none.
+  static std::size_t place(Bucket const& bucket, std::uint32_t tag) noexcept {
+    std::size_t at = 0;
+    while (at < bucket_size && static_cast<std::uint32_t>(bucket[at][0]) != tag) ++at;
+    return at;
+  }
+
+  // The one with the fewest successes, an empty one before all others, among equals the least recent.
   static std::size_t least(Bucket const& bucket) noexcept {
+    std::array<std::uint32_t, bucket_size> totals;
+    for (std::size_t i = 0; i < bucket_size; ++i) totals[i] = unpack(bucket[i][0], bucket[i][1]).total();
     std::size_t least = bucket_size - 1;
-    for (std::size_t i = bucket_size - 1; i-- > 0;) {
-      if (bucket[i].successors.total() < bucket[least].successors.total()) least = i;
-    }
+    for (std::size_t i = bucket_size - 1; i-- > 0;)
+      if (totals[i] < totals[least]) least = i;
     return least;
   }
 

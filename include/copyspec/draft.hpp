@@ -31,6 +31,8 @@ struct PassReport {
 /// | `truncate(length)`         | -       | everything after the first `length` tokens was taken back |
 /// | `reserve(length)`          | -       | optional: after it, no allocation until the context is longer |
 /// | `observe_pass(report)`     | -       | optional: what a pass took, `PassReport`, so that drafts can be worth it |
+/// | `refer_to(texts)`          | -       | optional: `TurnOptions::references` of a turn that begins; instead of those before |
+/// | `end_turn(context, answer)`| -       | optional: an answer has ended, which begins at `answer` of the context |
 ///
 /// `context` is the whole sequence so far, prompt and output of all turns. `space` may be empty, and may lie anywhere;
 /// writing beyond the draft, within `space`, is allowed.
@@ -48,11 +50,16 @@ struct PassReport {
 /// A pass belongs to all sequences: a `Composer` calls `observe_pass` once a successful pass, on the proposer that it
 /// was made with, and the copies that serve its sequences are expected to share what that one learns. Passes that feed
 /// a part of a prompt, or feed again what a model lost, are not reported.
+///
+/// It calls `end_turn` on the copy that serves the sequence, once a turn that a pass has ended: by a stop, the budget,
+/// a full context or a row that gives no token. `context` ends with the answer, a stop included; where nothing was
+/// said, `answer` is its length. Turns that were cut back or removed, or had no budget, are not reported. What
+/// `end_turn` throws passes through; the turn has ended, and is not reported again.
 template <class P>
 concept DraftProposer = requires(P& proposer, std::span<Token const> context, std::span<Token> space,
                                  std::size_t length) {
   { proposer.propose(context, space) } -> std::same_as<Draft>;
-  { proposer.truncate(length) };
+  {proposer.truncate(length)};
 };
 
 /// Proposes nothing: with it, decoding is ordinary decoding. The reference that everything else is held against.

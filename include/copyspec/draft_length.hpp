@@ -4,13 +4,14 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <span>
 
 #include "assert.hpp"
 
 namespace copyspec::inline v0 {
 
-/// Most tokens of a chain that `draft_length` looks at.
+/// Most tokens of a chain, or nodes of a tree, that `draft_length` looks at.
 inline constexpr std::size_t longest_chain = 64;
 
 /// How many tokens of a predicted chain to draft now, so that most tokens come out a unit of cost in the long run.
@@ -56,6 +57,56 @@ template <class Cost>
   std::size_t n = 0;
   while (n < length && charge[n] + later[n] > least + tie) ++n;
   return n;
+}
+
+/// The same of a predicted tree: how many of its first nodes to draft.
+///
+/// The nodes stand in falling order of `reaches`, the chance that a node and all before it on its path are the model's
+/// own; `parents` is as in `TreeSpace`. From node u on, the passes over what is predicted behind it cost at least, as
+/// expected,
+///
+///     V(u) = min over n of  cost(n + 1)  +  sum of reach(v) / reach(u) * V(v)
+///
+/// where the draft is the first n nodes behind u, and the sum is over the nodes v that stand next to it, undrafted,
+/// each of which the model may add itself and the next pass go on from. Behind the last predicted token a pass is left.
+/// On a chain this is `draft_length(chances, cost)`.
+///
+/// O(nodes squared). Needs: parents before children, at most `longest_chain` nodes; the rest as above.
+template <class Cost>
+[[nodiscard]] std::size_t draft_length(std::span<std::int32_t const> parents, std::span<float const> reaches,
+                                       Cost const& cost) noexcept {
+  COPYSPEC_ASSERT(parents.size() == reaches.size() && parents.size() <= longest_chain, "a parent and a reach each");
+  std::size_t const size = parents.size();
+  std::array<double, longest_chain + 1> charge;  // for a draft of so many nodes
+  for (std::size_t n = 0; n <= size; ++n) charge[n] = static_cast<double>(cost(n + 1));
+
+  // Nodes count from one here, and the context is node 0. Of each node reach * V, and what its children have together.
+  std::array<double, longest_chain + 1> value;
+  std::array<double, longest_chain + 1> of_children{};
+  auto const parent = [&](std::size_t node) { return static_cast<std::size_t>(parents[node - 1] + 1); };
+  std::size_t best = 0;
+  for (std::size_t u = size + 1; u-- > 0;) {
+    double const reach = u == 0 ? 1.0 : static_cast<double>(reaches[u - 1]);
+    std::array<bool, longest_chain + 1> behind{};
+    behind[u] = true;
+    double next = of_children[u];
+    value[u] = reach * charge[0] + next;
+    best = 0;
+    std::size_t drafted = 0;
+    for (std::size_t v = u + 1; v <= size; ++v) {
+      if (!behind[parent(v)]) continue;
+      behind[v] = true;
+      next += of_children[v] - value[v];
+      double const expected = reach * charge[++drafted] + next;
+      // Rounding does not decide between equals, nor an infinite cost of what is never reached, which is no number.
+      if (expected < value[u] - 1e-12) {
+        value[u] = expected;
+        best = drafted;
+      }
+    }
+    if (u > 0) of_children[parent(u)] += value[u];
+  }
+  return best;
 }
 
 }  // namespace copyspec::inline v0

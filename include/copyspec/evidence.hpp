@@ -14,12 +14,15 @@
 namespace copyspec::inline v0 {
 
 /// What is known at one position about the token to come: what followed its contexts, and what its match pointers point
-/// to. Each of these inputs is, about one candidate token, in a small *state*; how often candidates in such a state
-/// came true is what a `Mixer` learns.
+/// to, in the sequence's own text and, if there is one, in a history. Each of these inputs is, about one candidate
+/// token, in a small *state*; how often candidates in such a state came true is what a `Mixer` learns.
 struct Evidence {
-  static constexpr std::size_t contexts = ContextHashes::count;
-  static constexpr std::size_t pointers = 2;
-  static constexpr std::size_t inputs = contexts + pointers;
+  static constexpr std::size_t own_contexts = ContextHashes::count;
+  static constexpr std::size_t history_contexts = 3;
+  static constexpr std::size_t contexts = own_contexts + history_contexts;
+  static constexpr std::size_t own_pointers = 2;
+  static constexpr std::size_t history_pointers = 2;
+  static constexpr std::size_t pointers = own_pointers + history_pointers;
 
   /// A token that a `MatchPointer` points to, and the pointer's record; a negative token is no vote.
   struct Vote {
@@ -29,10 +32,13 @@ struct Evidence {
     std::uint8_t history = 0;
   };
 
-  std::array<Successors const*, contexts> successors{};  ///< Null for a context that was not seen before.
-  std::array<Vote, pointers> votes{};                    ///< Of the longest match, and of the one that survives edits.
-  std::uint8_t hits = 0;                                 ///< `MatchPointers::hits`.
-  std::size_t order = 0;  ///< How many of the newest tokens, two at most, form a context that was seen before.
+  /// What followed the contexts of the sequence's own text, then the newest, newest two and newest three tokens in the
+  /// history; empty for a context that was not seen before.
+  std::array<Successors, contexts> successors{};
+  /// Of the longest match and of the one that survives edits, in the sequence's own text, then in the history.
+  std::array<Vote, pointers> votes{};
+  bool history = false;   ///< Whether there is a history; without one the mixer leaves its inputs out.
+  std::uint8_t hits = 0;  ///< `MatchPointers::hits`, of the sequence's own text.
   Token newest = 0;       ///< The last token before the position.
 };
 
@@ -41,12 +47,8 @@ struct Evidence {
 struct ContextState {
   static constexpr std::uint32_t count = 7 * 7 * 2;
 
-  static constexpr std::uint32_t of(Successors const& successors, Token candidate) noexcept {
-    std::uint32_t own = 0;
-    for (std::size_t i = 0; i < successors.size(); ++i)
-      if (successors.token(i) == candidate) own = successors.count(i);
-    std::uint32_t const latest = successors.token(0) == candidate ? 1 : 0;
-    return (count_class(own) * 7 + count_class(successors.total() - own)) * 2 + latest;
+  static constexpr std::uint32_t of(std::uint32_t own, std::uint32_t rivals, bool latest) noexcept {
+    return (count_class(own) * 7 + count_class(rivals)) * 2 + (latest ? 1 : 0);
   }
 
   /// The share of candidates in `state` that come true, before anything was learnt: what the counts promise, times
@@ -70,9 +72,9 @@ struct PointerState {
   static constexpr std::uint32_t lengths = 16;
   static constexpr std::uint32_t count = lengths * 4 * 8 * 2;
 
-  static constexpr std::uint32_t of(Evidence::Vote const& vote, Token candidate) noexcept {
+  static constexpr std::uint32_t of(Evidence::Vote const& vote, bool points) noexcept {
     std::uint32_t const record = std::min<std::uint32_t>(vote.misses, 3) * 8 + (vote.history & 7U);
-    return (length_class(vote.length) * 32 + record) * 2 + (vote.token == candidate ? 1 : 0);
+    return (length_class(vote.length) * 32 + record) * 2 + (points ? 1 : 0);
   }
 
   /// As that of `ContextState`: a longer match is right more often, and what it does not point to rarely is.

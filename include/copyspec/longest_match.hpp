@@ -7,7 +7,7 @@
 #include <span>
 
 #include "assert.hpp"
-#include "ngram_index.hpp"
+#include "match_finder.hpp"
 #include "token.hpp"
 
 namespace copyspec::inline v0 {
@@ -36,6 +36,11 @@ struct MatchPointer {
 
 /// Where the context is being copied from, if it is. A value, so that a chain of guesses can be followed on a copy.
 struct MatchPointers {
+  static constexpr std::size_t min_length = 3;
+  static constexpr std::size_t max_candidates = 4;
+  static constexpr std::size_t max_comparison = 32;
+  static constexpr std::size_t max_walk = 16;  ///< Of candidates, those that are none included.
+
   MatchPointer longest;   ///< The longest earlier match of the newest tokens; gone once its token fails.
   MatchPointer survivor;  ///< The last good match, followed on through a few failures: a copy with edits.
   std::uint8_t hits = 0;  ///< Whether `longest` was right for the last eight tokens, the newest in the lowest bit.
@@ -49,89 +54,47 @@ struct MatchPointers {
     if (survivor.active) survivor.advance(token_at(survivor.position) == token);
     if (longest.misses > 0) longest.active = false;
   }
-};
 
-/// Finds the longest earlier match of a sequence's newest tokens, of any length from three on: the match finder of an
-/// LZ77 compressor. The match in hand is carried forward, so a token that continues it costs O(1), a constant stream
-/// too; when it has failed, the latest few occurrences of the last three tokens are compared backwards and the longest
-/// is taken, the newest among equals.
-///
-/// With a window, only occurrences that end at one of the newest `window` tokens are found; a match in hand stays as
-/// far back as it was found. What it holds is a function of the tokens it was given.
-///
-/// Cost: O(1) a token, at most `max_candidates` comparisons of at most `max_comparison` tokens. Memory: that of an
-/// `NgramIndex`. Allocates in `reserve`, and in `extend` beyond what was reserved. Threads: one call at a time.
-class LongestMatch {
- public:
-  static constexpr std::size_t min_length = 3;
-  static constexpr std::size_t max_candidates = 4;
-  static constexpr std::size_t max_comparison = 32;
-
-  /// Zero is no window.
-  explicit LongestMatch(std::size_t window = 0) : index_(min_length, window) {}
-
-  [[nodiscard]] std::size_t size() const noexcept { return index_.size(); }
-  [[nodiscard]] std::size_t memory_bytes() const noexcept { return index_.memory_bytes(); }
-  [[nodiscard]] MatchPointers const& pointers() const noexcept { return pointers_; }
-
-  void reserve(std::size_t tokens) { index_.reserve(tokens); }
-
-  /// Forgets everything, and goes on behind the first `length` tokens, zero without a window, of which nothing will be
-  /// found. O(size()), at most the window.
-  void begin_at(std::size_t length) noexcept {
-    index_.begin_at(length);
-    pointers_ = {};
-  }
-
-  /// Appends the last of `tokens`, of which all others were appended before.
-  void append(std::span<Token const> tokens) {
-    COPYSPEC_ASSERT(tokens.size() == size() + 1, "one token at a time");
-    pointers_.advance(tokens.back(), [&](std::size_t position) { return tokens[position]; });
-    index_.extend(tokens);
-    MatchPointer& longest = pointers_.longest;
+  /// If there is no match in hand, compares the latest few occurrences, from `candidate` on, zero for none, backwards
+  /// with the newest tokens, and takes the longest that is a match, the newest among equals; then lets the survivor
+  /// follow it.
+  ///
+  /// `text` is what is copied from: `text.previous(position)` is the next candidate, zero if there is none,
+  /// `text.equal(position, token)` compares, `text.has(position)` says whether a pointer may stand there. `newest(i)`
+  /// is the i-th newest token of the sequence, of `length` tokens.
+  template <class Text, class Newest>
+  constexpr void search(Text const& text, std::size_t candidate, std::size_t length, Newest const& newest) noexcept {
     if (!longest.active) {
       longest.length = 0;
       longest.misses = 0;
-      search(tokens);
+      std::size_t matches = 0;
+      for (std::size_t i = 0; i < max_walk && matches < max_candidates && candidate != 0; ++i) {
+        std::size_t const limit = std::min({candidate, length, max_comparison});
+        std::uint32_t matched = 0;
+        while (matched < limit && text.equal(candidate - 1 - matched, newest(matched))) ++matched;
+        if (matched >= min_length && text.has(candidate)) {
+          ++matches;
+          if (matched > longest.length) {
+            longest.position = candidate;
+            longest.length = matched;
+            longest.active = true;
+          }
+          if (matched == max_comparison) break;
+        }
+        candidate = text.previous(candidate);
+      }
     }
-    keep_survivor(tokens.size());
+    keep_survivor(text);
   }
 
  private:
   // A survivor gives up after more failures in a short time than this.
   static constexpr std::uint8_t max_misses = 4;
 
-  void search(std::span<Token const> tokens) noexcept {
-    auto const found = index_.find();
-    if (!found) return;
-    MatchPointer& longest = pointers_.longest;
-    std::size_t position = found->newest;
-    for (std::size_t i = 0; i < max_candidates && position != 0; ++i) {
-      std::uint32_t const length = match_length(tokens, position);
-      if (length > longest.length) {
-        longest.position = position;
-        longest.length = length;
-        longest.active = true;
-      }
-      if (length == max_comparison) break;
-      position = index_.previous(position);
-    }
-  }
-
-  [[nodiscard]] static std::uint32_t match_length(std::span<Token const> tokens, std::size_t position) noexcept {
-    std::size_t const limit = std::min(position, max_comparison);
-    Token const* const newest = tokens.data() + tokens.size();
-    Token const* const earlier = tokens.data() + position;
-    std::size_t length = min_length;  // which the index has compared
-    while (length < limit && *(earlier - length - 1) == *(newest - length - 1)) ++length;
-    return static_cast<std::uint32_t>(length);
-  }
-
   // Where the survivor is lost, or the longest match has proved itself elsewhere, it goes on from that one.
-  void keep_survivor(std::size_t length) noexcept {
-    MatchPointer const& longest = pointers_.longest;
-    MatchPointer& survivor = pointers_.survivor;
-    if (survivor.misses > max_misses || survivor.position >= length) survivor.active = false;
+  template <class Text>
+  constexpr void keep_survivor(Text const& text) noexcept {
+    if (survivor.misses > max_misses || !text.has(survivor.position)) survivor.active = false;
     if (!longest.active || (survivor.active && survivor.position == longest.position)) return;
     bool const lost = survivor.active && survivor.length == 0 && longest.length > min_length;
     bool const beaten = survivor.length < longest.length && longest.length >= max_comparison / 2;
@@ -142,8 +105,76 @@ class LongestMatch {
     survivor.history = 7;
     survivor.active = true;
   }
+};
 
-  NgramIndex<> index_;
+/// Finds the longest earlier match of a sequence's newest tokens, of any length from three on: the match finder of an
+/// LZ77 compressor. The match in hand is carried forward, so a token that continues it costs O(1), a constant stream
+/// too; when it has failed, the latest few occurrences of the last three tokens are compared backwards and the longest
+/// is taken, the newest among equals.
+///
+/// With a window, only matches that end at one of the newest `window` tokens are found; one in hand is carried on
+/// however far back it was found. What it holds is a function of the tokens it was given.
+///
+/// Cost: O(1) a token, at most `MatchPointers::max_candidates` comparisons of `MatchPointers::max_comparison` tokens.
+/// Memory: that of a `MatchFinder`. Allocates in `reserve` only. Threads: one call at a time.
+class LongestMatch {
+ public:
+  /// Zero is no window.
+  explicit LongestMatch(std::size_t window = 0) : window_(window) {}
+
+  /// How many tokens were appended, or skipped.
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  [[nodiscard]] std::size_t memory_bytes() const noexcept { return finder_.memory_bytes(); }
+  [[nodiscard]] MatchPointers const& pointers() const noexcept { return pointers_; }
+
+  /// Makes room for `tokens` tokens in all, or the window. Returns whether everything was forgotten for it.
+  bool reserve(std::size_t tokens) {
+    std::size_t const positions = (window_ == 0 ? tokens : std::min(tokens, window_)) + 1;
+    if (positions <= finder_.capacity()) return false;
+    finder_.reserve(positions);
+    begin_at(0);
+    return true;
+  }
+
+  /// Forgets everything, and goes on behind the first `length` tokens, of which nothing will be found. O(capacity).
+  void begin_at(std::size_t length) noexcept {
+    finder_.clear();
+    pointers_ = {};
+    size_ = length;
+  }
+
+  /// Appends the token at the position `size()` of the text that `token_at` gives; all before it were appended, or
+  /// skipped. `three` is the hash of the newest three tokens then, zero if they are no context
+  /// (`ContextHashes::three`). Needs: room reserved.
+  template <class TokenAt>
+  void append(TokenAt const& token_at, std::uint64_t three) noexcept {
+    pointers_.advance(token_at(size_), token_at);
+    ++size_;
+    std::size_t candidate = 0;
+    if (three != 0) {
+      if (!pointers_.longest.active) candidate = finder_.newest(three);
+      finder_.enter(three, size_);
+    }
+    pointers_.search(Text<TokenAt>{*this, token_at}, candidate, size_,
+                     [&](std::size_t i) { return token_at(size_ - 1 - i); });
+  }
+
+ private:
+  template <class TokenAt>
+  struct Text {
+    LongestMatch const& match;
+    TokenAt const& token_at;
+
+    [[nodiscard]] std::size_t previous(std::size_t position) const noexcept { return match.finder_.previous(position); }
+    [[nodiscard]] bool equal(std::size_t position, Token token) const noexcept { return token_at(position) == token; }
+    [[nodiscard]] bool has(std::size_t position) const noexcept {
+      return position < match.size_ && (match.window_ == 0 || position + match.window_ > match.size_);
+    }
+  };
+
+  std::size_t window_;
+  std::size_t size_ = 0;
+  MatchFinder finder_;
   MatchPointers pointers_;
 };
 

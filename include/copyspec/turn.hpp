@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "engine.hpp"
 #include "error.hpp"
@@ -22,6 +23,8 @@ struct TurnOptions {
   StopRules stop = {};
   /// Most tokens drafted a pass, whatever the proposer offers. Zero is plain decoding.
   std::size_t max_draft_length = std::numeric_limits<std::size_t>::max();
+  /// Texts that the answer will probably resemble, for a proposer that takes them; dropped when the next turn begins.
+  std::vector<std::vector<Token>> references = {};
 };
 
 /// What a pass made known of one sequence: tokens that may be shown now, and where each came from. The spans are valid

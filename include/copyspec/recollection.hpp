@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "assert.hpp"
+#include "context_hashes.hpp"
+#include "context_statistics.hpp"
+#include "evidence.hpp"
+#include "history.hpp"
+#include "longest_match.hpp"
+#include "token.hpp"
+
+namespace copyspec::inline v0 {
+
+/// Where a sequence, or a chain of guesses behind it, is being copied from.
+struct Place {
+  MatchPointers own;      ///< In the sequence's own text.
+  MatchPointers history;  ///< In the history.
+};
+
+/// All that one sequence may be copied from: its own text, of which it remembers the contexts and the matches;
+/// reference text that it was given, which is read as if it had been said before everything else; and a history that it
+/// shares with others, if there is one.
+///
+/// What is remembered of the first two is a function of their tokens. Positions of the own text that a `Place` holds
+/// count the reference text too; all others count from the first token of the context.
+///
+/// Cost: O(1) a token. Memory: 50 bytes a token reserved, less beyond 52,000 tokens, of the reference text too; with a
+/// window, of at most `window` tokens of both. Allocates in `reserve` and `refer_to` only. Threads: one call at a time;
+/// the history may be written to meanwhile.
+class Recollection {
+ public:
+  /// A window of zero is none; without a history, there is the own text.
+  Recollection(std::size_t window, std::shared_ptr<History const> history)
+      : window_(window == 0 ? unlimited : window), history_(std::move(history)), match_(window) {}
+
+  /// How many tokens of the context were read.
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+
+  /// Bytes allocated for this sequence.
+  [[nodiscard]] std::size_t memory_bytes() const noexcept {
+    return match_.memory_bytes() + statistics_.memory_bytes() + reference_.capacity() * sizeof(Token);
+  }
+
+  /// Behind what was read.
+  [[nodiscard]] Place const& place() const noexcept { return place_; }
+
+  /// Reads `texts` instead of those given before, and forgets the context. Returns whether it did: not if there were
+  /// none and are none. Copies the texts. O(tokens of all texts, and of room reserved).
+  bool refer_to(std::span<std::vector<Token> const> texts) {
+    if (texts.empty() && reference_.empty()) return false;
+    std::size_t const before = reference_.size();
+    reference_.clear();
+    for (std::vector<Token> const& text : texts) {
+      reference_.insert(reference_.end(), text.begin(), text.end());
+      // No match goes on from one text into the next, or into the context.
+      reference_.push_back(-1);
+    }
+    if (std::size_t const context = reserved_ - std::min(reserved_, before); !reserve(context)) forget();
+    return true;
+  }
+
+  /// Makes room for `length` tokens of context. Returns whether everything was forgotten for it, and is to be read
+  /// again.
+  bool reserve(std::size_t length) {
+    length += reference_.size();
+    if (std::min(length, window_) <= reserved_) return false;
+    // A quarter more than the last time, so that a context that grows turn by turn is seldom read again.
+    reserved_ = std::min(std::max(length, reserved_ + reserved_ / 4), window_);
+    match_.reserve(reserved_);
+    statistics_.reset(std::min(reserved_ * 5 / 2, max_contexts));
+    forget();
+    return true;
+  }
+
+  /// Forgets everything, if more than `length` tokens were read. Returns whether it did.
+  bool truncate(std::size_t length) noexcept {
+    if (length >= size_) return false;
+    forget();
+    return true;
+  }
+
+  /// What of `context` is further back than the window need not be read.
+  void skip(std::size_t length) noexcept {
+    if (length - size_ <= window_) return;
+    size_ = length - window_;
+    match_.begin_at(reference_.size() + size_);
+    place_ = {};
+  }
+
+  /// Reads the token of `context` at the position `size()`, whose contexts are `contexts`. Only with `follow` is its
+  /// place in the history looked for: of a prompt, the last tokens are enough.
+  void append(std::span<Token const> context, ContextHashes const& contexts, bool follow) noexcept {
+    auto const token_at = [&](std::size_t position) { return context[position]; };
+    std::uint64_t const three = read(context[size_], contexts, size_ + 1, token_at);
+    ++size_;
+    if (history_ == nullptr) return;
+    if (follow)
+      follow_history(context.first(size_), three);
+    else
+      place_.history = {};
+  }
+
+  /// Goes one token on in all texts, as if it had been said. `token_at` as in `evidence`.
+  template <class TokenAt>
+  void advance(Place& place, Token token, TokenAt const& token_at) const noexcept {
+    place.own.advance(token, text_of(token_at));
+    if (history_ != nullptr) advance_in_history(place.history, token);
+  }
+
+  /// What is known of the token at the position `length`, before which stand `contexts`; `token_at(i)` is the token at
+  /// a position before it, of the context or of a chain of guesses behind it.
+  template <class TokenAt>
+  [[nodiscard]] Evidence evidence(ContextHashes const& contexts, Place const& place, std::size_t length,
+                                  TokenAt const& token_at) const noexcept {
+    Evidence evidence;
+    for (std::size_t i = 0; i < Evidence::own_contexts; ++i)
+      if (contexts.values[i] != 0) evidence.successors[i] = statistics_.find(contexts.values[i]);
+    auto const own_vote = [&](MatchPointer const& pointer) {
+      bool const stands = pointer.active && pointer.position < reference_.size() + length;
+      return stands ? vote(pointer, text_of(token_at)(pointer.position)) : Evidence::Vote{};
+    };
+    evidence.votes[0] = own_vote(place.own.longest);
+    evidence.votes[1] = own_vote(place.own.survivor);
+    evidence.hits = place.own.hits;
+    evidence.newest = contexts.newest;
+    if (history_ != nullptr) add_history(contexts, place.history, evidence);
+    return evidence;
+  }
+
+ private:
+  static constexpr std::size_t unlimited = ~std::size_t{0};
+  // 2 MiB: beyond it nearly every probe misses the caches. Tokens long past are left to the longest match.
+  static constexpr std::size_t max_contexts = std::size_t{1} << 17;
+
+  struct HistoryText {
+    History const& history;
+
+    [[nodiscard]] std::size_t previous(std::size_t position) const noexcept { return history.previous(position); }
+    [[nodiscard]] bool equal(std::size_t position, Token token) const noexcept {
+      return token >= 0 && history.token(position) == token;
+    }
+    [[nodiscard]] bool has(std::size_t position) const noexcept { return history.token(position) >= 0; }
+  };
+
+  static Evidence::Vote vote(MatchPointer const& pointer, Token token) noexcept {
+    return {.token = token, .length = pointer.length, .misses = pointer.misses, .history = pointer.history};
+  }
+
+  // Beyond the end of a request, and where one was evicted, there is nothing to follow.
+  void advance_in_history(MatchPointers& pointers, Token token) const noexcept {
+    auto const token_at = [&](std::size_t position) { return history_->token(position); };
+    pointers.advance(token, token_at);
+    for (MatchPointer* const pointer : {&pointers.longest, &pointers.survivor})
+      if (pointer->active && token_at(pointer->position) < 0) pointer->active = false;
+  }
+
+  void follow_history(std::span<Token const> context, std::uint64_t three) noexcept {
+    MatchPointers& pointers = place_.history;
+    advance_in_history(pointers, context.back());
+    std::size_t const candidate = three != 0 && !pointers.longest.active ? history_->newest(three) : 0;
+    pointers.search(HistoryText{*history_}, candidate, context.size(),
+                    [&](std::size_t i) { return context[context.size() - 1 - i]; });
+  }
+
+  void add_history(ContextHashes const& contexts, MatchPointers const& pointers, Evidence& evidence) const noexcept {
+    evidence.history = true;
+    std::size_t i = Evidence::own_contexts;
+    for (std::uint64_t const hash : {contexts.values[0], contexts.values[1], contexts.three}) {
+      if (hash != 0) evidence.successors[i] = history_->find(hash);
+      ++i;
+    }
+    i = Evidence::own_pointers;
+    for (MatchPointer const& pointer : {pointers.longest, pointers.survivor})
+      evidence.votes[i++] = pointer.active ? vote(pointer, history_->token(pointer.position)) : Evidence::Vote{};
+  }
+
+  // The reference text, and behind it what `token_at` gives.
+  template <class TokenAt>
+  [[nodiscard]] auto text_of(TokenAt const& token_at) const noexcept {
+    return [this, &token_at](std::size_t position) {
+      return position < reference_.size() ? reference_[position] : token_at(position - reference_.size());
+    };
+  }
+
+  // Reads a token, whose contexts are `contexts`, as the last of `length` that `token_at` gives behind the reference
+  // text. Returns the hash of the newest three then.
+  template <class TokenAt>
+  std::uint64_t read(Token token, ContextHashes const& contexts, std::size_t length, TokenAt const& token_at) noexcept {
+    for (std::uint64_t const hash : contexts.values)
+      if (hash != 0) statistics_.observe(hash, token);
+    std::uint64_t const three = ContextHashes(length, token_at).three;
+    match_.append(text_of(token_at), three);
+    place_.own = match_.pointers();
+    return three;
+  }
+
+  void forget() noexcept {
+    statistics_.clear();
+    match_.begin_at(0);
+    place_ = {};
+    size_ = 0;
+    auto const token_at = [&](std::size_t position) { return reference_[position]; };
+    auto const nothing = [](std::size_t) { return Token{-1}; };
+    for (std::size_t i = 0; i < reference_.size(); ++i) {
+      ContextHashes const contexts(i, token_at);
+      for (std::uint64_t const hash : contexts.values)
+        if (hash != 0) statistics_.observe(hash, reference_[i]);
+      match_.append(text_of(nothing), ContextHashes(i + 1, token_at).three);
+    }
+    place_.own = match_.pointers();
+  }
+
+  std::size_t window_;
+  std::shared_ptr<History const> history_;
+  std::vector<Token> reference_;  // the texts, a -1 behind each
+  LongestMatch match_;
+  ContextStatistics statistics_;
+  Place place_;
+  std::size_t size_ = 0;
+  std::size_t reserved_ = 0;
+};
+
+}  // namespace copyspec::inline v0
