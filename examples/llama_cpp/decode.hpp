@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <memory>
 #include <span>
 #include <utility>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "conversation.hpp"
 #include "copyspec/composer.hpp"
 #include "copyspec/error.hpp"
+#include "copyspec/history.hpp"
 #include "copyspec/sequence.hpp"
 #include "measured_model.hpp"
 #include "recorded_drafts.hpp"
@@ -23,6 +25,7 @@ struct Decoder {
   MeasuredModel* model;
   ChatFormat const* format;
   copyspec::TurnOptions options;
+  std::shared_ptr<copyspec::History> history = nullptr;  ///< What copying may copy from besides, if there is one.
 };
 
 /// Decodes all turns of a conversation. Calls `watch(turn, sequence)` when a turn begins and after each pass; the time

@@ -16,6 +16,7 @@
 #include <iostream>
 #include <iterator>
 #include <limits>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -24,6 +25,8 @@
 #include "chat_format.hpp"
 #include "conversation.hpp"
 #include "copyspec/error.hpp"
+#include "copyspec/history.hpp"
+#include "copyspec/history_file.hpp"
 #include "decode.hpp"
 #include "engine.hpp"
 #include "measure.hpp"
@@ -44,6 +47,8 @@ struct Options {
   std::vector<std::filesystem::path> files;
   std::vector<std::string> only;
   std::filesystem::path json;
+  std::vector<std::filesystem::path> references;
+  std::filesystem::path history;
   EngineOptions engine;
   std::size_t repetitions = 1;
   std::size_t max_tokens = 400;
@@ -86,8 +91,14 @@ void add_options(CLI::App& app, Options& options) {
       ->excludes(file);
   prompt->excludes(file);
 
+  add_list("--reference", options.references, "FILE",
+           "A text that the answers will probably resemble, to be copied from; may be given again");
+  app.add_option("--history", options.history,
+                 "Earlier answers, to be copied from: read if the file is there, written with the new ones at the end")
+      ->type_name("FILE");
   add_count("-n,--max-tokens", options.max_tokens, "Cut answers after so many tokens");
-  add_count("-r,--repetitions", options.repetitions, "Decode everything so many times");
+  add_count("-r,--repetitions", options.repetitions,
+            "Decode everything so many times; once with a history, which then has the answers");
   add_count("-t,--threads", options.engine.threads, "Threads of llama.cpp");
   add_count("--context", options.engine.context,
             "Most tokens of a conversation, as far as the model was trained for them");
@@ -139,10 +150,19 @@ std::string describe_weights(Weights weights, Engine const& engine) {
              "gain; those of an F32 copy (--weights f32) are bound by memory, as on a GPU.");
 }
 
+// What earlier runs said, if there is such a file.
+std::shared_ptr<copyspec::History> read_history(std::filesystem::path const& file) {
+  constexpr std::size_t bytes = std::size_t{64} << 20;
+  auto history = std::make_shared<copyspec::History>(bytes);
+  if (std::filesystem::exists(file)) copyspec::HistoryFile::load(file.string(), *history);
+  return history;
+}
+
 void run(Options const& options) {
   Progress progress;
   std::vector<Conversation> const asked = conversations(options, progress);
   if (!options.json.empty()) check_writable(options.json);
+  std::shared_ptr<copyspec::History> const history = options.history.empty() ? nullptr : read_history(options.history);
 
   std::filesystem::path const file =
       options.weights == Weights::f32 ? f32_copy(options.model, options.engine.threads, progress) : options.model;
@@ -150,10 +170,13 @@ void run(Options const& options) {
   Vocabulary const vocabulary(engine.model());
   ChatFormat const format(engine.model(), vocabulary);
   MeasuredModel model(engine.context());
-  Decoder const decoder{
+  Decoder decoder{
       .model = &model,
       .format = &format,
-      .options = {.max_new_tokens = options.max_tokens, .stop = {.tokens = vocabulary.ends(), .sequences = {}}}};
+      .options = {.max_new_tokens = options.max_tokens, .stop = {.tokens = vocabulary.ends(), .sequences = {}}},
+      .history = history};
+  for (std::filesystem::path const& text : options.references)
+    decoder.options.references.push_back(vocabulary.tokens(read_text(text), false));
   // A prompt that does not fit is refused before any other is decoded.
   for (Conversation const& conversation : asked) {
     std::size_t const length = format.prompt(conversation, 0, {}).size();
@@ -177,6 +200,7 @@ void run(Options const& options) {
                     .repetitions = options.repetitions,
                     .pass_cost = measurement.pass_cost};
   fmt::print("\n{}", text_report(setup, measurement.results, vocabulary));
+  if (history != nullptr) copyspec::HistoryFile::save(options.history.string(), *history, {});
   if (!options.json.empty()) write_json(options.json, json_report(setup, measurement.results, vocabulary));
 }
 
@@ -203,6 +227,8 @@ int parse_and_run(int argc, char** argv) {
   add_options(app, options);
   try {
     app.parse(argc, argv);
+    if (!options.history.empty() && options.repetitions > 1)
+      throw CLI::ValidationError("--history", "needs a single repetition: the next would copy its own answers");
   } catch (CLI::CallForHelp const& help) {
     return app.exit(help);
   } catch (CLI::ParseError const& error) {

@@ -45,6 +45,12 @@ class Recording {
   void observe_pass(copyspec::PassReport const& report) {
     if constexpr (requires { proposer_.observe_pass(report); }) proposer_.observe_pass(report);
   }
+  void refer_to(std::span<std::vector<copyspec::Token> const> texts) {
+    if constexpr (requires { proposer_.refer_to(texts); }) proposer_.refer_to(texts);
+  }
+  void end_turn(std::span<copyspec::Token const> context, std::size_t answer) {
+    if constexpr (requires { proposer_.end_turn(context, answer); }) proposer_.end_turn(context, answer);
+  }
 
  private:
   Proposer proposer_;
