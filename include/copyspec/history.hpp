@@ -153,8 +153,12 @@ class History {
     return position < begin() ? Token{-1} : token;
   }
 
-  /// What followed a context: the newest token, the newest two (`ContextHashes::values[0]` and `[1]`) or the newest
-  /// three (`ContextHashes::three`).
+  /// The contexts of which it is remembered what followed: the newest token, the newest two and the newest three.
+  [[nodiscard]] static std::array<std::uint64_t, 3> remembered(ContextHashes const& contexts) noexcept {
+    return {contexts.values[0], contexts.values[1], contexts.three};
+  }
+
+  /// What followed one of these contexts.
   [[nodiscard]] Successors find(std::uint64_t context) const noexcept { return statistics_.find(context); }
 
   /// The newest position that may follow three tokens whose hash is `key` (`ContextHashes::three`); 0 if there is none.
@@ -213,10 +217,6 @@ class History {
     return requests_[number % requests_.size()];
   }
   [[nodiscard]] Request& request_of(std::uint64_t number) noexcept { return requests_[number % requests_.size()]; }
-
-  static std::array<std::uint64_t, 3> remembered(ContextHashes const& contexts) noexcept {
-    return {contexts.values[0], contexts.values[1], contexts.three};
-  }
 
   // Each token of a request, with the contexts that it follows.
   template <class Visit>

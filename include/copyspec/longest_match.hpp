@@ -132,7 +132,8 @@ class LongestMatch {
     std::size_t const positions = (window_ == 0 ? tokens : std::min(tokens, window_)) + 1;
     if (positions <= finder_.capacity()) return false;
     finder_.reserve(positions);
-    begin_at(0);
+    pointers_ = {};
+    size_ = 0;
     return true;
   }
 

@@ -298,8 +298,7 @@ class Mixer {
     prediction.x[Prediction::own_inputs].fill(2);
     prediction.x[Prediction::own_inputs + 1].fill(0);
     prediction.x[Prediction::own_inputs + 1][0] = 1;
-    for (std::size_t f = feature_of(inputs - 1) + 1; f < prediction.feature_count(); ++f)
-      if (f >= Prediction::own_features) prediction.x[f].fill(0);
+    for (std::size_t f = feature_of(inputs); f < prediction.feature_count(); ++f) prediction.x[f].fill(0);
   }
 
   std::vector<Weights> weights_;

@@ -130,6 +130,7 @@ class MixingProposer {
   static constexpr std::size_t lead_in = 8;
   // Of a prompt, the last tokens are enough to find a place in the history.
   static constexpr std::size_t followed = 64;
+
   // The reach below which no node of a tree can pay: what it saves is a pass at most. A node that cannot pay itself may
   // still decide where a draft ends, hence the quarter.
   [[nodiscard]] float least_reach() const noexcept {
@@ -171,16 +172,16 @@ class MixingProposer {
     bool const generated = drafted_ != unknown && added > 0 && added <= drafted_ + 1;
     recollection_.skip(context.size());
     auto const token_at = [&](std::size_t position) { return context[position]; };
+    ContextHashes contexts(recollection_.size(), token_at);
     while (recollection_.size() < context.size()) {
       std::size_t const position = recollection_.size();
-      ContextHashes const contexts(position, token_at);
       if (generated) {
         Prediction prediction;
         learnt_->mixer.predict(recollection_.evidence(contexts, recollection_.place(), position, token_at), prediction);
         learnt_->mixer.learn(prediction, context[position]);
       }
       bool const near = position + followed >= context.size();
-      recollection_.append(context, contexts, near);
+      contexts = recollection_.append(context, contexts, near);
     }
   }
 
@@ -194,6 +195,6 @@ class MixingProposer {
   std::size_t drafted_ = unknown;  // by the last call; unknown if what follows cannot be told from a prompt
 };
 
-static_assert(DraftProposer<MixingProposer>);
+static_assert(TreeProposer<MixingProposer>);
 
 }  // namespace copyspec::inline v0

@@ -76,7 +76,7 @@ class Recollection {
     reserved_ = std::min(std::max(length, reserved_ + reserved_ / 4), window_);
     match_.reserve(reserved_);
     statistics_.reset(std::min(reserved_ * 5 / 2, max_contexts));
-    forget();
+    begin_again();
     return true;
   }
 
@@ -96,16 +96,20 @@ class Recollection {
   }
 
   /// Reads the token of `context` at the position `size()`, whose contexts are `contexts`. Only with `follow` is its
-  /// place in the history looked for: of a prompt, the last tokens are enough.
-  void append(std::span<Token const> context, ContextHashes const& contexts, bool follow) noexcept {
+  /// place in the history looked for: of a prompt, the last tokens are enough. Returns the contexts of the position
+  /// behind.
+  ContextHashes append(std::span<Token const> context, ContextHashes const& contexts, bool follow) noexcept {
     auto const token_at = [&](std::size_t position) { return context[position]; };
-    std::uint64_t const three = read(context[size_], contexts, size_ + 1, token_at);
+    ContextHashes const after(size_ + 1, token_at);
+    read(context[size_], contexts, after, token_at);
     ++size_;
-    if (history_ == nullptr) return;
-    if (follow)
-      follow_history(context.first(size_), three);
-    else
-      place_.history = {};
+    if (history_ != nullptr) {
+      if (follow)
+        follow_history(context.first(size_), after.three);
+      else
+        place_.history = {};
+    }
+    return after;
   }
 
   /// Goes one token on in all texts, as if it had been said. `token_at` as in `evidence`.
@@ -173,7 +177,7 @@ class Recollection {
   void add_history(ContextHashes const& contexts, MatchPointers const& pointers, Evidence& evidence) const noexcept {
     evidence.history = true;
     std::size_t i = Evidence::own_contexts;
-    for (std::uint64_t const hash : {contexts.values[0], contexts.values[1], contexts.three}) {
+    for (std::uint64_t const hash : History::remembered(contexts)) {
       if (hash != 0) evidence.successors[i] = history_->find(hash);
       ++i;
     }
@@ -190,32 +194,33 @@ class Recollection {
     };
   }
 
-  // Reads a token, whose contexts are `contexts`, as the last of `length` that `token_at` gives behind the reference
-  // text. Returns the hash of the newest three then.
+  // Reads `token`, the next of the text that `token_at` gives behind the reference text, between these contexts.
   template <class TokenAt>
-  std::uint64_t read(Token token, ContextHashes const& contexts, std::size_t length, TokenAt const& token_at) noexcept {
-    for (std::uint64_t const hash : contexts.values)
+  void read(Token token, ContextHashes const& before, ContextHashes const& after, TokenAt const& token_at) noexcept {
+    for (std::uint64_t const hash : before.values)
       if (hash != 0) statistics_.observe(hash, token);
-    std::uint64_t const three = ContextHashes(length, token_at).three;
-    match_.append(text_of(token_at), three);
+    match_.append(text_of(token_at), after.three);
     place_.own = match_.pointers();
-    return three;
   }
 
   void forget() noexcept {
     statistics_.clear();
     match_.begin_at(0);
+    begin_again();
+  }
+
+  // With nothing remembered: reads the reference text.
+  void begin_again() noexcept {
     place_ = {};
     size_ = 0;
     auto const token_at = [&](std::size_t position) { return reference_[position]; };
     auto const nothing = [](std::size_t) { return Token{-1}; };
+    ContextHashes before(0, token_at);
     for (std::size_t i = 0; i < reference_.size(); ++i) {
-      ContextHashes const contexts(i, token_at);
-      for (std::uint64_t const hash : contexts.values)
-        if (hash != 0) statistics_.observe(hash, reference_[i]);
-      match_.append(text_of(nothing), ContextHashes(i + 1, token_at).three);
+      ContextHashes const after(i + 1, token_at);
+      read(reference_[i], before, after, nothing);
+      before = after;
     }
-    place_.own = match_.pointers();
   }
 
   std::size_t window_;
