@@ -2,7 +2,7 @@
 #pragma once
 
 #include <algorithm>
-#include <copyspec/cuda/host_device.hpp>
+#include <copyspec/host_device.hpp>
 #include <copyspec/engine.hpp>
 #include <copyspec/token.hpp>
 #include <cstddef>

@@ -47,6 +47,9 @@ class ChainDrafts {
     return known_prefix(space.first(draft.length), model);
   }
 
+  /// Whether what was proposed is a chain.
+  [[nodiscard]] static bool is_chain(Own const& /*own*/) noexcept { return true; }
+
   /// Adds a sequence's share to the pass.
   static void add(Segment const& /*segment*/, Own& /*own*/) noexcept {}
 

@@ -13,10 +13,12 @@
 #include "chain_drafts.hpp"
 #include "draft.hpp"
 #include "engine.hpp"
+#include "error.hpp"
 #include "judges.hpp"
 #include "pass_times.hpp"
 #include "pass_verifier.hpp"
 #include "recovery.hpp"
+#include "sampling_options.hpp"
 #include "sequence.hpp"
 #include "stop.hpp"
 #include "token.hpp"
@@ -63,6 +65,10 @@ class Composer {
     Slot* slot = find(id);
     COPYSPEC_ASSERT(slot == nullptr || !slot->sequence.running(), "the last turn of this sequence has not ended");
     check_prompt(prompt, slot == nullptr ? 0 : slot->sequence.length(), *model_);
+    if (options.sampling) {
+      if (!PassJudges::samples) raise("sampling was asked for, and the verifier does not sample: use a SamplingVerifier");
+      check(*options.sampling, model_->vocabulary_size());
+    }
     if (slot == nullptr) {
       model_->truncate(id, 0);
       slots_.push_back({Sequence(id, model_->context_limit()), proposer_, judges_.begin_sequence(), {}, {}});
@@ -75,6 +81,7 @@ class Composer {
     }
     slot->sequence.begin(prompt, options.max_new_tokens);
     drafts_.reserve(*model_, slot->draft, std::min<std::size_t>(model_->max_tokens(), slot->sequence.budget_left()));
+    judges_.begin_turn(slot->verifier, options.sampling, model_->vocabulary_size(), slot->sequence.budget_left());
     slot->turn.begin(std::move(options));
     if constexpr (requires { slot->proposer.refer_to(slot->turn.options().references); })
       slot->proposer.refer_to(slot->turn.options().references);
@@ -89,7 +96,7 @@ class Composer {
   bool step(OnTokens&& on_tokens, Stop&& stop = Stop()) {
     judge(forward(), stop);
     report();
-    for (Slot& slot : slots_) slot.turn.emit(slot.sequence, on_tokens);
+    for (Slot& slot : slots_) slot.turn.emit(slot.sequence, judges_.logprobs(slot.verifier), on_tokens);
     return std::ranges::any_of(slots_, [](Slot const& slot) { return slot.sequence.running(); });
   }
 
@@ -140,13 +147,14 @@ class Composer {
 
  private:
   using Rows = LogitsOf<M>;
+  using PassJudges = Judges<Verifier, Rows>;
   using Drafts = std::conditional_t<DraftsTrees<M, Proposer, Verifier>, TreeDrafts<M, Proposer, Verifier>,
                                     ChainDrafts<M, Proposer, Verifier>>;
 
   struct Slot {
     Sequence sequence;
     Proposer proposer;
-    typename Judges<Verifier, Rows>::Own verifier;
+    typename PassJudges::Own verifier;
     typename Drafts::Own draft;
     Turn turn;
   };
@@ -251,7 +259,12 @@ class Composer {
     if (space.empty()) return 0;
     std::span<Token const> const context = slot.sequence.context();
     return timed<Clock>(times_.propose,
-                        [&] { return drafts_.propose(*model_, slot.proposer, slot.draft, context, space); });
+                        [&] {
+                          std::size_t const length =
+                              drafts_.propose(*model_, slot.proposer, slot.draft, context, space);
+                          if (!drafts_.is_chain(slot.draft)) return length;
+                          return judges_.allowed_draft(slot.verifier, context, space.first(length));
+                        });
   }
 
   template <class Stop>
@@ -291,7 +304,7 @@ class Composer {
 
   M* model_;
   Proposer proposer_;
-  Judges<Verifier, Rows> judges_;
+  PassJudges judges_;
   Drafts drafts_;
   std::vector<Slot> slots_;
   std::vector<std::size_t> scheduled_;  // slots in the pass under way, in batch order

@@ -3,12 +3,16 @@
 
 #include <concepts>
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
 
 #include "logits.hpp"
+#include "logprobs.hpp"
 #include "pass_verifier.hpp"
+#include "sampling_options.hpp"
+#include "token.hpp"
 #include "verifier.hpp"
 
 namespace copyspec::inline v0 {
@@ -17,6 +21,16 @@ namespace copyspec::inline v0 {
 template <class V, class Rows>
 concept SequenceVerifier =
     std::same_as<Rows, LogitsView<typename Rows::Scalar>> && AcceptanceVerifier<V, typename Rows::Scalar>;
+
+/// One that is told with each turn how to sample, and knows of log-probabilities and of what may not be said.
+template <class V>
+concept SamplingSequenceVerifier =
+    requires(V& verifier, V const& const_verifier, std::optional<SamplingOptions> const& options, std::size_t size,
+             std::span<Token const> tokens) {
+      {verifier.begin_turn(options, size, size)};
+      { const_verifier.logprobs() } -> std::same_as<LogprobsView>;
+      { const_verifier.allowed_draft(tokens, tokens) } -> std::same_as<std::size_t>;
+    };
 
 /// The verifiers of a composer: a copy for each sequence, asked when its verdict is wanted.
 ///
@@ -28,9 +42,31 @@ class Judges {
   /// What a sequence keeps.
   using Own = Verifier;
 
+  /// Whether it samples: `begin_turn` tells it how, and `logprobs` and `allowed_draft` answer.
+  static constexpr bool samples = SamplingSequenceVerifier<Verifier>;
+
   explicit Judges(Verifier verifier) : verifier_(std::move(verifier)) {}
 
   [[nodiscard]] Own begin_sequence() const { return verifier_; }
+
+  /// A turn begins, `SamplingVerifier::begin_turn`.
+  static void begin_turn(Own& own, std::optional<SamplingOptions> const& options, std::size_t vocabulary,
+                         std::size_t budget) {
+    if constexpr (samples) own.begin_turn(options, vocabulary, budget);
+  }
+
+  /// Of what was generated in this turn.
+  [[nodiscard]] static LogprobsView logprobs(Own const& own) noexcept {
+    if constexpr (samples) return own.logprobs();
+    return {};
+  }
+
+  /// How many of the first tokens of `draft` may stand behind `context`.
+  [[nodiscard]] static std::size_t allowed_draft(Own const& own, std::span<Token const> context,
+                                                 std::span<Token const> draft) {
+    if constexpr (samples) return own.allowed_draft(context, draft);
+    return draft.size();
+  }
 
   /// After it, passes with up to `trials` trials allocate nothing here.
   static void reserve(std::size_t /*trials*/) noexcept {}
@@ -52,9 +88,20 @@ class Judges<Verifier, Rows> {
  public:
   struct Own {};
 
+  static constexpr bool samples = false;
+
   explicit Judges(Verifier verifier) : verifier_(std::move(verifier)) {}
 
   [[nodiscard]] static Own begin_sequence() noexcept { return {}; }
+
+  static void begin_turn(Own&, std::optional<SamplingOptions> const&, std::size_t, std::size_t) noexcept {}
+
+  [[nodiscard]] static LogprobsView logprobs(Own const&) noexcept { return {}; }
+
+  [[nodiscard]] static std::size_t allowed_draft(Own const&, std::span<Token const>,
+                                                 std::span<Token const> draft) noexcept {
+    return draft.size();
+  }
 
   void reserve(std::size_t trials) { verdicts_.reserve(trials); }
 

@@ -92,6 +92,8 @@ class TreeDrafts {
     return size.nodes;
   }
 
+  [[nodiscard]] static bool is_chain(Own const& own) noexcept { return own.nodes_.empty(); }
+
   void add(Segment const& segment, Own& own) {
     batch_.push_back({.sequence = segment.sequence,
                       .tokens = segment.tokens,

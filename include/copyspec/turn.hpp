@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <limits>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -11,6 +12,8 @@
 
 #include "engine.hpp"
 #include "error.hpp"
+#include "logprobs.hpp"
+#include "sampling_options.hpp"
 #include "sequence.hpp"
 #include "stop.hpp"
 #include "token.hpp"
@@ -23,6 +26,8 @@ struct TurnOptions {
   StopRules stop = {};
   /// Most tokens drafted a pass, whatever the proposer offers. Zero is plain decoding.
   std::size_t max_draft_length = std::numeric_limits<std::size_t>::max();
+  /// How tokens are drawn, for a verifier that samples; without, as it was made to.
+  std::optional<SamplingOptions> sampling = std::nullopt;
   /// Texts that the answer will probably resemble, for a proposer that takes them; dropped when the next turn begins.
   std::vector<std::vector<Token>> references = {};
 };
@@ -33,6 +38,7 @@ struct Emission {
   SequenceId sequence{};
   std::span<Token const> tokens;
   std::span<Source const> sources;
+  LogprobsView logprobs;  ///< Of each token, if the turn asked for them.
   SequenceStatus status = SequenceStatus::idle;
 };
 
@@ -51,9 +57,9 @@ class Turn {
   void close() noexcept { open_ = false; }
 
   /// Calls `on_tokens(Emission)` if `sequence` has something to show or has ended, once. What a callback that throws
-  /// did not take comes again.
+  /// did not take comes again. `logprobs` are those of all that was generated, or of nothing.
   template <class OnTokens>
-  void emit(Sequence const& sequence, OnTokens& on_tokens) {
+  void emit(Sequence const& sequence, LogprobsView logprobs, OnTokens& on_tokens) {
     if (!open_) return;
     std::size_t const end = sequence.released().size();
     if (end <= shown_ && sequence.running()) return;
@@ -61,6 +67,7 @@ class Turn {
     on_tokens(Emission{.sequence = sequence.id(),
                        .tokens = sequence.released().subspan(first),
                        .sources = sequence.sources().subspan(first, end - first),
+                       .logprobs = logprobs.subview(first, end - first),
                        .status = sequence.status()});
     shown_ = std::max(shown_, end);
     open_ = sequence.running();

@@ -38,7 +38,7 @@ template <class Scalar>
   if constexpr (sizeof(Scalar) == 4) {
     return value;
   } else {
-    std::uint32_t const bits = copyspec::cuda::bits_of_float(value);
+    std::uint32_t const bits = copyspec::bits_of_float(value);
     if constexpr (copyspec::cuda::LogitFormatOf<Scalar>::value == copyspec::cuda::LogitFormat::bfloat16)
       return {static_cast<std::uint16_t>(bits >> 16U)};
     else if (value == 0.0F)
@@ -52,7 +52,7 @@ template <class Scalar>
 template <class Scalar>
 [[nodiscard]] inline Scalar special(std::uint32_t upper) {
   if constexpr (sizeof(Scalar) == 4) {
-    return copyspec::cuda::float_from_bits(upper << 16U);
+    return copyspec::float_from_bits(upper << 16U);
   } else if constexpr (copyspec::cuda::LogitFormatOf<Scalar>::value == copyspec::cuda::LogitFormat::bfloat16) {
     return {static_cast<std::uint16_t>(upper)};
   } else {

@@ -114,6 +114,6 @@ TEST_CASE("every half has the value on the device that it has on the host") {
     float const on_host = float_from_half(bits);
     REQUIRE((on_host != on_host) == (on_device[bits] != on_device[bits]));
     if (on_host == on_host)
-      REQUIRE(copyspec::cuda::bits_of_float(on_device[bits]) == copyspec::cuda::bits_of_float(on_host));
+      REQUIRE(copyspec::bits_of_float(on_device[bits]) == copyspec::cuda::bits_of_float(on_host));
   }
 }

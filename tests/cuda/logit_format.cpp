@@ -9,8 +9,8 @@
 #include <cstdint>
 #include <limits>
 
-using copyspec::cuda::bits_of_float;
-using copyspec::cuda::float_from_bits;
+using copyspec::bits_of_float;
+using copyspec::float_from_bits;
 using copyspec::cuda::float_from_half;
 using copyspec::cuda::logit_at;
 using copyspec::cuda::logit_in_row;

@@ -12,7 +12,7 @@ using copyspec::cuda::BestWord;
 using copyspec::cuda::nan_seen;
 using copyspec::cuda::no_token;
 using copyspec::cuda::nothing_seen;
-using copyspec::cuda::ordered_bits;
+using copyspec::ordered_bits;
 using copyspec::cuda::RunningBest;
 using copyspec::cuda::token_of;
 

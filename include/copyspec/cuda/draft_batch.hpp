@@ -6,7 +6,7 @@
 
 #include "../token.hpp"
 #include "draft_walk.hpp"
-#include "host_device.hpp"
+#include "../host_device.hpp"
 #include "verdict_batch.hpp"
 
 namespace copyspec::inline v0::cuda {

@@ -4,7 +4,7 @@
 #include <cstdint>
 
 #include "../token.hpp"
-#include "host_device.hpp"
+#include "../host_device.hpp"
 #include "running_best.hpp"
 
 namespace copyspec::inline v0::cuda {

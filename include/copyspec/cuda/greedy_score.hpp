@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "host_device.hpp"
+#include "../host_device.hpp"
 
 namespace copyspec::inline v0::cuda {
 

@@ -7,7 +7,7 @@
 #include "../token.hpp"
 #include "draft_batch.hpp"
 #include "draft_walk.hpp"
-#include "host_device.hpp"
+#include "../host_device.hpp"
 #include "running_best.hpp"
 #include "verdict_batch.hpp"
 #include "verify_workspace.hpp"

@@ -5,7 +5,8 @@
 #include <cstdint>
 #include <cstring>
 
-#include "host_device.hpp"
+#include "../float_bits.hpp"
+#include "../host_device.hpp"
 
 namespace copyspec::inline v0::cuda {
 
@@ -28,20 +29,6 @@ struct LogitFormatOf<float> {
 /// Bytes of a logit.
 [[nodiscard]] COPYSPEC_HOST_DEVICE constexpr std::uint32_t scalar_bytes(LogitFormat format) noexcept {
   return format == LogitFormat::float32 ? 4 : 2;
-}
-
-/// The float whose bits these are.
-[[nodiscard]] COPYSPEC_HOST_DEVICE inline float float_from_bits(std::uint32_t bits) noexcept {
-  float value = 0;
-  std::memcpy(&value, &bits, sizeof(value));
-  return value;
-}
-
-/// The bits of a float.
-[[nodiscard]] COPYSPEC_HOST_DEVICE inline std::uint32_t bits_of_float(float value) noexcept {
-  std::uint32_t bits = 0;
-  std::memcpy(&bits, &value, sizeof(bits));
-  return bits;
 }
 
 /// The value of a binary16, exactly.

@@ -4,8 +4,8 @@
 #include <cstdint>
 
 #include "../token.hpp"
-#include "host_device.hpp"
-#include "logit_format.hpp"
+#include "../float_bits.hpp"
+#include "../host_device.hpp"
 
 namespace copyspec::inline v0::cuda {
 
@@ -23,12 +23,6 @@ inline constexpr BestWord nan_seen = ~BestWord{0};
 
 /// What a row decides that gives no token.
 inline constexpr Token no_token = -1;
-
-/// The bits of `score`, which is no NaN, in an order of integers that is the order of values; both zeros alike.
-[[nodiscard]] COPYSPEC_HOST_DEVICE inline std::uint32_t ordered_bits(float score) noexcept {
-  std::uint32_t const bits = bits_of_float(score == 0.0F ? 0.0F : score);
-  return (bits & 0x80000000U) != 0 ? ~bits : bits | 0x80000000U;
-}
 
 /// The token that a complete word decides, or `no_token`.
 [[nodiscard]] COPYSPEC_HOST_DEVICE inline Token token_of(BestWord word) noexcept {

@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "host_device.hpp"
+#include "../host_device.hpp"
 #include "logit_format.hpp"
 #include "running_best.hpp"
 

@@ -7,7 +7,7 @@
 #include "../token.hpp"
 #include "draft_batch.hpp"
 #include "draft_walk.hpp"
-#include "host_device.hpp"
+#include "../host_device.hpp"
 #include "judge_request.hpp"
 #include "logit_format.hpp"
 #include "running_best.hpp"

@@ -5,7 +5,7 @@
 #include <cstdint>
 
 #include "draft_batch.hpp"
-#include "host_device.hpp"
+#include "../host_device.hpp"
 #include "running_best.hpp"
 
 namespace copyspec::inline v0::cuda {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <copyspec/cuda/host_device.hpp>
+#include <copyspec/host_device.hpp>
 
 #include <doctest/doctest.h>
 

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include "assert.hpp"
+#include "block_maxima.hpp"
+#include "exact_math.hpp"
+#include "logprobs.hpp"
+#include "row_mass.hpp"
+#include "sampling_filters.hpp"
+#include "token.hpp"
+
+namespace copyspec::inline v0 {
+
+/// The log-probabilities of a row's softmax. A function of the row's bits, the same on every machine. O(row), most of it
+/// for one exponential a token. Allocates as `BlockMaxima` and `SamplingFilters` do. Threads: one call at a time.
+class RowLogprobs {
+ public:
+  /// Appends that of `token`, then those of the `top` likeliest tokens, to `out`. The row, whose length is at least
+  /// `top`, gives a token; `token` is one of its.
+  void append(std::span<float const> row, Token token, std::size_t top, std::vector<TokenLogprob>& out) {
+    bool const valid = maxima_.take(row);
+    COPYSPEC_ASSERT(valid && top <= row.size(), "a row that a token was drawn from, of at least so many");
+    static_cast<void>(valid);
+    double const log_mass = log_of_weights(row_mass(row, maxima_.greatest(), 1));
+    auto const logprob = [&](float logit) {
+      double const below = logit == maxima_.greatest() ? 0.0 : double{maxima_.greatest()} - double{logit};
+      return static_cast<float>(-below - log_mass);
+    };
+    out.push_back({token, logprob(row[static_cast<std::size_t>(token)])});
+    if (top == 0) return;
+    std::span<Candidate const> const greatest = filters_.greatest(maxima_, top);
+    for (Candidate const& candidate : greatest) out.push_back({candidate.token(), logprob(candidate.logit())});
+  }
+
+ private:
+  BlockMaxima maxima_;
+  SamplingFilters filters_;
+};
+
+}  // namespace copyspec::inline v0
