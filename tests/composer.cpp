@@ -7,6 +7,7 @@
 #include <copyspec/greedy_verifier.hpp>
 #include <copyspec/mixing_proposer.hpp>
 #include <copyspec/pass_cost.hpp>
+#include <copyspec/sampling_verifier.hpp>
 #include <copyspec/testing/toy_model.hpp>
 
 #include <algorithm>
@@ -15,6 +16,7 @@
 #include <cstdint>
 #include <functional>
 #include <initializer_list>
+#include <iterator>
 #include <limits>
 #include <map>
 #include <optional>
@@ -37,11 +39,15 @@ using copyspec::Draft;
 using copyspec::Emission;
 using copyspec::GreedyVerifier;
 using copyspec::LogitsView;
+using copyspec::LogprobsView;
 using copyspec::MixingProposer;
 using copyspec::NoProposer;
 using copyspec::Occurrence;
 using copyspec::PassCost;
 using copyspec::PassReport;
+using copyspec::PenaltyOptions;
+using copyspec::SamplingOptions;
+using copyspec::SamplingVerifier;
 using copyspec::Segment;
 using copyspec::Sequence;
 using copyspec::SequenceCounters;
@@ -51,10 +57,12 @@ using copyspec::Source;
 using copyspec::StopDecision;
 using copyspec::StopRules;
 using copyspec::Token;
+using copyspec::TokenLogprob;
 using copyspec::TreeSegment;
 using copyspec::TreeSpace;
 using copyspec::TurnOptions;
 using copyspec::Verdict;
+using copyspec::VerdictStatus;
 using copyspec::testing::ToyModelOptions;
 
 using Toy = copyspec::testing::ToyModel<float>;
@@ -91,9 +99,17 @@ class Random {
   std::mt19937_64 engine_;
 };
 
+// A toy model, and how it is decoded.
+struct Language : ToyModelOptions {
+  Language(ToyModelOptions const& options) : ToyModelOptions(options) {}
+
+  std::optional<SamplingOptions> sampling;  // greedily without
+};
+
 // What a turn must say.
 struct Plain {
   Tokens tokens;
+  std::vector<TokenLogprob> logprobs;
   SequenceStatus status = SequenceStatus::budget_spent;
   std::size_t shown = 0;  // tokens before the stop
 };
@@ -108,15 +124,30 @@ std::size_t stop_length(StopRules const& rules, Tokens const& said) {
   return length;
 }
 
-// Greedy decoding, one token a pass: what everything is held against.
-Plain decode_plainly(ToyModelOptions options, Tokens const& context, std::size_t budget, StopRules const& rules = {}) {
+// One token a pass: what everything is held against.
+Plain decode_plainly(Language options, Tokens const& context, std::size_t budget, StopRules const& rules = {}) {
   Plain plain;
   options.max_tokens = options.context_limit;
   Toy model(options);
+  SamplingVerifier sampler;
+  sampler.begin_turn(options.sampling, options.vocabulary, budget == no_limit ? 0 : budget);
+  Tokens said = context;
   for (Tokens pending = context; plain.tokens.size() < budget;) {
     Segment const segment{.tokens = pending, .rows = 1};
-    auto const row = model.forward({&segment, 1}).row(0);
-    pending = {static_cast<Token>(std::max_element(row.begin(), row.end()) - row.begin())};
+    auto const rows = model.forward({&segment, 1});
+    auto const row = rows.row(0);
+    if (options.sampling) {
+      Verdict const verdict = sampler.verify(rows, said, said.size());
+      if (verdict.status == VerdictStatus::invalid_row) {
+        plain.status = SequenceStatus::invalid_row;
+        plain.shown = plain.tokens.size();
+        break;
+      }
+      pending = {verdict.next};
+    } else {
+      pending = {static_cast<Token>(std::max_element(row.begin(), row.end()) - row.begin())};
+    }
+    said.push_back(pending.back());
     plain.tokens.push_back(pending.back());
     plain.shown = plain.tokens.size() - stop_length(rules, plain.tokens);
     if (plain.shown < plain.tokens.size())
@@ -127,6 +158,8 @@ Plain decode_plainly(ToyModelOptions options, Tokens const& context, std::size_t
       continue;
     break;
   }
+  for (std::size_t i = 0; i < sampler.logprobs().size(); ++i)
+    std::ranges::copy(sampler.logprobs()[i], std::back_inserter(plain.logprobs));
   return plain;
 }
 
@@ -293,7 +326,7 @@ class HostileProposer {
     mixed
   };
 
-  HostileProposer(Kind kind, ToyModelOptions const& options, std::string& wrong)
+  HostileProposer(Kind kind, Language const& options, std::string& wrong)
       : kind_(kind), options_(options), random_(options.seed), wrong_(&wrong) {}
 
   Draft propose(std::span<Token const> context, std::span<Token> space) {
@@ -381,7 +414,7 @@ class HostileProposer {
   }
 
   Kind kind_;
-  ToyModelOptions options_;
+  Language options_;
   Random random_;
   std::string* wrong_;
   Tokens seen_;
@@ -445,6 +478,47 @@ ToyModelOptions any_model(Random& random) {
   return options;
 }
 
+// Whatever can be asked for, with hooks that depend on the tokens before.
+SamplingOptions any_sampling(Random& random, std::size_t vocabulary) {
+  SamplingOptions options;
+  options.temperature = random.any_of({0.0F, 0.5F, 1.0F, 1.0F, 3.0F});
+  options.temperature_first = random.one_in(2);
+  options.top_k = random.any_of<std::size_t>({0, 0, 1, 3, 20});
+  options.typical_p = random.any_of({1.0F, 1.0F, 0.7F});
+  options.top_p = random.any_of({1.0F, 0.9F, 0.5F});
+  options.min_p = random.any_of({0.0F, 0.0F, 0.05F});
+  options.seed = random.below(1U << 30);
+  if (random.one_in(2)) options.penalties.repetition = 1.5F;
+  if (random.one_in(3)) options.penalties.frequency = 0.3F;
+  if (random.one_in(3)) options.penalties.presence = -0.4F;
+  options.penalties.window = random.any_of<std::size_t>({0, 1, 5, 64, PenaltyOptions::all_tokens});
+  if (random.one_in(3)) options.dry = {.multiplier = 0.8F, .window = random.between(0, 40), .breakers = {1}};
+  if (random.one_in(3)) options.logit_bias = {{0, -2.5F}, {static_cast<Token>(vocabulary - 1), 3}};
+  if (random.one_in(2)) options.logprobs = random.below(vocabulary + 1);
+  auto const forbidden = [](std::span<Token const> before, std::size_t token) {
+    return (token + before.size() * 7 + static_cast<std::size_t>(before.back())) % 4 == 0;
+  };
+  auto const mask = [forbidden](std::span<Token const> before, std::span<float> row) {
+    for (std::size_t token = 0; token < row.size(); ++token)
+      if (forbidden(before, token)) row[token] = -std::numeric_limits<float>::infinity();
+  };
+  if (random.one_in(4)) options.hooks.edit = mask;
+  if (random.one_in(3)) {
+    auto const allows = [forbidden](std::span<Token const> before, Token token) {
+      return !forbidden(before, static_cast<std::size_t>(token));
+    };
+    options.hooks.allows = allows;
+    if (random.one_in(2)) options.hooks.mask = mask;
+    if (random.one_in(2))
+      options.hooks.allowed_draft = [allows](std::span<Token const> context, std::span<Token const> draft) {
+        std::size_t allowed = 0;
+        while (allowed < draft.size() && allows({context.data(), context.size() + allowed}, draft[allowed])) ++allowed;
+        return allowed;
+      };
+  }
+  return options;
+}
+
 Tokens any_tokens(Random& random, std::size_t vocabulary, std::size_t length) {
   Tokens tokens(length);
   for (Token& token : tokens) token = static_cast<Token>(random.below(vocabulary));
@@ -459,6 +533,7 @@ struct TrialOptions {
   std::size_t keep_fails = 0;       // the model throws when it is to keep a path
   std::size_t callbacks_throw = 0;  // the proposer, the verifier, the stop predicate or on_tokens throws
   std::size_t edits = 0;            // a sequence is cut back or removed
+  bool sampled = false;
 };
 
 // One composer, several conversations, random everything; each must say what plain decoding says of it alone.
@@ -466,16 +541,20 @@ class Trial {
  public:
   Trial(std::uint64_t seed, TrialOptions const& options, std::function<AnyProposer(Trial&)> const& make_proposer)
       : random(seed), toy(any_model(random)), model(toy), options_(options) {
+    if (options_.sampled) toy.sampling = any_sampling(random, toy.vocabulary);
+    bool const by_default = toy.sampling && random.one_in(2);
     model.fails = [this](std::size_t) { return random_throw(options_.model_fails); };
     model.keep_fails = [this] { return random_throw(options_.keep_fails); };
     AnyProposer proposer = make_proposer(*this);
     proposer.interrupt = [this] { return random_throw(options_.callbacks_throw); };
-    composer_.emplace(model, std::move(proposer), Verifier{this});
+    SamplingVerifier sampling(by_default ? *toy.sampling : SamplingOptions{.temperature = 0});
+    composer_.emplace(model, std::move(proposer), Verifier{this, std::move(sampling)});
+    if (!by_default) turn_sampling_ = toy.sampling;
     for (std::size_t i = 0; i < options_.sequences; ++i) talks_.push_back(Talk(id(i), options_.turns));
   }
 
   Random random;
-  ToyModelOptions toy;
+  Language toy;
   WatchedModel model;
   std::string proposer_wrong;
   std::size_t tokens_checked = 0;
@@ -511,6 +590,7 @@ class Trial {
     Tokens shown;
     std::vector<Source> shown_sources;
     std::vector<Source> sources;
+    std::vector<TokenLogprob> logprobs;
     std::size_t predicate_saw = 0;
     std::size_t generated_before = 0;
     std::size_t budget = 0;
@@ -519,9 +599,21 @@ class Trial {
 
   struct Verifier {
     Trial* trial;
-    Verdict verify(LogitsView<float> rows, std::span<Token const> tokens, std::size_t length) const {
+    SamplingVerifier sampling;
+
+    Verdict verify(LogitsView<float> rows, std::span<Token const> tokens, std::size_t length) {
       if (trial->random_throw(trial->options_.callbacks_throw)) throw Interrupted{};
-      return GreedyVerifier().verify(rows, tokens, length);
+      Verdict const verdict =
+          trial->toy.sampling ? sampling.verify(rows, tokens, length) : GreedyVerifier().verify(rows, tokens, length);
+      if (trial->random_throw(trial->options_.callbacks_throw)) throw Interrupted{};
+      return verdict;
+    }
+    void begin_turn(std::optional<SamplingOptions> const& options, std::size_t vocabulary, std::size_t budget) {
+      sampling.begin_turn(options, vocabulary, budget);
+    }
+    [[nodiscard]] LogprobsView logprobs() const { return sampling.logprobs(); }
+    [[nodiscard]] std::size_t allowed_draft(std::span<Token const> context, std::span<Token const> draft) const {
+      return sampling.allowed_draft(context, draft);
     }
   };
 
@@ -572,13 +664,14 @@ class Trial {
     if (talk.budget == no_limit && toy.context_limit > 200) talk.budget = 100;
     Tokens const prompt = any_tokens(random, toy.vocabulary, random.between(least, std::min<std::size_t>(room, 40)));
     talk.context.insert(talk.context.end(), prompt.begin(), prompt.end());
-    TurnOptions turn{.max_new_tokens = talk.budget, .stop = any_stop(talk)};
+    TurnOptions turn{.max_new_tokens = talk.budget, .stop = any_stop(talk), .sampling = turn_sampling_};
     if (random.one_in(4)) turn.max_draft_length = random.below(6);
     talk.max_draft = turn.max_draft_length;
     talk.expected = decode_plainly(toy, talk.context, talk.budget, turn.stop);
     talk.shown.clear();
     talk.shown_sources.clear();
     talk.sources.clear();
+    talk.logprobs.clear();
     talk.predicate_saw = 0;
     talk.open = talk.known = true;
     composer_->begin(talk.id, prompt, turn);
@@ -644,6 +737,10 @@ class Trial {
     expect(!emission.tokens.empty() || emission.status != SequenceStatus::running, "an emission of nothing");
     talk.shown.insert(talk.shown.end(), emission.tokens.begin(), emission.tokens.end());
     talk.shown_sources.insert(talk.shown_sources.end(), emission.sources.begin(), emission.sources.end());
+    expect(emission.logprobs.size() == (toy.sampling && toy.sampling->logprobs ? emission.tokens.size() : 0),
+           "log-probabilities of each token, if they were asked for");
+    for (std::size_t i = 0; i < emission.logprobs.size(); ++i)
+      std::ranges::copy(emission.logprobs[i], std::back_inserter(talk.logprobs));
     if (emission.status == SequenceStatus::running) return;
     talk.open = false;
     Sequence const& sequence = composer_->sequence(talk.id);
@@ -653,6 +750,12 @@ class Trial {
     expect(std::ranges::equal(talk.shown, sequence.released()), "all emissions together are what was released");
     std::span<Source const> const sources = sequence.sources();
     expect(std::ranges::equal(talk.shown_sources, sources.first(talk.shown.size())), "the sources that were emitted");
+    expect(talk.logprobs.size() <= talk.expected.logprobs.size() &&
+               std::equal(talk.logprobs.begin(), talk.logprobs.end(), talk.expected.logprobs.begin(),
+                          [](TokenLogprob const& a, TokenLogprob const& b) {
+                            return a.token == b.token && a.logprob == b.logprob;
+                          }),
+           "the log-probabilities of plain decoding");
     expect(talk.predicate_saw == talk.expected.tokens.size(), "the predicate sees every token");
     tokens_checked += talk.expected.tokens.size();
     tokens_copied += static_cast<std::size_t>(std::ranges::count(sources, Source::copy));
@@ -734,6 +837,7 @@ class Trial {
   }
 
   TrialOptions options_;
+  std::optional<SamplingOptions> turn_sampling_;
   std::optional<TestedComposer> composer_;
   std::vector<Talk> talks_;
   SequenceCounters removed_;
@@ -801,6 +905,15 @@ TEST_CASE("no draft changes what is said, however wrong") {
   }
 }
 
+TEST_CASE("however tokens are drawn, drafts change nothing of what is said") {
+  CHECK(run_trials(3000, {.sequences = 3, .turns = 3, .sampled = true}, make_any) > 3000);
+  CHECK(run_trials(1000, {.sequences = 4, .turns = 3, .sampled = true}, make_mixing) > 300);
+  run_trials(
+      2000,
+      {.sequences = 4, .turns = 4, .model_fails = 500, .callbacks_throw = 100, .edits = 500, .sampled = true},
+      make_any);
+}
+
 namespace {
 
 AnyProposer make_trees(Trial& trial) {
@@ -824,6 +937,15 @@ TEST_CASE("trees change nothing of what is said, whatever is cut back, refused, 
   run_trials(3000,
              {.sequences = 4, .turns = 3, .model_fails = 500, .keep_fails = 1000, .callbacks_throw = 100, .edits = 300},
              make_trees);
+}
+
+TEST_CASE("however tokens are drawn, trees change nothing of what is said") {
+  std::size_t nodes = 0;
+  run_trials(2000,
+             {.sequences = 4, .turns = 3, .model_fails = 300, .keep_fails = 300, .callbacks_throw = 100, .edits = 300,
+              .sampled = true},
+             make_trees, &nodes);
+  CHECK(nodes > 500);
 }
 
 TEST_CASE("without drafts nothing is copied") {

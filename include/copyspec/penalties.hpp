@@ -24,10 +24,16 @@ inline void apply_penalties(std::span<float> row, TokenCounts const& counts, Pen
   });
 }
 
-/// Finds what would repeat itself, and takes `DryOptions`' penalties off. O(window) a row. Allocates only for a greater
-/// window than ever before. Threads: one call at a time.
+/// Finds what would repeat itself, and takes `DryOptions`' penalties off. O(window) a row. Allocates in `reserve`, and
+/// beyond it. Threads: one call at a time.
 class DryPenalty {
  public:
+  /// After it, windows of so many tokens allocate nothing.
+  void reserve(std::size_t tokens) {
+    lengths_.reserve(tokens);
+    repetitions_.reserve(tokens);
+  }
+
   /// Of the row behind `before`.
   void apply(std::span<float> row, std::span<Token const> before, DryOptions const& options) {
     std::span const newest = before.last(std::min(before.size(), options.window));

@@ -58,7 +58,8 @@ struct RowHooks {
   std::function<bool(std::span<Token const> before, Token token)> allows = nullptr;
   /// With `allows`: rules out all that may not stand. Without it, only what was drawn is ruled out, and so on.
   std::function<void(std::span<Token const> before, std::span<float> row)> mask = nullptr;
-  /// How many of the first tokens of `draft` may stand behind `context`; the others are not fed. For drafts that are
+  /// How many of the first tokens of `draft`, which lies directly behind `context` in memory, may stand; the others are
+  /// not fed. For drafts that are
   /// chains. It saves rows and changes nothing else.
   std::function<std::size_t(std::span<Token const> context, std::span<Token const> draft)> allowed_draft = nullptr;
 };

@@ -53,6 +53,8 @@ class SamplingVerifier {
     begin(options ? *options : defaults_);
     if (edits() || options_.hooks.allows) work_->row.reserve(vocabulary);
     if (options_.penalties.any()) begin_counting(vocabulary);
+    // A window without a bound grows with the context.
+    if (options_.dry.multiplier != 0) work_->dry.reserve(std::min<std::size_t>(options_.dry.window, 1U << 16U));
     records_.reserve(budget * per_token());
   }
 

@@ -24,7 +24,7 @@ class TokenCounts {
     counted_.clear();
     counted_.reserve(std::min(vocabulary, window));
     window_ = window;
-    size_ = 0;
+    first_ = size_ = 0;
   }
 
   /// Counts the newest of `tokens`, which begin with those of the last call, or are fewer than those.
