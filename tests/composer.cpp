@@ -908,10 +908,9 @@ TEST_CASE("no draft changes what is said, however wrong") {
 TEST_CASE("however tokens are drawn, drafts change nothing of what is said") {
   CHECK(run_trials(3000, {.sequences = 3, .turns = 3, .sampled = true}, make_any) > 3000);
   CHECK(run_trials(1000, {.sequences = 4, .turns = 3, .sampled = true}, make_mixing) > 300);
-  run_trials(
-      2000,
-      {.sequences = 4, .turns = 4, .model_fails = 500, .callbacks_throw = 100, .edits = 500, .sampled = true},
-      make_any);
+  run_trials(2000,
+             {.sequences = 4, .turns = 4, .model_fails = 500, .callbacks_throw = 100, .edits = 500, .sampled = true},
+             make_any);
 }
 
 namespace {
@@ -942,7 +941,12 @@ TEST_CASE("trees change nothing of what is said, whatever is cut back, refused, 
 TEST_CASE("however tokens are drawn, trees change nothing of what is said") {
   std::size_t nodes = 0;
   run_trials(2000,
-             {.sequences = 4, .turns = 3, .model_fails = 300, .keep_fails = 300, .callbacks_throw = 100, .edits = 300,
+             {.sequences = 4,
+              .turns = 3,
+              .model_fails = 300,
+              .keep_fails = 300,
+              .callbacks_throw = 100,
+              .edits = 300,
               .sampled = true},
              make_trees, &nodes);
   CHECK(nodes > 500);

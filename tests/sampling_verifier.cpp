@@ -128,8 +128,8 @@ Chances chances(Row const& row, SamplingOptions const& options, Tokens const& be
   return result;
 }
 
-// The chances of all that three tokens may be, and how many of the three are the likeliest of their rows. `planted` makes
-// these so much likelier.
+// The chances of all that three tokens may be, and how many of the three are the likeliest of their rows. `planted`
+// makes these so much likelier.
 struct Joint {
   std::vector<double> cells;
   std::vector<std::size_t> likeliest;

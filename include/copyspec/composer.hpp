@@ -66,7 +66,8 @@ class Composer {
     COPYSPEC_ASSERT(slot == nullptr || !slot->sequence.running(), "the last turn of this sequence has not ended");
     check_prompt(prompt, slot == nullptr ? 0 : slot->sequence.length(), *model_);
     if (options.sampling) {
-      if (!PassJudges::samples) raise("sampling was asked for, and the verifier does not sample: use a SamplingVerifier");
+      if (!PassJudges::samples)
+        raise("sampling was asked for, and the verifier does not sample: use a SamplingVerifier");
       check(*options.sampling, model_->vocabulary_size());
     }
     if (slot == nullptr) {
@@ -258,13 +259,11 @@ class Composer {
     space = space.first(std::min(space.size(), slot.turn.options().max_draft_length));
     if (space.empty()) return 0;
     std::span<Token const> const context = slot.sequence.context();
-    return timed<Clock>(times_.propose,
-                        [&] {
-                          std::size_t const length =
-                              drafts_.propose(*model_, slot.proposer, slot.draft, context, space);
-                          if (!drafts_.is_chain(slot.draft)) return length;
-                          return judges_.allowed_draft(slot.verifier, context, space.first(length));
-                        });
+    return timed<Clock>(times_.propose, [&] {
+      std::size_t const length = drafts_.propose(*model_, slot.proposer, slot.draft, context, space);
+      if (!drafts_.is_chain(slot.draft)) return length;
+      return judges_.allowed_draft(slot.verifier, context, space.first(length));
+    });
   }
 
   template <class Stop>

@@ -56,8 +56,8 @@ inline constexpr unsigned weight_bits = 40;
   // distance / log 2, in units of 2^-25; from 41 on, nothing is left.
   float const halvings = distance * 1.44269504F;
   auto const fixed = static_cast<std::uint32_t>((halvings < 41 ? halvings : 41.0F) * 0x1p25F);
-  // 2^-f of the fraction f as 2^g / 2 of g = 1 - f: a polynomial through Chebyshev's points, by Horner's rule, to within
-  // 5e-9.
+  // 2^-f of the fraction f as 2^g / 2 of g = 1 - f: a polynomial through Chebyshev's points, by Horner's rule, to
+  // within 5e-9.
   std::uint64_t const g = 0xFFFFFFFFU - ((fixed & 0x1FFFFFFU) << 7U);
   std::uint64_t power = 1330509 + ((234782 * g) >> 32U);
   power = 10398316 + ((power * g) >> 32U);

@@ -13,10 +13,10 @@
 
 namespace copyspec::inline v0 {
 
-/// Noise that makes a choice of a sampling: the token with the greatest `logit / temperature + noise`, each with a noise
-/// of its own from the standard Gumbel distribution, is drawn with the probabilities of the softmax (the Gumbel-max
-/// trick; Maddison, Tarlow and Minka, "A* sampling", 2014). A token's noise is a function of seed, position and token,
-/// so what is drawn depends neither on the order in which tokens are looked at nor on what else is decoded.
+/// Noise that makes a choice of a sampling: the token with the greatest `logit / temperature + noise`, each with a
+/// noise of its own from the standard Gumbel distribution, is drawn with the probabilities of the softmax (the
+/// Gumbel-max trick; Maddison, Tarlow and Minka, "A* sampling", 2014). A token's noise is a function of seed, position
+/// and token, so what is drawn depends neither on the order in which tokens are looked at nor on what else is decoded.
 
 /// Where noise comes from: the seed of a request, and how many tokens come before the one that is drawn.
 struct NoiseStream {
@@ -42,8 +42,8 @@ struct NoiseStream {
 /// No noise is greater: that of the word 0.
 inline constexpr float max_noise = 22.875F;
 
-/// The noise of a random word r: -log(-log1p(-v)) of v = (r + 0.5) / 2^32. Great noise belongs to small words, which are
-/// the finely spaced ones: from the other side, one flat row of 151,936 in a hundred would have two equal greatest.
+/// The noise of a random word r: -log(-log1p(-v)) of v = (r + 0.5) / 2^32. Great noise belongs to small words, which
+/// are the finely spaced ones: from the other side, one flat row of 151,936 in a hundred would have two equal greatest.
 [[nodiscard]] COPYSPEC_HOST_DEVICE inline float gumbel_noise(std::uint32_t word) noexcept {
   double const v = (word + 0.5) * 0x1p-32;
   double const wait = v < 0.25 ? exact_log_ratio(v / (2 - v)) : -exact_log(1 - v);

@@ -24,13 +24,13 @@ concept SequenceVerifier =
 
 /// One that is told with each turn how to sample, and knows of log-probabilities and of what may not be said.
 template <class V>
-concept SamplingSequenceVerifier =
-    requires(V& verifier, V const& const_verifier, std::optional<SamplingOptions> const& options, std::size_t size,
-             std::span<Token const> tokens) {
-      {verifier.begin_turn(options, size, size)};
-      { const_verifier.logprobs() } -> std::same_as<LogprobsView>;
-      { const_verifier.allowed_draft(tokens, tokens) } -> std::same_as<std::size_t>;
-    };
+concept SamplingSequenceVerifier = requires(V& verifier, V const& const_verifier,
+                                            std::optional<SamplingOptions> const& options, std::size_t size,
+                                            std::span<Token const> tokens) {
+  {verifier.begin_turn(options, size, size)};
+  { const_verifier.logprobs() } -> std::same_as<LogprobsView>;
+  { const_verifier.allowed_draft(tokens, tokens) } -> std::same_as<std::size_t>;
+};
 
 /// The verifiers of a composer: a copy for each sequence, asked when its verdict is wanted.
 ///

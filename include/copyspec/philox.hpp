@@ -22,8 +22,8 @@ struct PhiloxKey {
 inline constexpr int philox_rounds = 10;
 
 /// One round: the four words and the key become those of the next.
-COPYSPEC_HOST_DEVICE constexpr void philox_round(std::uint32_t& a, std::uint32_t& b, std::uint32_t& c,
-                                                 std::uint32_t& d, PhiloxKey key) noexcept {
+COPYSPEC_HOST_DEVICE constexpr void philox_round(std::uint32_t& a, std::uint32_t& b, std::uint32_t& c, std::uint32_t& d,
+                                                 PhiloxKey key) noexcept {
   std::uint64_t const of_a = std::uint64_t{0xD2511F53U} * a;
   std::uint64_t const of_c = std::uint64_t{0xCD9E8D57U} * c;
   a = static_cast<std::uint32_t>(of_c >> 32U) ^ b ^ key.words[0];
@@ -51,7 +51,7 @@ COPYSPEC_HOST_DEVICE constexpr void philox_round(std::uint32_t& a, std::uint32_t
 /// single ones, or less.
 template <std::size_t count>
 [[nodiscard]] constexpr std::array<std::array<std::uint32_t, count>, 4> philox4x32_run(PhiloxWords const& counter,
-                                                                                      PhiloxKey key) noexcept {
+                                                                                       PhiloxKey key) noexcept {
   std::array<std::array<std::uint32_t, count>, 4> words{};
   for (std::size_t i = 0; i < count; ++i) {
     words[0][i] = counter.words[0] + static_cast<std::uint32_t>(i);

@@ -15,8 +15,8 @@
 
 namespace copyspec::inline v0 {
 
-/// The log-probabilities of a row's softmax. A function of the row's bits, the same on every machine. O(row), most of it
-/// for one exponential a token. Allocates as `BlockMaxima` and `SamplingFilters` do. Threads: one call at a time.
+/// The log-probabilities of a row's softmax. A function of the row's bits, the same on every machine. O(row), most of
+/// it for one exponential a token. Allocates as `BlockMaxima` and `SamplingFilters` do. Threads: one call at a time.
 class RowLogprobs {
  public:
   /// Appends that of `token`, then those of the `top` likeliest tokens, to `out`. The row, whose length is at least

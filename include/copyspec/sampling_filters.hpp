@@ -32,8 +32,7 @@ struct FilterRule {
 
   /// Whether any token may be filtered out.
   [[nodiscard]] bool any() const noexcept {
-    return top_k > 0 || typical_share < whole || top_share < whole ||
-           farthest < std::numeric_limits<float>::infinity();
+    return top_k > 0 || typical_share < whole || top_share < whole || farthest < std::numeric_limits<float>::infinity();
   }
 
   [[nodiscard]] static FilterRule of(SamplingOptions const& options) noexcept {
@@ -62,11 +61,11 @@ struct Candidate {
   }
 };
 
-/// Filters a row: finds the tokens that top-k, typical-p, top-p and min-p leave, in this order, without sorting the row.
-/// Masses are sums of integers, so what is left does not depend on how it was found.
+/// Filters a row: finds the tokens that top-k, typical-p, top-p and min-p leave, in this order, without sorting the
+/// row. Masses are sums of integers, so what is left does not depend on how it was found.
 ///
-/// Cost: O(row) where a filter needs the mass of all tokens, otherwise O(candidates) beside `BlockMaxima::take`. Allocates
-/// only where there are more candidates than ever before. Threads: one call at a time.
+/// Cost: O(row) where a filter needs the mass of all tokens, otherwise O(candidates) beside `BlockMaxima::take`.
+/// Allocates only where there are more candidates than ever before. Threads: one call at a time.
 class SamplingFilters {
  public:
   /// What `rule` leaves of the row that `maxima` has taken: at least one, in any order; valid until the next call.
@@ -82,8 +81,10 @@ class SamplingFilters {
       listed = false;
     if (rule.typical_share < FilterRule::whole) keep_typical(rule.typical_share);
     if (rule.top_share < FilterRule::whole) {
-      if (!listed) list_mass(maxima, rule.top_share);
-      else keep_mass(part_of(mass(), rule.top_share), rank);
+      if (!listed)
+        list_mass(maxima, rule.top_share);
+      else
+        keep_mass(part_of(mass(), rule.top_share), rank);
     } else if (!listed) {
       list(maxima, rule.farthest);
     }
@@ -106,9 +107,7 @@ class SamplingFilters {
 
   static std::uint64_t rank(Candidate const& candidate) noexcept { return candidate.rank; }
 
-  [[nodiscard]] float distance(float logit) const noexcept {
-    return distance_below(greatest_, logit, scale_);
-  }
+  [[nodiscard]] float distance(float logit) const noexcept { return distance_below(greatest_, logit, scale_); }
 
   // A logit below which nothing is as near to the greatest as `distance`.
   [[nodiscard]] float least_within(float distance) const noexcept {

@@ -18,26 +18,24 @@ namespace copyspec::inline v0 {
 /// What is taken off the logits of tokens that stand among the newest `window` tokens, prompt included: as often as
 /// they do. As llama.cpp computes it.
 struct PenaltyOptions {
-  float repetition = 1;      ///< Positive logits are divided by it, others multiplied (Keskar et al., "CTRL", 2019).
-  float frequency = 0;       ///< Taken off for each time.
-  float presence = 0;        ///< Taken off once.
-  std::size_t window = 64;   ///< `all_tokens`: the whole context.
+  float repetition = 1;     ///< Positive logits are divided by it, others multiplied (Keskar et al., "CTRL", 2019).
+  float frequency = 0;      ///< Taken off for each time.
+  float presence = 0;       ///< Taken off once.
+  std::size_t window = 64;  ///< `all_tokens`: the whole context.
 
   static constexpr std::size_t all_tokens = ~std::size_t{0};
 
-  [[nodiscard]] bool any() const noexcept {
-    return window > 0 && (repetition != 1 || frequency != 0 || presence != 0);
-  }
+  [[nodiscard]] bool any() const noexcept { return window > 0 && (repetition != 1 || frequency != 0 || presence != 0); }
 };
 
 /// What is taken off the logits of tokens that would go on with a repetition: `multiplier * base^(length -
 /// allowed_length)`, where the newest `length` tokens stand elsewhere among the newest `window` with that token behind
 /// them ("Don't repeat yourself", p-e-w, text-generation-webui, 2024).
 struct DryOptions {
-  float multiplier = 0;            ///< Zero is off.
+  float multiplier = 0;  ///< Zero is off.
   float base = 1.75F;
-  std::size_t allowed_length = 2;  ///< Shorter repetitions cost nothing.
-  std::size_t window = 1024;       ///< The work of a row grows with it.
+  std::size_t allowed_length = 2;    ///< Shorter repetitions cost nothing.
+  std::size_t window = 1024;         ///< The work of a row grows with it.
   std::vector<Token> breakers = {};  ///< No repetition goes beyond one of these.
 };
 
@@ -49,8 +47,8 @@ struct LogitBias {
 
 /// What a caller does with rows. `before` are the tokens before the one that is drawn, of the context and of what of a
 /// draft was accepted. Each is called in the order of the rows, only for rows whose draft was accepted up to there, and
-/// must depend on its arguments alone, or on what these make of its state: after a pass that failed, it may see the same
-/// rows again.
+/// must depend on its arguments alone, or on what these make of its state: after a pass that failed, it may see the
+/// same rows again.
 struct RowHooks {
   /// Changes a row of logits as it likes, after bias and penalties; minus infinity rules a token out.
   std::function<void(std::span<Token const> before, std::span<float> row)> edit = nullptr;
@@ -71,13 +69,13 @@ struct RowHooks {
 /// `temperature_first`, the filters see the logits divided by the temperature, as those of Hugging Face, vLLM and
 /// FlashInfer do (which apply typical-p last). Of equal logits, the lower token stays first.
 struct SamplingOptions {
-  float temperature = 1;           ///< Zero draws the token with the greatest logit that is left.
+  float temperature = 1;  ///< Zero draws the token with the greatest logit that is left.
   bool temperature_first = false;
-  std::size_t top_k = 0;           ///< The tokens with the greatest logits; zero is all.
-  float typical_p = 1;             ///< The most typical tokens (Meister et al., 2023) with at least this mass; 1 is all.
-  float top_p = 1;                 ///< The likeliest tokens (Holtzman et al., 2020) with at least this mass; 1 is all.
-  float min_p = 0;                 ///< Tokens at least so likely, as a share of the likeliest one's.
-  std::uint64_t seed = 0;          ///< The same seed draws the same tokens of the same rows; a fork needs another.
+  std::size_t top_k = 0;   ///< The tokens with the greatest logits; zero is all.
+  float typical_p = 1;     ///< The most typical tokens (Meister et al., 2023) with at least this mass; 1 is all.
+  float top_p = 1;         ///< The likeliest tokens (Holtzman et al., 2020) with at least this mass; 1 is all.
+  float min_p = 0;         ///< Tokens at least so likely, as a share of the likeliest one's.
+  std::uint64_t seed = 0;  ///< The same seed draws the same tokens of the same rows; a fork needs another.
   PenaltyOptions penalties = {};
   DryOptions dry = {};
   std::vector<LogitBias> logit_bias = {};

@@ -19,8 +19,8 @@
 
 namespace copyspec::inline v0 {
 
-/// Draws a token from a row: of those that the filters leave, the one with the greatest `gumbel_score`, the lowest token
-/// among equals. At temperature zero the one with the greatest logit.
+/// Draws a token from a row: of those that the filters leave, the one with the greatest `gumbel_score`, the lowest
+/// token among equals. At temperature zero the one with the greatest logit.
 ///
 /// What is drawn is a function of the row's bits, the options, the seed and the position. Cost: O(row) without filters,
 /// most of it for one random word a token; with top-k or min-p little more than reading the row. Allocates only for a

@@ -9,14 +9,13 @@
 #include <copyspec/testing/compare_with_greedy.hpp>
 #include <copyspec/testing/model_laws.hpp>
 #include <copyspec/testing/tree_laws.hpp>
-#include <cstdlib>
-#include <memory>
 #include <random>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "demo_model.hpp"
 #include "random_model.hpp"
 
 namespace {
@@ -36,66 +35,16 @@ using copyspec::TreeSpace;
 using copyspec::TurnOptions;
 using copyspec::adapters::LlamaCpp;
 using copyspec::adapters::LlamaCppError;
+using copyspec_test::ask;
+using copyspec_test::copying_task;
+using copyspec_test::demo_model;
+using copyspec_test::end_tokens;
+using copyspec_test::make_context;
+using copyspec_test::small_context;
+using copyspec_test::tokenize;
 
 // Below this, two logits of the demo's model are a near-tie for an engine that rounds differently per batch shape.
 constexpr double rounding = 0.05;
-
-struct FreeModel {
-  void operator()(llama_model* model) const { llama_model_free(model); }
-};
-struct FreeContext {
-  void operator()(llama_context* context) const { llama_free(context); }
-};
-using ContextPointer = std::unique_ptr<llama_context, FreeContext>;
-
-llama_model& demo_model() {
-  static std::unique_ptr<llama_model, FreeModel> const model = [] {
-    llama_log_set([](ggml_log_level, char const*, void*) {}, nullptr);
-    char const* const path = std::getenv("COPYSPEC_TEST_MODEL");
-    REQUIRE_MESSAGE(path != nullptr, "COPYSPEC_TEST_MODEL names the GGUF file to test with");
-    auto* const loaded = llama_model_load_from_file(path, llama_model_default_params());
-    REQUIRE_MESSAGE(loaded != nullptr, path, " could not be loaded");
-    return std::unique_ptr<llama_model, FreeModel>(loaded);
-  }();
-  return *model;
-}
-
-llama_context_params small_context() {
-  llama_context_params parameters = llama_context_default_params();
-  parameters.n_ctx = 512;
-  parameters.n_batch = 128;
-  parameters.n_threads = parameters.n_threads_batch = 2;
-  return parameters;
-}
-
-ContextPointer make_context(llama_model& model, llama_context_params const& parameters) {
-  ContextPointer context(llama_init_from_model(&model, parameters));
-  REQUIRE(context != nullptr);
-  return context;
-}
-
-std::vector<Token> tokenize(std::string_view text) {
-  std::vector<Token> tokens(text.size() + 8);
-  auto const count =
-      llama_tokenize(llama_model_get_vocab(&demo_model()), text.data(), static_cast<std::int32_t>(text.size()),
-                     tokens.data(), static_cast<std::int32_t>(tokens.size()), true, true);
-  REQUIRE(count > 0);
-  tokens.resize(static_cast<std::size_t>(count));
-  return tokens;
-}
-
-std::vector<Token> ask(std::string const& question) {
-  return tokenize("<|im_start|>user\n" + question + "<|im_end|>\n<|im_start|>assistant\n");
-}
-
-std::string const copying_task =
-    "Rewrite this letter so that it is for Mr. Carter instead of Mrs. Adams:\n\nDear Mrs. Adams,\n\nThank you for "
-    "visiting "
-    "our workshop on Monday. The oak table you ordered will be ready on the 14th of May.";
-
-std::vector<Token> end_tokens() {
-  return {llama_vocab_eot(llama_model_get_vocab(&demo_model()))};
-}
 
 template <class Action>
 std::string error_of(Action&& action) {

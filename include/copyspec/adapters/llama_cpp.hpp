@@ -12,20 +12,13 @@
 
 #include "../assert.hpp"
 #include "../draft_tree.hpp"
-#include "../error.hpp"
 #include "../model.hpp"
 #include "../token.hpp"
 #include "../tree_model.hpp"
 #include "llama_cpp_batch.hpp"
+#include "llama_cpp_error.hpp"
 
 namespace copyspec::inline v0::adapters {
-
-/// What llama.cpp could not do. The context holds what it held before the call, or some of what it was fed besides:
-/// `truncate` to the earlier length recovers.
-class LlamaCppError : public Error {
- public:
-  using Error::Error;
-};
 
 /// Any `llama_context` as a `Model`. Sequence ids are llama.cpp's own, from 0 to `llama_n_seq_max` less one.
 ///
