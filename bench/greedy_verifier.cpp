@@ -2,28 +2,23 @@
 #include <benchmark/benchmark.h>
 
 #include <Eigen/Core>
-#include <algorithm>
 #include <copyspec/greedy_verifier.hpp>
 #include <cstddef>
 #include <cstdint>
-#include <random>
 #include <vector>
+
+#include "rows.hpp"
 
 namespace {
 
 using copyspec::Token;
 
-constexpr std::size_t vocabulary = 151936;
-constexpr std::size_t rows = 11;
+using copyspec_bench::rows;
+using copyspec_bench::vocabulary;
 
-// Rows whose choices are the tokens 100, 101, ..., so that a draft of those is accepted and every row is read.
+// A draft of the greatest ones is accepted, and every row is read.
 std::vector<float> make_logits() {
-  std::vector<float> logits(rows * vocabulary);
-  std::mt19937 random(3);
-  std::normal_distribution<float> normal(0.0F, 3.0F);
-  std::ranges::generate(logits, [&] { return normal(random); });
-  for (std::size_t row = 0; row < rows; ++row) logits[row * vocabulary + 100 + row] = 40.0F;
-  return logits;
+  return copyspec_bench::make_logits(40.0F);
 }
 
 void set_bytes(benchmark::State& state) {
