@@ -1150,6 +1150,29 @@ TEST_CASE("a request that cannot be served is refused in words and changes nothi
   names(refusal(4, {}), {"prompt of 0", "40"});
 }
 
+TEST_CASE("sampling that cannot be served is refused in words and changes nothing") {
+  ToyModelOptions const options{.vocabulary = 32};
+  Toy model(options);
+  auto const refusal = [&](auto& composer, SamplingOptions const& sampling) -> std::string {
+    try {
+      composer.begin(id(4), Tokens{1, 2}, {.sampling = sampling});
+    } catch (copyspec::Error const& error) {
+      CHECK_FALSE(composer.step([](Emission const&) {}));
+      CHECK(model.held(id(4)).empty());
+      return error.what();
+    }
+    return "it was served";
+  };
+  Composer greedy(model, NoProposer(), GreedyVerifier());
+  CHECK(refusal(greedy, {}) == "sampling was asked for, and the verifier does not sample: use a SamplingVerifier");
+  Composer sampling(model, NoProposer(), SamplingVerifier());
+  CHECK(refusal(sampling, {.temperature = -1}).find("temperature is -1") != std::string::npos);
+  CHECK(refusal(sampling, {.logit_bias = {{32, 1.0F}}}).find("token 32") != std::string::npos);
+  CHECK(refusal(sampling, {.logprobs = 33}).find("vocabulary of 32") != std::string::npos);
+  CHECK_THROWS_AS(SamplingVerifier({.top_p = 2}), copyspec::Error);
+  CHECK(refusal(sampling, {.logprobs = 32}) == "it was served");
+}
+
 TEST_CASE("what a model throws comes through, and the sequences go on as if nothing had been") {
   ToyModelOptions const options{.vocabulary = 16, .order = 2, .max_tokens = 8};
   Tokens const expected = decode_plainly(options, some_prompt, 40).tokens;
