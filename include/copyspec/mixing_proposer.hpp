@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -78,6 +79,19 @@ class MixingProposer {
 
   /// Bytes allocated that all copies share.
   [[nodiscard]] std::size_t shared_memory_bytes() const noexcept { return learnt_->mixer.memory_bytes(); }
+
+  /// The history it was given; null if none.
+  [[nodiscard]] std::shared_ptr<History> const& history() const noexcept { return history_; }
+
+  /// What all copies have learnt of which guesses come true, as plain numbers without tokens, to be kept beside the
+  /// history (`HistoryFile`): a proposer that takes them in with `set_learnt` proposes and learns as this one. What
+  /// passes cost is the machine's and not among them. O(shared memory).
+  [[nodiscard]] std::vector<float> learnt() const { return learnt_->mixer.learnt(); }
+
+  /// All copies go on from `numbers`, given by `learnt`; see `Mixer::set_learnt`.
+  void set_learnt(std::span<float const> numbers, std::string const& where) {
+    learnt_->mixer.set_learnt(numbers, where);
+  }
 
   void reserve(std::size_t length) {
     if (recollection_.reserve(length)) drafted_ = unknown;
