@@ -71,6 +71,7 @@ template <class Proposer, class Verifier, class Watch>
                          .passes = counters.passes - counters_before.passes,
                          .drafted = counters.drafted - counters_before.drafted,
                          .accepted = counters.accepted - counters_before.accepted,
+                         .by_source = counters.by_source.since(counters_before.by_source),
                          .prefill = Seconds(prefill).count(),
                          .generation = Seconds(time - prefill).count(),
                          .forward = Seconds(composer.times().forward - forward_before - prefill).count()});

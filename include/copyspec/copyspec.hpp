@@ -36,6 +36,7 @@
 #include "relaxed.hpp"
 #include "rolling_hash.hpp"
 #include "sequence.hpp"
+#include "source_counters.hpp"
 #include "stop.hpp"
 #include "token.hpp"
 #include "tree_drafts.hpp"

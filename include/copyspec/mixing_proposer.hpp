@@ -106,9 +106,9 @@ class MixingProposer {
     take_in(context);
     std::array<float, longest_chain> chances;
     std::size_t const length = predict_chain(recollection_, learnt_->mixer, context,
-                                             space.first(std::min(space.size(), draft_length_)), chances);
+                                             space.first(std::min(space.size(), draft_length_)), chances, sources_);
     drafted_ = copyspec::draft_length(std::span<float const>(chances).first(length), *learnt_);
-    return {.length = drafted_};
+    return {.length = drafted_, .sources = std::span(sources_).first(drafted_)};
   }
 
   /// As `propose`, with all candidates of a position, as far as they pay: see `TreeProposer`.
@@ -118,7 +118,8 @@ class MixingProposer {
     std::size_t const limit = std::min(space.tokens.size(), draft_length_);
     PredictedTree const tree(recollection_, learnt_->mixer, context, space, limit, least_reach());
     drafted_ = copyspec::draft_length(tree.parents(), tree.reaches(), *learnt_);
-    return {.length = drafted_};
+    std::ranges::copy(tree.sources().first(drafted_), sources_.begin());
+    return {.length = drafted_, .sources = std::span(sources_).first(drafted_)};
   }
 
   /// Text that the answers to come will probably resemble: a file to be edited, a document to be summarised, an earlier
@@ -206,6 +207,7 @@ class MixingProposer {
   std::shared_ptr<History> history_;
   Recollection recollection_;
   std::optional<RequestId> remembered_;
+  std::array<Source, longest_chain> sources_{};  // of the last draft
   std::size_t drafted_ = unknown;  // by the last call; unknown if what follows cannot be told from a prompt
 };
 
