@@ -17,6 +17,7 @@
 
 #include "copyspec/copy_proposer.hpp"
 #include "copyspec/draft.hpp"
+#include "copyspec/format.hpp"
 #include "copyspec/mixing_proposer.hpp"
 #include "policy.hpp"
 #include "replay_trace.hpp"
@@ -77,6 +78,9 @@ inline void add_numbers(Json& row, Tally const& tally, double marginal_cost) {
   row["drafted"] = tally.drafted;
   row["accepted"] = tally.accepted;
   row["attempts"] = tally.attempts;
+  for (Source const source : draft_sources)
+    row["by_source"][name(source)] = {{"drafted", tally.by_source[source].drafted},
+                                      {"accepted", tally.by_source[source].accepted}};
   row["cost"] = tally.cost(marginal_cost);
   row["speedup"] = number(tally.speedup(marginal_cost));
   row["propose_ns_per_step"] = number(tally.propose_ns_per_pass());

@@ -15,6 +15,7 @@
 #include "copyspec/error.hpp"
 #include "copyspec/greedy_verifier.hpp"
 #include "copyspec/sequence.hpp"
+#include "copyspec/source_counters.hpp"
 #include "copyspec/token.hpp"
 #include "replay_model.hpp"
 #include "trace.hpp"
@@ -28,6 +29,7 @@ struct Tally {
   std::size_t drafted = 0;   ///< Draft tokens fed.
   std::size_t accepted = 0;  ///< Draft tokens that became generated tokens.
   std::size_t attempts = 0;  ///< Passes with a draft.
+  SourceCounters by_source = {};  ///< What was drafted and accepted from where.
   std::chrono::nanoseconds propose{};
   double memory_bytes_per_token = 0;  ///< That the proposer holds at the end, of context; of many turns the most.
 
@@ -56,6 +58,7 @@ struct Tally {
     drafted += other.drafted;
     accepted += other.accepted;
     attempts += other.attempts;
+    by_source += other.by_source;
     propose += other.propose;
     memory_bytes_per_token = std::max(memory_bytes_per_token, other.memory_bytes_per_token);
     return *this;
@@ -123,6 +126,7 @@ void replay(Conversation const& conversation, std::size_t vocabulary_size, std::
                                  .drafted = counters.drafted - before.drafted,
                                  .accepted = counters.accepted - before.accepted,
                                  .attempts = counters.attempts - before.attempts,
+                                 .by_source = counters.by_source.since(before.by_source),
                                  .propose = propose - propose_before,
                                  .memory_bytes_per_token = memory_bytes_per_token(composer)}});
   }

@@ -38,7 +38,7 @@ TEST_CASE("a chain is fed up to the first token that the model does not know, an
   Drafts::Own own;
   auto const drafted = [&](std::vector<Token> tokens) {
     Scripted proposer{std::move(tokens)};
-    return Drafts::propose(model, proposer, own, sequence.context(), sequence.draft_space(10));
+    return Drafts::propose(model, proposer, own, sequence.context(), sequence.draft_space(10)).length;
   };
   CHECK(drafted({}) == 0);
   CHECK(drafted({7, 8, 7}) == 1);

@@ -425,20 +425,26 @@ class AnyProposer {
   template <class P>
   AnyProposer(P proposer) : proposer_(std::move(proposer)) {}
 
+  // Of a draft, a token says where it is from.
+  static Source source_of(Token token) {
+    return copyspec::draft_sources[static_cast<std::uint32_t>(token) % copyspec::draft_sources.size()];
+  }
+
   Draft propose(std::span<Token const> context, std::span<Token> space) {
     if (interrupt && interrupt()) throw Interrupted{};
-    return std::visit([&](auto& proposer) { return proposer.propose(context, space); }, proposer_);
+    return with_sources(std::visit([&](auto& proposer) { return proposer.propose(context, space); }, proposer_), space);
   }
   Draft propose_tree(std::span<Token const> context, TreeSpace space) {
     if (interrupt && interrupt()) throw Interrupted{};
-    return std::visit(
+    Draft const draft = std::visit(
         [&]<class P>(P& proposer) {
           if constexpr (copyspec::TreeProposer<P>) return proposer.propose_tree(context, space);
-          Draft const draft = proposer.propose(context, space.tokens);
-          for (std::size_t i = 0; i < draft.length; ++i) space.parents[i] = static_cast<std::int32_t>(i) - 1;
-          return draft;
+          Draft const chain = proposer.propose(context, space.tokens);
+          for (std::size_t i = 0; i < chain.length; ++i) space.parents[i] = static_cast<std::int32_t>(i) - 1;
+          return chain;
         },
         proposer_);
+    return with_sources(draft, space.tokens);
   }
   void truncate(std::size_t length) {
     std::visit([&](auto& proposer) { proposer.truncate(length); }, proposer_);
@@ -456,6 +462,14 @@ class AnyProposer {
   std::function<bool()> interrupt;
 
  private:
+  Draft with_sources(Draft draft, std::span<Token const> tokens) {
+    sources_.clear();
+    for (Token const token : tokens.first(draft.length)) sources_.push_back(source_of(token));
+    draft.sources = sources_;
+    return draft;
+  }
+
+  std::vector<Source> sources_;
   std::variant<NoProposer, CopyProposer, MixingProposer, HostileProposer> proposer_;
 };
 
@@ -758,7 +772,7 @@ class Trial {
            "the log-probabilities of plain decoding");
     expect(talk.predicate_saw == talk.expected.tokens.size(), "the predicate sees every token");
     tokens_checked += talk.expected.tokens.size();
-    tokens_copied += static_cast<std::size_t>(std::ranges::count(sources, Source::copy));
+    tokens_copied += sources.size() - static_cast<std::size_t>(std::ranges::count(sources, Source::model));
     take_tokens(talk);
   }
 
@@ -813,7 +827,7 @@ class Trial {
           return share->parents.empty() ? node == at : share->parents[node] == static_cast<std::int32_t>(at) - 1;
         };
         while (node < draft.size() && !(follows() && draft[node] == token)) ++node;
-        talk.sources.push_back(node < draft.size() ? Source::copy : Source::model);
+        talk.sources.push_back(node < draft.size() ? AnyProposer::source_of(token) : Source::model);
         at = node + 1;
       }
     }
@@ -1416,7 +1430,13 @@ TEST_CASE("the counters add up") {
     CHECK((counters.attempts == 0) == (counters.drafted == 0));
     CHECK(counters.chunks == (some_prompt.size() - 1) / options.max_tokens);
     auto const sources = composer.sequence(id(0)).sources();
-    CHECK(static_cast<std::size_t>(std::ranges::count(sources, Source::copy)) == counters.accepted);
+    CHECK(sources.size() - static_cast<std::size_t>(std::ranges::count(sources, Source::model)) == counters.accepted);
+    std::size_t drafted = 0;
+    for (Source const source : copyspec::draft_sources) {
+      drafted += counters.by_source[source].drafted;
+      CHECK(counters.by_source[source].accepted == static_cast<std::size_t>(std::ranges::count(sources, source)));
+    }
+    CHECK(drafted == counters.drafted);
   }
 }
 

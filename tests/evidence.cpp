@@ -12,11 +12,13 @@
 #include <random>
 #include <set>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 using copyspec::ContextState;
 using copyspec::Evidence;
 using copyspec::PointerState;
+using copyspec::Source;
 using copyspec::Successors;
 using copyspec::Token;
 
@@ -67,6 +69,55 @@ TEST_CASE("without evidence nothing is known") {
   // As many contexts as are kept of the own text, and what a history adds.
   CHECK(evidence.successors.size() == copyspec::ContextHashes::count + 3);
   CHECK(evidence.votes.size() == 2 + 2);
+}
+
+TEST_CASE(
+    "a token is from the text of the longest match that points to it, or else of the longest context it followed") {
+  Random random(7);
+  // By input: how long, and which text; what is first wins among equals.
+  constexpr std::array<std::pair<int, Source>, Evidence::contexts> contexts{{{1, Source::context},
+                                                                             {2, Source::context},
+                                                                             {1, Source::context},
+                                                                             {1, Source::context},
+                                                                             {1, Source::history},
+                                                                             {2, Source::history},
+                                                                             {3, Source::history}}};
+  std::map<Source, int> seen;
+  for (int round = 0; round < 20000; ++round) {
+    Evidence evidence;
+    for (std::size_t i = 0; i < Evidence::pointers; ++i) {
+      if (below(random, 3) > 0) continue;
+      bool const own = i < Evidence::own_pointers;
+      evidence.votes[i] = {.token = static_cast<Token>(below(random, 6)),
+                           .length = static_cast<std::uint32_t>(below(random, 5)),
+                           .source = !own                    ? Source::history
+                                     : below(random, 2) == 0 ? Source::reference
+                                                             : Source::context};
+    }
+    for (Successors& successors : evidence.successors)
+      for (std::size_t i = below(random, 4); i > 0; --i) successors.observe(static_cast<Token>(below(random, 6)));
+    for (Token token = 0; token < 6; ++token) {
+      int longest = -1;
+      Source expected = Source::context;
+      for (Evidence::Vote const& vote : evidence.votes)
+        if (vote.token == token && static_cast<int>(vote.length) > longest) {
+          longest = static_cast<int>(vote.length);
+          expected = vote.source;
+        }
+      bool named = longest >= 0;
+      for (Successors const& successors : evidence.successors) named = named || successors.has(token);
+      if (!named) continue;
+      if (longest < 0)
+        for (int length = 1; length <= 3; ++length)
+          for (std::size_t c = Evidence::contexts; c-- > 0;)
+            for (std::size_t s = 0; s < evidence.successors[c].size(); ++s)
+              if (contexts[c].first == length && evidence.successors[c].token(s) == token)
+                expected = contexts[c].second;
+      REQUIRE(evidence.source_of(token) == expected);
+      ++seen[expected];
+    }
+  }
+  for (Source const source : {Source::context, Source::reference, Source::history}) CHECK(seen[source] > 1000);
 }
 
 TEST_CASE("the state of a context is that of its counts, whatever was observed") {

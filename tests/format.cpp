@@ -15,7 +15,8 @@ using copyspec::Verdict;
 using copyspec::VerdictStatus;
 
 TEST_CASE("enumerators have names") {
-  CHECK(fmt::format("{} {}", Source::model, Source::copy) == "model copy");
+  CHECK(fmt::format("{} {} {} {} {}", Source::model, Source::context, Source::reference, Source::history,
+                    Source::other) == "model context reference history other");
   CHECK(fmt::format("{}, {}", VerdictStatus::ok, VerdictStatus::invalid_row) == "ok, invalid row");
   CHECK(fmt::format("{}, {}, {}", SequenceStatus::idle, SequenceStatus::running, SequenceStatus::stopped) ==
         "idle, running, stopped");
@@ -24,7 +25,7 @@ TEST_CASE("enumerators have names") {
 }
 
 TEST_CASE("names are known at compile time") {
-  static_assert(name(Source::copy) == "copy");
+  static_assert(name(Source::history) == "history");
   static_assert(name(VerdictStatus::invalid_row) == "invalid row");
   static_assert(name(SequenceStatus::context_full) == "context full");
   CHECK(copyspec::name(Source::model) == "model");
@@ -37,7 +38,7 @@ TEST_CASE("a value that is no enumerator is called unknown") {
 }
 
 TEST_CASE("enumerators take the format of a string") {
-  CHECK(fmt::format("[{:>6}]", Source::copy) == "[  copy]");
+  CHECK(fmt::format("[{:>6}]", Source::other) == "[ other]");
   CHECK(fmt::format("[{:*<8}]", VerdictStatus::ok) == "[ok******]");
   CHECK(fmt::format("[{:.3}]", SequenceStatus::running) == "[run]");
 }

@@ -10,6 +10,7 @@
 #include <fstream>
 #include <iterator>
 #include <limits>
+#include <memory>
 #include <random>
 #include <span>
 #include <string>
@@ -18,6 +19,8 @@
 
 using copyspec::History;
 using copyspec::HistoryFile;
+using copyspec::MixingProposer;
+using copyspec::PassCost;
 using copyspec::Token;
 
 namespace {
@@ -223,4 +226,135 @@ TEST_CASE("a file is for its owner alone to read, and what a crash left beside i
   History loaded(small);
   CHECK(HistoryFile::load(folder.file("history"), loaded).empty());
   CHECK(requests(loaded) == Requests{{1}});
+}
+
+namespace {
+
+MixingProposer proposer_with(std::size_t bytes) {
+  return MixingProposer({.pass_cost = PassCost::marginal(0.03), .history = std::make_shared<History>(bytes)});
+}
+
+// Answers of which each copies parts of those before, said to copies of `proposer` one turn after the other, as a
+// composer would: it learns from them, and its history has them then.
+void answer(MixingProposer const& proposer, unsigned seed) {
+  std::mt19937 random(seed);
+  Tokens said;
+  for (std::size_t turn = 0; turn < 8; ++turn) {
+    MixingProposer copy = proposer;
+    Tokens context = {1, 2, 3};
+    Tokens space(48);
+    for (std::size_t i = 0; i < 120; ++i) {
+      (void)copy.propose(context, space);
+      std::size_t const at = random() % (said.size() + 1);
+      Token const copied = i % 12 > 2 && !said.empty() ? said[(at + i) % said.size()] : Token{-1};
+      context.push_back(copied >= 0 ? copied : static_cast<Token>(random() % 40));
+    }
+    copy.end_turn(context, 3);
+    said.insert(said.end(), context.begin() + 3, context.end());
+  }
+}
+
+// All drafts of a copy of `proposer` while `text` is said token by token.
+std::vector<Tokens> drafts(MixingProposer proposer, Tokens const& text) {
+  std::vector<Tokens> drafts;
+  Tokens space(48);
+  for (std::size_t length = 1; length <= text.size(); ++length) {
+    std::size_t const drafted = proposer.propose(std::span(text).first(length), space).length;
+    drafts.emplace_back(space.begin(), space.begin() + static_cast<std::ptrdiff_t>(drafted));
+  }
+  return drafts;
+}
+
+// A text that the answers of `proposer` are repeated in.
+Tokens echo(MixingProposer const& proposer) {
+  Tokens text;
+  for (Tokens const& request : requests(*proposer.history()))
+    text.insert(text.end(), request.begin() + 20, request.end());
+  return text;
+}
+
+}  // namespace
+
+TEST_CASE("a proposer that was loaded drafts as the one that was saved, bit for bit") {
+  Folder const folder;
+  MixingProposer const proposer = proposer_with(200'000);
+  answer(proposer, 1);
+  HistoryFile::save(folder.file("history"), proposer);
+  MixingProposer loaded = proposer_with(200'000);
+  std::vector<float> const fresh = loaded.learnt();
+  HistoryFile::load(folder.file("history"), loaded);
+  CHECK(loaded.learnt() == proposer.learnt());
+  CHECK(loaded.learnt() != fresh);
+  CHECK(requests(*loaded.history()) == requests(*proposer.history()));
+  Tokens const text = echo(proposer);
+  std::vector<Tokens> const expected = drafts(proposer, text);
+  CHECK(std::ranges::any_of(expected, [](Tokens const& draft) { return draft.size() > 10; }));
+  CHECK(drafts(loaded, text) == expected);
+  // They have learnt the same on the way, too.
+  HistoryFile::save(folder.file("again"), loaded);
+  HistoryFile::save(folder.file("history"), proposer);
+  CHECK(contents(folder.file("again")) == contents(folder.file("history")));
+}
+
+TEST_CASE("what a pass costs is not loaded") {
+  Folder const folder;
+  HistoryFile::save(folder.file("history"), proposer_with(small));
+  MixingProposer loaded({.pass_cost = PassCost::marginal(0.5), .history = std::make_shared<History>(small)});
+  HistoryFile::load(folder.file("history"), loaded);
+  CHECK(loaded.pass_cost()(2) == 1.5);
+}
+
+TEST_CASE("a file of a history alone is loaded, and what was learnt stays") {
+  MixingProposer proposer = proposer_with(small);
+  answer(proposer, 2);
+  std::vector<float> const learnt = proposer.learnt();
+  proposer.history()->clear();
+  HistoryFile::unpack(file_of(1, 0, 1, 2, {2, 5, 6}), "", proposer);
+  CHECK(proposer.learnt() == learnt);
+  CHECK(requests(*proposer.history()) == Requests{{5, 6}});
+}
+
+TEST_CASE("a file whose weights a proposer cannot have learnt is refused whole") {
+  MixingProposer const saved = proposer_with(small);
+  saved.history()->append(Tokens{7, 8, 9});
+  Weights const learnt = saved.learnt();
+  auto const refused = [&](std::string const& bytes) {
+    MixingProposer proposer = proposer_with(small);
+    proposer.history()->append(Tokens{1, 2, 3});
+    std::string message;
+    try {
+      HistoryFile::unpack(bytes, "the/file", proposer);
+    } catch (copyspec::Error const& error) {
+      message = error.what();
+      CHECK(message.starts_with("the/file: "));
+    }
+    REQUIRE(requests(*proposer.history()) == Requests{{1, 2, 3}});
+    REQUIRE(proposer.learnt() == learnt);
+    return message;
+  };
+  auto const packed = [&](Weights const& weights) { return HistoryFile::pack(*saved.history(), weights); };
+  CHECK(refused(packed(Weights(learnt.begin(), learnt.end() - 1))).find("learnt numbers, a mixer has") !=
+        std::string::npos);
+  CHECK(refused(packed({1, 2})).find("has 2 learnt numbers") != std::string::npos);
+  for (std::size_t const at : {std::size_t{0}, std::size_t{1}, learnt.size() - 1}) {
+    Weights damaged = learnt;
+    damaged[at] = std::numeric_limits<float>::quiet_NaN();
+    CHECK_FALSE(refused(packed(damaged)).empty());
+  }
+  std::string const whole = packed(learnt);
+  CHECK(refused(whole.substr(0, whole.size() - 100)).find("is cut off or damaged") != std::string::npos);
+  CHECK_FALSE(refused(with_checksum(whole.substr(0, whole.size() - 12))).empty());
+  std::string flipped = whole;
+  flipped[flipped.size() / 2] ^= 1;
+  CHECK(refused(flipped).find("checksum") != std::string::npos);
+  std::string newer = whole.substr(0, whole.size() - 8);
+  newer[8] = 2;
+  CHECK(refused(with_checksum(newer)).find("is of version 2") != std::string::npos);
+  CHECK_THROWS_WITH_AS(
+      [&] {
+        Folder const folder;
+        MixingProposer proposer = proposer_with(small);
+        HistoryFile::load(folder.file("missing"), proposer);
+      }(),
+      doctest::Contains("cannot be read"), copyspec::Error);
 }

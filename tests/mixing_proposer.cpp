@@ -34,6 +34,7 @@ using copyspec::PassCost;
 using copyspec::PassReport;
 using copyspec::RequestId;
 using copyspec::SequenceId;
+using copyspec::Source;
 using copyspec::Token;
 using copyspec::tree_size;
 using copyspec::TreeProposer;
@@ -1352,4 +1353,83 @@ TEST_CASE("the work of a step does not grow with the context: nothing far back i
     }
     CHECK(allocations() == before);
   }
+}
+
+// Where drafts are from.
+
+namespace {
+
+// What `proposer` says of where its draft for `context`, or its tree, is from.
+std::vector<Source> sources(MixingProposer& proposer, std::span<Token const> context, bool tree) {
+  Tokens space(longest_chain);
+  std::vector<std::int32_t> parents(longest_chain);
+  copyspec::Draft const draft =
+      tree ? proposer.propose_tree(context, {.tokens = space, .parents = parents, .max_branches = 8})
+           : proposer.propose(context, space);
+  CHECK(draft.length > 0);
+  CHECK(draft.sources.size() == draft.length);
+  return {draft.sources.begin(), draft.sources.end()};
+}
+
+}  // namespace
+
+TEST_CASE("a draft says which text it is from") {
+  Tokens const text = counting(100, 20);
+  Tokens const start(text.begin(), text.begin() + 5);
+  for (bool const tree : {false, true}) {
+    CAPTURE(tree);
+    auto const all = [&](MixingProposer& proposer, Tokens const& context, Source source) {
+      std::vector<Source> const said = sources(proposer, context, tree);
+      return std::ranges::count(said, source) == std::ssize(said);
+    };
+    MixingProposer own = with_cost(0);
+    CHECK(all(own, text + start, Source::context));
+    MixingProposer referring = with_cost(0);
+    referring.refer_to(std::vector<Tokens>{text});
+    CHECK(all(referring, start, Source::reference));
+    auto const history = some_history();
+    history->append(text);
+    MixingProposer remembering = with_history(history);
+    CHECK(all(remembering, start, Source::history));
+    // Of texts that say the same, the one whose match is longest, and then the sequence's own.
+    remembering.refer_to(std::vector<Tokens>{text});
+    CHECK(all(remembering, start, Source::reference));
+    CHECK(all(remembering, start + Tokens{7} + Tokens(text.begin(), text.begin() + 15), Source::reference));
+  }
+}
+
+TEST_CASE("in a composer what is counted of each source is all that is counted") {
+  copyspec::testing::ToyModel model({.vocabulary = 64, .order = 3, .max_branches = 6});
+  auto const history = some_history();
+  MixingProposer const proposer = with_history(history);
+  copyspec::Composer plain(model, copyspec::NoProposer(), copyspec::GreedyVerifier());
+  Tokens const prompt{3, 1, 4, 1, 5};
+  auto const answer = plain.generate(prompt, {.max_new_tokens = 400});
+  Tokens const text = prompt + Tokens(answer.begin(), answer.end());
+  copyspec::Composer composer(model, proposer, copyspec::GreedyVerifier());
+  copyspec::SourceCounters sum;
+  for (std::int32_t i = 1; i < 4; ++i) {
+    SequenceId const id{i};
+    composer.begin(id, prompt,
+                   {.max_new_tokens = 400, .references = i == 2 ? std::vector<Tokens>{text} : std::vector<Tokens>{}});
+    std::vector<Source> shown;
+    composer.run([&](copyspec::Emission const& emission) {
+      shown.insert(shown.end(), emission.sources.begin(), emission.sources.end());
+    });
+    auto const& counters = composer.sequence(id).counters();
+    std::size_t drafted = 0;
+    std::size_t accepted = 0;
+    for (Source const source : copyspec::draft_sources) {
+      drafted += counters.by_source[source].drafted;
+      accepted += counters.by_source[source].accepted;
+      CHECK(counters.by_source[source].accepted == static_cast<std::size_t>(std::ranges::count(shown, source)));
+    }
+    CHECK(drafted == counters.drafted);
+    CHECK(accepted == counters.accepted);
+    sum += counters.by_source;
+    if (i == 1) CHECK(sum[Source::history].drafted == 0);
+  }
+  CHECK(sum[Source::reference].accepted > 100);
+  CHECK(sum[Source::history].accepted > 100);
+  CHECK(sum[Source::other].drafted == 0);
 }

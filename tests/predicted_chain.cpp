@@ -18,6 +18,7 @@ using copyspec::Mixer;
 using copyspec::predict_chain;
 using copyspec::Prediction;
 using copyspec::Recollection;
+using copyspec::Source;
 using copyspec::Token;
 
 namespace {
@@ -27,6 +28,7 @@ constexpr Token untouched = -77;
 struct Chain {
   Tokens tokens;
   std::vector<float> chances;
+  std::vector<Source> sources;
 
   bool operator==(Chain const&) const = default;
 };
@@ -34,12 +36,16 @@ struct Chain {
 // The chain in `room` tokens of space, which have a guard behind them.
 Chain predicted(Recollection const& recollection, Mixer const& mixer, std::span<Token const> context,
                 std::size_t room) {
-  Chain chain{.tokens = Tokens(room + 4, untouched), .chances = std::vector<float>(room + 4, -1.0F)};
+  Chain chain{.tokens = Tokens(room + 4, untouched),
+              .chances = std::vector<float>(room + 4, -1.0F),
+              .sources = std::vector<Source>(room + 4, Source::model)};
   std::size_t const length = predict_chain(recollection, mixer, context, std::span(chain.tokens).first(room),
-                                           std::span(chain.chances).first(room));
+                                           std::span(chain.chances).first(room), std::span(chain.sources).first(room));
   REQUIRE(length <= room);
   REQUIRE(std::ranges::count(std::span(chain.tokens).subspan(room), untouched) == 4);
   REQUIRE(std::ranges::count(std::span(chain.chances).subspan(room), -1.0F) == 4);
+  REQUIRE(std::ranges::count(std::span(chain.sources).subspan(room), Source::model) == 4);
+  chain.sources.resize(length);
   chain.tokens.resize(length);
   chain.chances.resize(length);
   return chain;
@@ -56,6 +62,7 @@ Chain walked(Recollection const& recollection, Mixer const& mixer, Tokens const&
     auto const best = *std::ranges::max_element(candidates, {}, &Prediction::Candidate::chance);
     survival *= best.chance;
     if (survival < 0.02F) break;
+    chain.sources.push_back(evidence_behind(recollection, context, chain.tokens).source_of(best.token));
     chain.tokens.push_back(best.token);
     chain.chances.push_back(best.chance);
   }
@@ -129,7 +136,8 @@ TEST_CASE("predicting a chain allocates nothing") {
   read(recollection, text);
   Tokens space(64);
   std::vector<float> chances(64);
+  std::vector<Source> sources(64);
   std::size_t const before = allocations();
-  CHECK(predict_chain(recollection, mixer, text, space, chances) > 0);
+  CHECK(predict_chain(recollection, mixer, text, space, chances, sources) > 0);
   CHECK(allocations() == before);
 }

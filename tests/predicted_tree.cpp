@@ -23,6 +23,7 @@ using copyspec::predict_chain;
 using copyspec::PredictedTree;
 using copyspec::Prediction;
 using copyspec::Recollection;
+using copyspec::Source;
 using copyspec::Token;
 using copyspec::tree_size;
 
@@ -71,6 +72,10 @@ Tree predicted(Recollection const& recollection, Mixer const& mixer, Tokens cons
   tree.reaches.assign(found.reaches().begin(), found.reaches().end());
   REQUIRE(std::ranges::equal(found.parents(), tree.parents));
   REQUIRE(tree.reaches.size() == tree.size());
+  REQUIRE(found.sources().size() == tree.size());
+  for (std::size_t i = 0; i < tree.size(); ++i)
+    REQUIRE(found.sources()[i] ==
+            evidence_behind(recollection, context, tree.path(tree.parents[i])).source_of(tree.tokens[i]));
   return tree;
 }
 
@@ -167,7 +172,8 @@ TEST_CASE("a predicted tree without branches is the predicted chain, as far as b
     Tree const tree = predicted(recollection, mixer, context, {.branches = 0, .least_reach = 0.02F});
     Tokens space(longest_chain);
     std::vector<float> chances(longest_chain);
-    space.resize(predict_chain(recollection, mixer, context, space, chances));
+    std::vector<Source> sources(longest_chain);
+    space.resize(predict_chain(recollection, mixer, context, space, chances, sources));
     CHECK(tree.tokens == space);
     compared += space.size();
   }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <copyspec/context_hashes.hpp>
+#include <copyspec/evidence.hpp>
 #include <copyspec/mixer.hpp>
 #include <copyspec/recollection.hpp>
 #include <copyspec/token.hpp>
@@ -23,15 +24,21 @@ inline void read(copyspec::Recollection& recollection, std::span<copyspec::Token
   }
 }
 
-// What is expected behind `context`, which was read, and a chain of guesses: worked out anew from its beginning.
-inline copyspec::Prediction predict_behind(copyspec::Recollection const& recollection, copyspec::Mixer const& mixer,
-                                           Tokens const& context, Tokens const& chain) {
+// What is known behind `context`, which was read, and a chain of guesses: worked out anew from its beginning.
+inline copyspec::Evidence evidence_behind(copyspec::Recollection const& recollection, Tokens const& context,
+                                          Tokens const& chain) {
   Tokens const said = context + chain;
   auto const token_at = [&](std::size_t position) { return said.at(position); };
   copyspec::Place place = recollection.place();
   for (copyspec::Token const token : chain) recollection.advance(place, token, token_at);
+  return recollection.evidence(contexts_of(said), place, said.size(), token_at);
+}
+
+// What is expected there.
+inline copyspec::Prediction predict_behind(copyspec::Recollection const& recollection, copyspec::Mixer const& mixer,
+                                           Tokens const& context, Tokens const& chain) {
   copyspec::Prediction prediction;
-  mixer.predict(recollection.evidence(contexts_of(said), place, said.size(), token_at), prediction);
+  mixer.predict(evidence_behind(recollection, context, chain), prediction);
   return prediction;
 }
 

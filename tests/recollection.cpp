@@ -25,6 +25,7 @@ using copyspec::MatchPointers;
 using copyspec::Place;
 using copyspec::Recollection;
 using copyspec::RequestId;
+using copyspec::Source;
 using copyspec::Successors;
 using copyspec::Token;
 
@@ -137,6 +138,7 @@ class Reference {
         evidence.successors[Evidence::own_contexts + known.first] = found->second;
     evidence.votes[2] = vote_there(there_.longest);
     evidence.votes[3] = vote_there(there_.survivor);
+    for (std::size_t i : {2U, 3U}) evidence.votes[i].source = Source::history;
     return evidence;
   }
 
@@ -236,6 +238,9 @@ TEST_CASE("what a recollection says of a history is what the requests say, searc
       reference.append(context, follow);
       REQUIRE(same(recollection.place(), reference.place()));
       REQUIRE(same(evidence(recollection, context), reference.evidence(context)));
+      Evidence const known = evidence(recollection, context);
+      for (std::size_t i = 0; i < Evidence::pointers; ++i)
+        if (known.votes[i].token >= 0) REQUIRE(known.votes[i].source == reference.evidence(context).votes[i].source);
       voted += votes(reference.evidence(context), Evidence::own_pointers);
     }
   }
@@ -494,6 +499,11 @@ TEST_CASE(
       REQUIRE(same(known.votes[0], expected.votes[0]));
       REQUIRE(same(known.votes[1], expected.votes[1]));
       REQUIRE(known.hits == expected.hits);
+      auto const& own = given.place().own;
+      for (auto const& [vote, pointer] :
+           {std::pair(known.votes[0], own.longest), std::pair(known.votes[1], own.survivor)})
+        if (vote.token >= 0)
+          REQUIRE(vote.source == (pointer.position < before.size() ? Source::reference : Source::context));
       if (length == 150 && round % 2 == 0) CHECK(given.truncate(100));
       if (length == 150 && round % 2 == 0) CHECK(said.truncate(before.size() + 100));
     }

@@ -232,6 +232,9 @@ TEST_CASE("an answer that comes out differently is an error") {
 }
 
 TEST_CASE("a report sums the turns") {
+  copyspec::SourceCounters by_source;
+  by_source[copyspec::Source::context] = {.drafted = 5, .accepted = 3};
+  by_source[copyspec::Source::history] = {.drafted = 3, .accepted = 1};
   Report const report{.trace = "t",
                       .policy = Policy::copy,
                       .settings = settings(CopyProposer()),
@@ -244,6 +247,7 @@ TEST_CASE("a report sums the turns") {
                                   .drafted = 8,
                                   .accepted = 4,
                                   .attempts = 1,
+                                  .by_source = by_source,
                                   .propose = {},
                                   .memory_bytes_per_token = 40}},
                                 {"a", 2, "x", {}},
@@ -255,14 +259,18 @@ TEST_CASE("a report sums the turns") {
   CHECK(json["marginal_cost"] == 0.5);
   CHECK(json["turns"].size() == 3);
   CHECK(json["turns"][0].dump() ==
-        R"({"id":"a","turn":1,"category":"x","tokens":6,"passes":2,"drafted":8,"accepted":4,"attempts":1,"cost":6.0,)"
+        R"({"id":"a","turn":1,"category":"x","tokens":6,"passes":2,"drafted":8,"accepted":4,"attempts":1,)"
+        R"("by_source":{"context":{"drafted":5,"accepted":3},"reference":{"drafted":0,"accepted":0},)"
+        R"("history":{"drafted":3,"accepted":1},"other":{"drafted":0,"accepted":0}},"cost":6.0,)"
         R"("speedup":1.0,"propose_ns_per_step":0.0,"memory_bytes_per_token":40.0})");
   CHECK(json["turns"][1]["speedup"].is_null());
   CHECK(json["by_turn"].size() == 2);
   CHECK(json["by_turn"][0]["turn"] == 1);
   CHECK(json["by_turn"][0]["tokens"] == 10);
   CHECK(json["total"].dump() ==
-        R"({"tokens":10,"passes":6,"drafted":8,"accepted":4,"attempts":1,"cost":10.0,"speedup":1.0,)"
+        R"({"tokens":10,"passes":6,"drafted":8,"accepted":4,"attempts":1,)"
+        R"("by_source":{"context":{"drafted":5,"accepted":3},"reference":{"drafted":0,"accepted":0},)"
+        R"("history":{"drafted":3,"accepted":1},"other":{"drafted":0,"accepted":0}},"cost":10.0,"speedup":1.0,)"
         R"("propose_ns_per_step":10.0,"memory_bytes_per_token":40.0})");
   std::string const table = to_table(report);
   for (auto const* const row : {"\nturn 1 ", "\nturn 2 ", "\nx ", "\ny ", "\ntotal "})

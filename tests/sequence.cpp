@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <numeric>
 #include <random>
 #include <span>
 #include <stdexcept>
@@ -38,7 +39,7 @@ std::string text(std::span<Token const> tokens) {
 
 std::string text(std::span<Source const> sources) {
   std::string text;
-  for (Source const source : sources) text += source == Source::copy ? 'c' : 'm';
+  for (Source const source : sources) text += "mcrho"[static_cast<std::size_t>(source)];
   return text;
 }
 
@@ -163,14 +164,14 @@ TEST_CASE("accepted tokens are kept with the one that the model adds") {
 
   SUBCASE("a draft that was right leaves nothing to forget") {
     CHECK(text(sequence.accept(accept(3, 7), never)) == "4 5 6 7");
-    CHECK(text(sequence.sources()) == "cccm");
+    CHECK(text(sequence.sources()) == "ooom");
     CHECK(sequence.cached() == 6);
     CHECK_FALSE(sequence.stale());
     CHECK(sequence.counters().accepted == 3);
   }
   SUBCASE("what a wrong draft left in the model is to be forgotten") {
     CHECK(text(sequence.accept(accept(1, 9), never)) == "4 9");
-    CHECK(text(sequence.sources()) == "cm");
+    CHECK(text(sequence.sources()) == "om");
     CHECK(sequence.cached() == 4);
     CHECK(sequence.stale());
     CHECK(sequence.counters().accepted == 1);
@@ -201,7 +202,7 @@ TEST_CASE("a stop at any place in a pass cuts what is kept behind it") {
     CHECK(sequence.status() == SequenceStatus::stopped);
     CHECK(sequence.length() == 3 + place + 1);
     CHECK(sequence.released().size() == place);
-    CHECK(text(sequence.sources()) == std::string("cccm").substr(0, place + 1));
+    CHECK(text(sequence.sources()) == std::string("ooom").substr(0, place + 1));
     CHECK(sequence.counters().accepted == std::min<std::size_t>(place + 1, 3));
     CHECK(sequence.counters().generated == place + 1);
     // The model holds the accepted tokens that were kept, and not its own.
@@ -255,7 +256,7 @@ TEST_CASE("a row without a token ends the turn after what was accepted") {
     CHECK(text(sequence.accept(verdict, hold)) == "4 5");
     CHECK(sequence.status() == SequenceStatus::invalid_row);
     CHECK(text(sequence.released()) == "4 5");
-    CHECK(text(sequence.sources()) == "cc");
+    CHECK(text(sequence.sources()) == "oo");
     CHECK(sequence.cached() == 5);
     CHECK(sequence.stale());
     CHECK(sequence.counters().generated == 2);
@@ -573,7 +574,7 @@ class Walk {
     SequenceCounters const& c = s.counters();
     if (c.generated != counters_.generated || c.passes != counters_.passes || c.chunks != counters_.chunks ||
         c.fed != counters_.fed || c.attempts != counters_.attempts || c.drafted != counters_.drafted ||
-        c.accepted != counters_.accepted)
+        c.accepted != counters_.accepted || c.by_source != counters_.by_source)
       return "the counters";
     return {};
   }
@@ -628,7 +629,12 @@ class Walk {
     draft_.resize(pick(space.size() + 1));
     for (Token& t : space) t = token();
     std::copy_n(space.begin(), draft_.size(), draft_.begin());
-    Segment const segment = sequence_.next(draft_.size(), max_tokens_);
+    draft_space_ = space;
+    // As many as the draft is long, more, or fewer, the last of which holds for the rest.
+    draft_sources_.resize(pick(draft_.size() + 3));
+    for (Source& source : draft_sources_) source = copyspec::draft_sources[pick(copyspec::draft_sources.size())];
+    Segment const segment = sequence_.next(draft_.size(), max_tokens_, draft_sources_);
+    draft_sources_.resize(draft_.size(), draft_sources_.empty() ? Source::other : draft_sources_.back());
 
     Tokens all(context_.begin() + static_cast<std::ptrdiff_t>(model_.size()), context_.end());
     all.insert(all.end(), draft_.begin(), draft_.end());
@@ -674,13 +680,31 @@ class Walk {
       return StopDecision{.stop = generated.back() == 7 && generated.size() > 3,
                           .held = static_cast<std::size_t>(generated.back() % 4)};
     };
+    // Of a tree, any nodes may be a path that ascends; its tokens were moved together.
+    std::vector<std::int32_t> path;
+    if (pick(2) == 0) {
+      path.resize(draft_.size());
+      std::iota(path.begin(), path.end(), 0);
+      std::ranges::shuffle(path, random_);
+      std::ranges::sort(path.begin(), path.begin() + static_cast<std::ptrdiff_t>(verdict.accepted));
+    }
+    for (Source const source : draft_sources_) ++counters_.by_source[source].drafted;
+    if (!path.empty()) {
+      for (std::size_t i = 0; i < verdict.accepted; ++i) {
+        auto const node = static_cast<std::size_t>(path[i]);
+        draft_space_[i] = draft_[i] = draft_[node];
+        draft_sources_[i] = draft_sources_[node];
+        model_[model_.size() - draft_.size() + i] = draft_[i];
+      }
+    }
     Tokens offered(draft_.begin(), draft_.begin() + static_cast<std::ptrdiff_t>(verdict.accepted));
     if (verdict.status == VerdictStatus::ok) offered.push_back(verdict.next);
     std::size_t kept = 0;
     for (; kept < offered.size() && status_ == SequenceStatus::running; ++kept) {
       context_.push_back(offered[kept]);
-      sources_.push_back(kept < verdict.accepted ? Source::copy : Source::model);
+      sources_.push_back(kept < verdict.accepted ? draft_sources_[kept] : Source::model);
       counters_.accepted += kept < verdict.accepted ? 1U : 0U;
+      if (kept < verdict.accepted) ++counters_.by_source[draft_sources_[kept]].accepted;
       ++counters_.generated;
       StopDecision const decision = stop(std::span<Token const>(context_).subspan(turn_));
       held_ = std::min(decision.held, context_.size() - turn_);
@@ -698,7 +722,7 @@ class Walk {
     counters_.attempts += draft_.empty() ? 0U : 1U;
     counters_.drafted += draft_.size();
 
-    auto const said = sequence_.accept(verdict, stop);
+    auto const said = sequence_.accept(verdict, stop, path);
     if (said.size() != kept || said.data() + kept != sequence_.context().data() + context_.size())
       wrong_ = "the tokens kept";
   }
@@ -710,6 +734,8 @@ class Walk {
   Tokens context_;
   Tokens model_;  // what the model holds
   Tokens draft_;
+  std::span<Token> draft_space_;
+  std::vector<Source> draft_sources_;
   Tokens fed_;
   std::vector<Source> sources_;
   SequenceCounters counters_;

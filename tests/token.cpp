@@ -24,6 +24,6 @@ TEST_CASE("a sequence id is not a number by accident") {
 }
 
 TEST_CASE("a source takes one byte a generated token") {
-  static_assert(sizeof(Source) == 1 && Source::model != Source::copy);
+  static_assert(sizeof(Source) == 1 && Source::model != Source::context);
   CHECK(Source{} == Source::model);
 }

@@ -45,7 +45,7 @@ std::string text(std::span<Token const> tokens) {
 
 std::string text(std::span<Source const> sources) {
   std::string text;
-  for (Source const source : sources) text += source == Source::copy ? 'c' : 'm';
+  for (Source const source : sources) text += source == Source::model ? 'm' : 'c';
   return text;
 }
 

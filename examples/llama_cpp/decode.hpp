@@ -3,7 +3,7 @@
 
 #include <chrono>
 #include <cstddef>
-#include <memory>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -12,7 +12,7 @@
 #include "conversation.hpp"
 #include "copyspec/composer.hpp"
 #include "copyspec/error.hpp"
-#include "copyspec/history.hpp"
+#include "copyspec/mixing_proposer.hpp"
 #include "copyspec/sequence.hpp"
 #include "measured_model.hpp"
 #include "recorded_drafts.hpp"
@@ -25,7 +25,8 @@ struct Decoder {
   MeasuredModel* model;
   ChatFormat const* format;
   copyspec::TurnOptions options;
-  std::shared_ptr<copyspec::History> history = nullptr;  ///< What copying may copy from besides, if there is one.
+  /// Copies for all repetitions, with a history; without one, each repetition has its own.
+  std::optional<copyspec::MixingProposer> proposer = {};
 };
 
 /// Decodes all turns of a conversation. Calls `watch(turn, sequence)` when a turn begins and after each pass; the time
@@ -70,6 +71,7 @@ template <class Proposer, class Verifier, class Watch>
                          .passes = counters.passes - counters_before.passes,
                          .drafted = counters.drafted - counters_before.drafted,
                          .accepted = counters.accepted - counters_before.accepted,
+                         .by_source = counters.by_source.since(counters_before.by_source),
                          .prefill = Seconds(prefill).count(),
                          .generation = Seconds(time - prefill).count(),
                          .forward = Seconds(composer.times().forward - forward_before - prefill).count()});

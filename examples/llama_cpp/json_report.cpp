@@ -35,6 +35,14 @@ Json to_json(Setup const& setup) {
           {"pass_cost", to_json(setup.pass_cost)}};
 }
 
+// By the name of each source that a draft can have.
+Json to_json(copyspec::SourceCounters const& counters) {
+  Json json;
+  for (copyspec::Source const source : copyspec::draft_sources)
+    json[copyspec::name(source)] = {{"drafted", counters[source].drafted}, {"accepted", counters[source].accepted}};
+  return json;
+}
+
 Json to_json(std::optional<Figures> const& figures) {
   if (!figures) return nullptr;
   return {{"repetitions_counted", figures->repetitions},
@@ -49,6 +57,7 @@ Json to_json(std::optional<Figures> const& figures) {
           {"passes", figures->passes},
           {"drafted", figures->drafted},
           {"accepted", figures->accepted},
+          {"by_source", to_json(figures->by_source)},
           {"outside_share", figures->outside},
           {"prompt_tokens", figures->prompt_tokens},
           {"plain_prefill_seconds", figures->plain_prefill},
@@ -64,6 +73,7 @@ Json to_json(Run const& run) {
                      {"passes", turn.passes},
                      {"drafted", turn.drafted},
                      {"accepted", turn.accepted},
+                     {"by_source", to_json(turn.by_source)},
                      {"prefill_seconds", turn.prefill},
                      {"generation_seconds", turn.generation},
                      {"forward_seconds", turn.forward}});

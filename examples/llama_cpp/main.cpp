@@ -17,6 +17,7 @@
 #include <iterator>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -27,6 +28,7 @@
 #include "copyspec/error.hpp"
 #include "copyspec/history.hpp"
 #include "copyspec/history_file.hpp"
+#include "copyspec/mixing_proposer.hpp"
 #include "decode.hpp"
 #include "engine.hpp"
 #include "measure.hpp"
@@ -93,8 +95,10 @@ void add_options(CLI::App& app, Options& options) {
 
   add_list("--reference", options.references, "FILE",
            "A text that the answers will probably resemble, to be copied from; may be given again");
-  app.add_option("--history", options.history,
-                 "Earlier answers, to be copied from: read if the file is there, written with the new ones at the end")
+  app.add_option(
+         "--history", options.history,
+         "Earlier answers, to be copied from, and what was learnt from them: read if the file is there, written "
+         "with the new ones at the end")
       ->type_name("FILE");
   add_count("-n,--max-tokens", options.max_tokens, "Cut answers after so many tokens");
   add_count("-r,--repetitions", options.repetitions,
@@ -150,19 +154,20 @@ std::string describe_weights(Weights weights, Engine const& engine) {
              "gain; those of an F32 copy (--weights f32) are bound by memory, as on a GPU.");
 }
 
-// What earlier runs said, if there is such a file.
-std::shared_ptr<copyspec::History> read_history(std::filesystem::path const& file) {
+// A proposer with what earlier runs said and learnt, if there is such a file.
+copyspec::MixingProposer read_history(std::filesystem::path const& file) {
   constexpr std::size_t bytes = std::size_t{64} << 20;
-  auto history = std::make_shared<copyspec::History>(bytes);
-  if (std::filesystem::exists(file)) copyspec::HistoryFile::load(file.string(), *history);
-  return history;
+  copyspec::MixingProposer proposer({.history = std::make_shared<copyspec::History>(bytes)});
+  if (std::filesystem::exists(file)) copyspec::HistoryFile::load(file.string(), proposer);
+  return proposer;
 }
 
 void run(Options const& options) {
   Progress progress;
   std::vector<Conversation> const asked = conversations(options, progress);
   if (!options.json.empty()) check_writable(options.json);
-  std::shared_ptr<copyspec::History> const history = options.history.empty() ? nullptr : read_history(options.history);
+  std::optional<copyspec::MixingProposer> proposer;
+  if (!options.history.empty()) proposer = read_history(options.history);
 
   std::filesystem::path const file =
       options.weights == Weights::f32 ? f32_copy(options.model, options.engine.threads, progress) : options.model;
@@ -174,7 +179,7 @@ void run(Options const& options) {
       .model = &model,
       .format = &format,
       .options = {.max_new_tokens = options.max_tokens, .stop = {.tokens = vocabulary.ends(), .sequences = {}}},
-      .history = history};
+      .proposer = proposer};
   for (std::filesystem::path const& text : options.references)
     decoder.options.references.push_back(vocabulary.tokens(read_text(text), false));
   // A prompt that does not fit is refused before any other is decoded.
@@ -200,7 +205,7 @@ void run(Options const& options) {
                     .repetitions = options.repetitions,
                     .pass_cost = measurement.pass_cost};
   fmt::print("\n{}", text_report(setup, measurement.results, vocabulary));
-  if (history != nullptr) copyspec::HistoryFile::save(options.history.string(), *history, {});
+  if (proposer) copyspec::HistoryFile::save(options.history.string(), *proposer);
   if (!options.json.empty()) write_json(options.json, json_report(setup, measurement.results, vocabulary));
 }
 

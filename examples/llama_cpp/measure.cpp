@@ -60,7 +60,8 @@ Measurement measure(Decoder const& decoder, Vocabulary const& vocabulary, std::s
   };
 
   for (std::size_t repetition = 0; repetition < repetitions; ++repetition) {
-    copyspec::MixingProposer const proposer({.pass_cost = measurement.pass_cost, .history = decoder.history});
+    copyspec::MixingProposer const proposer =
+        decoder.proposer ? *decoder.proposer : copyspec::MixingProposer({.pass_cost = measurement.pass_cost});
     for (std::size_t i = 0; i < conversations.size(); ++i) {
       try {
         measure_once(measurement.results[i], fmt::format("[{}/{}]", i + 1, conversations.size()), repetition, proposer);

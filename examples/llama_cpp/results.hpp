@@ -12,6 +12,7 @@
 
 #include "conversation.hpp"
 #include "copyspec/sequence.hpp"
+#include "copyspec/source_counters.hpp"
 #include "copyspec/token.hpp"
 #include "recorded_drafts.hpp"
 
@@ -25,6 +26,7 @@ struct TurnResult {
   std::size_t passes = 0;
   std::size_t drafted = 0;
   std::size_t accepted = 0;
+  copyspec::SourceCounters by_source = {};  ///< What of the last two came from where.
   double prefill = 0.0;     ///< Reading the prompt, up to its last token.
   double generation = 0.0;  ///< Everything from there on to the end of the answer.
   double forward = 0.0;     ///< The part of `generation` inside the model.

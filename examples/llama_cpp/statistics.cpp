@@ -65,7 +65,7 @@ std::optional<Figures> figures(std::span<ResultRef const> results) {
     return static_cast<double>(total_tokens(results, repetition, run)) /
            seconds(repetition, run, &TurnResult::generation);
   };
-  auto const count = [&](std::size_t TurnResult::*member) {
+  auto const count = [&](auto TurnResult::*member) {
     return total(results, kept.front(), &Repetition::copy, member);
   };
   return Figures{
@@ -92,7 +92,8 @@ std::optional<Figures> figures(std::span<ResultRef const> results) {
       .tokens = total_tokens(results, kept.front(), &Repetition::copy),
       .passes = count(&TurnResult::passes),
       .drafted = count(&TurnResult::drafted),
-      .accepted = count(&TurnResult::accepted)};
+      .accepted = count(&TurnResult::accepted),
+      .by_source = count(&TurnResult::by_source)};
 }
 
 std::vector<Summary> summaries(std::span<ConversationResult const> results) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "conversation.hpp"
+#include "copyspec/source_counters.hpp"
 #include "results.hpp"
 
 namespace copyspec_llama {
@@ -38,6 +39,7 @@ struct Figures {
   std::size_t passes = 0;
   std::size_t drafted = 0;
   std::size_t accepted = 0;
+  copyspec::SourceCounters by_source = {};
 
   [[nodiscard]] double tokens_per_pass() const { return static_cast<double>(tokens) / static_cast<double>(passes); }
 };

@@ -67,7 +67,7 @@ TextStream::TextStream() : colours_(isatty(STDOUT_FILENO) != 0 && std::getenv("N
 void TextStream::write(std::string_view text, copyspec::Source source) {
   waiting_ += text;
   std::size_t const size = complete_size(waiting_);
-  print(std::string_view(waiting_).substr(0, size), colours_ && source == copyspec::Source::copy);
+  print(std::string_view(waiting_).substr(0, size), colours_ && source != copyspec::Source::model);
   waiting_.erase(0, size);
   std::fflush(stdout);
 }

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "copyspec/format.hpp"
 #include "loop_share.hpp"
 #include "report.hpp"
 #include "statistics.hpp"
@@ -109,6 +110,15 @@ std::string say(copyspec::PassCost const& cost) {
                      1000 * cost.seconds(1), points.empty() ? "none seen" : fmt::format("{}", fmt::join(points, ", ")));
 }
 
+// What was copied from each text that anything was.
+std::string say(copyspec::SourceCounters const& counters) {
+  std::vector<std::string> parts;
+  for (copyspec::Source const source : copyspec::draft_sources)
+    if (counters[source].drafted > 0)
+      parts.push_back(fmt::format("{} {} of {}", source, counters[source].accepted, counters[source].drafted));
+  return parts.empty() ? "" : fmt::format("Accepted of what was drafted, by source: {}.\n", fmt::join(parts, ", "));
+}
+
 // Why a copy-heavy conversation does not count.
 std::string cut_turns(ConversationResult const& result) {
   std::vector<std::size_t> cut;
@@ -139,6 +149,7 @@ std::string text_report(Setup const& setup, std::span<ConversationResult const> 
       "published: the speed-up of the CopySpec paper's rule, three tokens matched and ten drafted, on the same "
       "prompts.\n";
   text += say(setup.pass_cost);
+  if (std::optional<Figures> const all = figures(summarised.back().counted)) text += say(all->by_source);
   if (setup.repetitions > 1) fmt::format_to(out, "Medians of {} repetitions.\n", setup.repetitions);
   if (!std::ranges::all_of(results, &ConversationResult::complete))
     text += "*: the model did not end this answer, it was cut short.\n";

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 
 #include "assert.hpp"
@@ -39,12 +40,13 @@ class ChainDrafts {
   static void begin_pass(Own& /*own*/) noexcept {}
 
   /// Has a draft behind `context` written to the front of `space`, which lies there. Returns how much of it can be fed.
-  [[nodiscard]] static std::size_t propose(M const& model, Proposer& proposer, Own& /*own*/,
-                                           std::span<Token const> context, std::span<Token> space) {
-    Draft const draft = proposer.propose(context, space);
+  [[nodiscard]] static Draft propose(M const& model, Proposer& proposer, Own& /*own*/, std::span<Token const> context,
+                                     std::span<Token> space) {
+    Draft draft = proposer.propose(context, space);
     COPYSPEC_ASSERT(draft.length <= space.size(), "a draft fits into the space it was given");
     // An engine may not survive a token that it does not know.
-    return known_prefix(space.first(draft.length), model);
+    draft.length = known_prefix(space.first(draft.length), model);
+    return draft;
   }
 
   /// Whether what was proposed is a chain.
@@ -61,6 +63,9 @@ class ChainDrafts {
                                        std::span<Trial const> trials, std::size_t index, std::size_t first) {
     return judges.verdict(verifier, rows, trials, index, first);
   }
+
+  /// Which nodes of the tree that was judged its accepted tokens are; none of a chain.
+  [[nodiscard]] static std::span<std::int32_t const> path(Own const& /*own*/) noexcept { return {}; }
 
   /// Has the model forget what `sequence`, which is stale, does not keep. Returns what is held for it.
   static std::size_t cut_back(M& model, Own& /*own*/, Sequence const& sequence) {

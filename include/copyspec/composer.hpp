@@ -241,28 +241,29 @@ class Composer {
           return;
         }
         std::size_t const allowance = left - std::min(left - 1, waiting - 1);
-        std::size_t const drafted = with_drafts ? draft(slot, allowance) : 0;
+        Draft const drafted = with_drafts ? draft(slot, allowance) : Draft{};
         scheduled_.push_back(index);
-        batch_.push_back(slot.sequence.next(drafted, allowance));
+        batch_.push_back(slot.sequence.next(drafted.length, allowance, drafted.sources));
         drafts_.add(batch_.back(), slot.draft);
         if (batch_.back().rows > 0)
           trials_.push_back({slot.sequence.id(), slot.sequence.tokens(), slot.sequence.length()});
-        drafting_ = drafting_ || drafted > 0;
+        drafting_ = drafting_ || drafted.length > 0;
         left -= batch_.back().tokens.size();
         --waiting;
       }
     }
   }
 
-  std::size_t draft(Slot& slot, std::size_t allowance) {
+  Draft draft(Slot& slot, std::size_t allowance) {
     std::span<Token> space = slot.sequence.draft_space(allowance);
     space = space.first(std::min(space.size(), slot.turn.options().max_draft_length));
-    if (space.empty()) return 0;
+    if (space.empty()) return {};
     std::span<Token const> const context = slot.sequence.context();
     return timed<Clock>(times_.propose, [&] {
-      std::size_t const length = drafts_.propose(*model_, slot.proposer, slot.draft, context, space);
-      if (!drafts_.is_chain(slot.draft)) return length;
-      return judges_.allowed_draft(slot.verifier, context, space.first(length));
+      Draft draft = drafts_.propose(*model_, slot.proposer, slot.draft, context, space);
+      if (drafts_.is_chain(slot.draft))
+        draft.length = judges_.allowed_draft(slot.verifier, context, space.first(draft.length));
+      return draft;
     });
   }
 
@@ -280,9 +281,10 @@ class Composer {
         Verdict const verdict = timed<Clock>(times_.verify, [&] {
           return drafts_.verdict(judges_, slot.verifier, slot.draft, rows, trials_, trial++, first);
         });
-        sequence.accept(verdict, [&](std::span<Token const> generated) {
+        auto const stops = [&](std::span<Token const> generated) {
           return slot.turn.options().stop(generated) | stop(sequence.id(), generated);
-        });
+        };
+        sequence.accept(verdict, stops, drafts_.path(slot.draft));
         first += batch_[i].rows;
         if (!sequence.running()) end_turn(slot);
       }

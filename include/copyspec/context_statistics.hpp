@@ -36,6 +36,13 @@ class Successors {
   /// How often it was seen, decayed: 1 to `max_count`.
   [[nodiscard]] constexpr std::uint32_t count(std::size_t index) const noexcept { return entries_[index] & count_mask; }
 
+  /// Whether `token` is among them.
+  [[nodiscard]] constexpr bool has(Token token) const noexcept {
+    for (std::size_t i = 0; i < capacity && entries_[i] != 0; ++i)
+      if (this->token(i) == token) return true;
+    return false;
+  }
+
   /// The sum of the counts.
   [[nodiscard]] constexpr std::uint32_t total() const noexcept {
     std::uint32_t total = 0;

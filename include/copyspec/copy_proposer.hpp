@@ -57,7 +57,8 @@ class CopyProposer {
     std::size_t const source = options_.occurrence == Occurrence::oldest ? found->oldest : found->newest;
     std::size_t const limit = std::min(options_.draft_length, space.size());
     std::size_t const available = context.size() - source;
-    Draft draft;
+    static constexpr Source from = Source::context;
+    Draft draft{.sources = {&from, 1}};
     for (; draft.length < limit; ++draft.length) {
       if (draft.length >= available && !options_.extend_loops) break;
       Token const token = draft.length < available ? context[source + draft.length] : space[draft.length - available];

@@ -49,6 +49,7 @@
 #include "sampling_options.hpp"
 #include "sampling_verifier.hpp"
 #include "sequence.hpp"
+#include "source_counters.hpp"
 #include "stop.hpp"
 #include "token.hpp"
 #include "token_counts.hpp"

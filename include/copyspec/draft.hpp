@@ -10,9 +10,12 @@
 namespace copyspec::inline v0 {
 
 /// A guess at the next tokens of a sequence. The tokens themselves were written into the space that the proposer was
-/// given; this says how many. Length zero is no draft.
+/// given; this says how many, and what else the proposer knows of them. Length zero is no draft.
 struct Draft {
   std::size_t length = 0;
+  /// Where they are from, in order, valid until the next call of the proposer. The last one holds for all that follow;
+  /// none is `Source::other`. Counted only, never decided by.
+  std::span<Source const> sources = {};
 };
 
 /// What a pass took in which each sequence fed as many tokens as it had rows: its pending token and its draft, no part

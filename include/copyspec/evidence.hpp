@@ -30,6 +30,7 @@ struct Evidence {
     std::uint32_t length = 0;
     std::uint8_t misses = 0;
     std::uint8_t history = 0;
+    Source source = Source::context;  ///< Of the text that it points into.
   };
 
   /// What followed the contexts of the sequence's own text, then the newest, newest two and newest three tokens in the
@@ -40,6 +41,22 @@ struct Evidence {
   bool history = false;   ///< Whether there is a history; without one the mixer leaves its inputs out.
   std::uint8_t hits = 0;  ///< `MatchPointers::hits`, of the sequence's own text.
   Token newest = 0;       ///< The last token before the position.
+
+  /// What `token`, which is named, counts as copied from: the text of the longest match that points to it, or else of
+  /// the longest context that it followed; of equals, the sequence's own. What followed contexts in reference text is
+  /// kept with what followed them in the sequence's own, and counts as that.
+  [[nodiscard]] constexpr Source source_of(Token token) const noexcept {
+    Vote const* longest = nullptr;
+    for (Vote const& vote : votes)
+      if (vote.token == token && (longest == nullptr || vote.length > longest->length)) longest = &vote;
+    if (longest != nullptr) return longest->source;
+    // Three tokens of the history, two of the own text, two of the history, one of the own text; or else one of the
+    // history.
+    constexpr std::array<std::uint8_t, contexts - 1> longest_first{6, 1, 5, 0, 2, 3};
+    for (std::uint8_t const context : longest_first)
+      if (successors[context].has(token)) return context < own_contexts ? Source::context : Source::history;
+    return Source::history;
+  }
 };
 
 /// The state of a context about a candidate: the class of its own count, that of its rivals' counts, and whether it is

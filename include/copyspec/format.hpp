@@ -17,7 +17,10 @@ namespace copyspec::inline v0 {
 [[nodiscard]] constexpr std::string_view name(Source source) noexcept {
   switch (source) {
     case Source::model: return "model";
-    case Source::copy: return "copy";
+    case Source::context: return "context";
+    case Source::reference: return "reference";
+    case Source::history: return "history";
+    case Source::other: return "other";
   }
   return "unknown source";
 }

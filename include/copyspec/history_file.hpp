@@ -15,16 +15,21 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <utility>
 #include <vector>
 
+#include "assert.hpp"
 #include "error.hpp"
 #include "history.hpp"
+#include "mixing_proposer.hpp"
 #include "token.hpp"
 
 namespace copyspec::inline v0 {
 
-/// A `History` in a file, with weights that mean nothing here: tokens only, its tables are made again. For a POSIX
-/// system. All numbers are little-endian:
+/// A `History` in a file, and beside it what a `MixingProposer` has learnt (`MixingProposer::learnt`), as weights that
+/// mean nothing to the file. Of the history the tokens only: its tables are made again. For a POSIX system. Files of
+/// another version are refused. Those without weights are of a history alone, and a proposer that loads one keeps what
+/// it has learnt. All numbers are little-endian:
 ///
 ///     8 bytes      "copyhist"
 ///     u32          version, 1
@@ -37,8 +42,8 @@ namespace copyspec::inline v0 {
 ///     u64          FNV-1a of all bytes before: x = 0xcbf29ce484222325, for each byte x = (x ^ byte) * 0x100000001b3
 class HistoryFile {
  public:
-  /// The bytes of a file of the requests that `history` holds, and of `weights`, which mean nothing here. Whoever
-  /// writes to the history waits meanwhile. O(capacity()).
+  /// The bytes of a file of the requests that `history` holds, and of `weights`. Whoever writes to the history waits
+  /// meanwhile. O(capacity()).
   [[nodiscard]] static std::string pack(History const& history, std::span<float const> weights) {
     std::vector<std::uint32_t> lengths;
     std::vector<Token> tokens;
@@ -63,50 +68,18 @@ class HistoryFile {
   /// Appends the requests in `bytes` to `history`, which may evict, and returns the weights. What is not what
   /// `pack` gave raises an `Error` that names `path` and what is wrong, before anything is changed. O(bytes).
   static std::vector<float> unpack(std::span<char const> bytes, std::string const& path, History& history) {
-    auto const refuse = [&](std::string const& what) { raise(path + ": " + what); };
-    if (bytes.size() < magic.size() || std::string_view(bytes.data(), magic.size()) != magic)
-      refuse("is no history: it does not begin with \"copyhist\"");
-    if (bytes.size() < header_size + checksum_size)
-      refuse("is cut off: it has " + std::to_string(bytes.size()) + " bytes, a header has " +
-             std::to_string(header_size));
-    if (auto const version = get<std::uint32_t>(bytes, 8); version != known_version)
-      refuse("is of version " + std::to_string(version) + ", version " + std::to_string(known_version) + " is known");
-    std::uint64_t const weights = get<std::uint32_t>(bytes, 12);
-    auto const requests = get<std::uint64_t>(bytes, 16);
-    auto const tokens = get<std::uint64_t>(bytes, 24);
-    // Each alone is held against the size first, so that the sum does not overflow.
-    std::uint64_t const numbers = (bytes.size() - header_size - checksum_size) / 4;
-    if (weights > numbers || requests > numbers || tokens > numbers || weights + requests + tokens != numbers ||
-        bytes.size() % 4 != 0)
-      refuse("is cut off or damaged: " + std::to_string(requests) + " requests, " + std::to_string(tokens) +
-             " tokens and " + std::to_string(weights) + " weights do not make its " + std::to_string(bytes.size()) +
-             " bytes");
-    std::size_t const end = bytes.size() - checksum_size;
-    if (fnv1a(bytes.first(end)) != get<std::uint64_t>(bytes, end)) refuse("is damaged: its checksum is wrong");
-    std::size_t const first_token = header_size + 4 * static_cast<std::size_t>(requests);
-    std::size_t const first_weight = first_token + 4 * static_cast<std::size_t>(tokens);
-    std::uint64_t said = 0;
-    for (std::size_t at = header_size; at < first_token; at += 4) said += get<std::uint32_t>(bytes, at);
-    if (said != tokens)
-      refuse("has requests of " + std::to_string(said) + " tokens, but " + std::to_string(tokens) + " tokens");
-    std::vector<Token> all;
-    all.reserve(tokens);
-    for (std::size_t at = first_token; at < first_weight; at += 4) {
-      all.push_back(static_cast<Token>(get<std::uint32_t>(bytes, at)));
-      if (all.back() < -1)
-        refuse("token " + std::to_string(all.size() - 1) + " is " + std::to_string(all.back()) + ", which is none");
-    }
-    std::vector<float> learnt;
-    learnt.reserve(weights);
-    for (std::size_t at = first_weight; at < end; at += 4)
-      learnt.push_back(std::bit_cast<float>(get<std::uint32_t>(bytes, at)));
-    std::span<Token const> rest = all;
-    for (std::size_t at = header_size; at < first_token; at += 4) {
-      std::size_t const length = get<std::uint32_t>(bytes, at);
-      history.append(rest.first(length));
-      rest = rest.subspan(length);
-    }
-    return learnt;
+    Contents contents = read(bytes, path);
+    contents.append_to(history);
+    return std::move(contents.weights);
+  }
+
+  /// The same for the history of `proposer`, which has one, and for what it has learnt: neither is changed if either is
+  /// refused.
+  static void unpack(std::span<char const> bytes, std::string const& path, MixingProposer& proposer) {
+    COPYSPEC_ASSERT(proposer.history() != nullptr, "a proposer with a history");
+    Contents const contents = read(bytes, path);
+    if (!contents.weights.empty()) proposer.set_learnt(contents.weights, path);
+    contents.append_to(*proposer.history());
   }
 
   /// Writes a file of `history` and `weights` in place of what is at `path`, for its owner alone to read. It is written
@@ -147,9 +120,89 @@ class HistoryFile {
     if (!forced) raise_io(path, "its folder cannot be forced to the disk");
   }
 
-  /// Reads the file that `save` wrote to `path`, as `unpack` does. Allocates at most twice the size
+  /// The same of the history of `proposer`, which has one, and of what it has learnt. Threads: no other call of the
+  /// proposer and its copies meanwhile.
+  static void save(std::string const& path, MixingProposer const& proposer) {
+    COPYSPEC_ASSERT(proposer.history() != nullptr, "a proposer with a history");
+    save(path, *proposer.history(), proposer.learnt());
+  }
+
+  /// Reads the file that `save` wrote to `path`, as `unpack` does. Allocates at most four times the size
   /// of the file.
   static std::vector<float> load(std::string const& path, History& history) {
+    return unpack(bytes_of(path), path, history);
+  }
+
+  /// The same for a proposer. Threads: no other call of it and its copies meanwhile.
+  static void load(std::string const& path, MixingProposer& proposer) { unpack(bytes_of(path), path, proposer); }
+
+ private:
+  static constexpr std::string_view magic = "copyhist";
+  static constexpr std::uint32_t known_version = 1;
+  static constexpr std::size_t header_size = 32;
+  static constexpr std::size_t checksum_size = 8;
+
+  struct Contents {
+    std::vector<std::size_t> lengths;  // of the requests
+    std::vector<Token> tokens;         // of all of them
+    std::vector<float> weights;
+
+    void append_to(History& history) const {
+      std::span<Token const> rest = tokens;
+      for (std::size_t const length : lengths) {
+        history.append(rest.first(length));
+        rest = rest.subspan(length);
+      }
+    }
+  };
+
+  // Raises an `Error` that names `path` unless `bytes` are what `pack` gives.
+  static Contents read(std::span<char const> bytes, std::string const& path) {
+    auto const refuse = [&](std::string const& what) { raise(path + ": " + what); };
+    if (bytes.size() < magic.size() || std::string_view(bytes.data(), magic.size()) != magic)
+      refuse("is no history: it does not begin with \"copyhist\"");
+    if (bytes.size() < header_size + checksum_size)
+      refuse("is cut off: it has " + std::to_string(bytes.size()) + " bytes, a header has " +
+             std::to_string(header_size));
+    if (auto const version = get<std::uint32_t>(bytes, 8); version != known_version)
+      refuse("is of version " + std::to_string(version) + ", version " + std::to_string(known_version) + " is known");
+    std::uint64_t const weights = get<std::uint32_t>(bytes, 12);
+    auto const requests = get<std::uint64_t>(bytes, 16);
+    auto const tokens = get<std::uint64_t>(bytes, 24);
+    // Each alone is held against the size first, so that the sum does not overflow.
+    std::uint64_t const numbers = (bytes.size() - header_size - checksum_size) / 4;
+    if (weights > numbers || requests > numbers || tokens > numbers || weights + requests + tokens != numbers ||
+        bytes.size() % 4 != 0)
+      refuse("is cut off or damaged: " + std::to_string(requests) + " requests, " + std::to_string(tokens) +
+             " tokens and " + std::to_string(weights) + " weights do not make its " + std::to_string(bytes.size()) +
+             " bytes");
+    std::size_t const end = bytes.size() - checksum_size;
+    if (fnv1a(bytes.first(end)) != get<std::uint64_t>(bytes, end)) refuse("is damaged: its checksum is wrong");
+    std::size_t const first_token = header_size + 4 * static_cast<std::size_t>(requests);
+    std::size_t const first_weight = first_token + 4 * static_cast<std::size_t>(tokens);
+    Contents contents;
+    contents.lengths.reserve(requests);
+    std::uint64_t said = 0;
+    for (std::size_t at = header_size; at < first_token; at += 4) {
+      contents.lengths.push_back(get<std::uint32_t>(bytes, at));
+      said += contents.lengths.back();
+    }
+    if (said != tokens)
+      refuse("has requests of " + std::to_string(said) + " tokens, but " + std::to_string(tokens) + " tokens");
+    contents.tokens.reserve(tokens);
+    for (std::size_t at = first_token; at < first_weight; at += 4) {
+      contents.tokens.push_back(static_cast<Token>(get<std::uint32_t>(bytes, at)));
+      if (Token const token = contents.tokens.back(); token < -1)
+        refuse("token " + std::to_string(contents.tokens.size() - 1) + " is " + std::to_string(token) +
+               ", which is none");
+    }
+    contents.weights.reserve(weights);
+    for (std::size_t at = first_weight; at < end; at += 4)
+      contents.weights.push_back(std::bit_cast<float>(get<std::uint32_t>(bytes, at)));
+    return contents;
+  }
+
+  static std::string bytes_of(std::string const& path) {
     std::error_code error;
     std::uintmax_t const size = std::filesystem::file_size(path, error);
     if (error) raise(path + ": cannot be read: " + error.message());
@@ -157,14 +210,8 @@ class HistoryFile {
     std::string bytes(static_cast<std::size_t>(size), '\0');
     file.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
     if (!file) raise(path + ": cannot be read");
-    return unpack(bytes, path, history);
+    return bytes;
   }
-
- private:
-  static constexpr std::string_view magic = "copyhist";
-  static constexpr std::uint32_t known_version = 1;
-  static constexpr std::size_t header_size = 32;
-  static constexpr std::size_t checksum_size = 8;
 
   static std::uint64_t fnv1a(std::span<char const> bytes) noexcept {
     std::uint64_t hash = 0xcbf29ce484222325;

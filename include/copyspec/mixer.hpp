@@ -6,9 +6,12 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <span>
+#include <string>
 #include <vector>
 
 #include "context_statistics.hpp"
+#include "error.hpp"
 #include "evidence.hpp"
 #include "token.hpp"
 
@@ -91,6 +94,58 @@ class Mixer {
            shares_.capacity() * sizeof(Share);
   }
 
+  /// How many numbers `learnt` gives.
+  [[nodiscard]] static constexpr std::size_t learnt_size() noexcept {
+    return 1 + first_set(Prediction::weight_sets) * Prediction::features + token_biases + pair_biases +
+           2 * first_state(Prediction::inputs);
+  }
+
+  /// All that was learnt, as plain numbers: what `set_learnt` of another mixer takes, which then predicts and learns
+  /// as this one. The first is the number of their layout. O(memory).
+  [[nodiscard]] std::vector<float> learnt() const {
+    std::vector<float> numbers;
+    numbers.reserve(learnt_size());
+    numbers.push_back(layout);
+    for (Weights const& weights : weights_) numbers.insert(numbers.end(), weights.begin(), weights.end());
+    numbers.insert(numbers.end(), token_bias_.begin(), token_bias_.end());
+    numbers.insert(numbers.end(), pair_bias_.begin(), pair_bias_.end());
+    for (Share const& share : shares_) numbers.insert(numbers.end(), {share.value, share.seen});
+    return numbers;
+  }
+
+  /// Forgets what was learnt and goes on from `numbers`, given by `learnt`. Of another count or layout, or not what a
+  /// mixer can learn (no numbers, shares that are none), they raise an `Error` that begins with `where`, the place that
+  /// they are from, and nothing is changed. O(memory).
+  void set_learnt(std::span<float const> numbers, std::string const& where) {
+    if (numbers.size() != learnt_size())
+      raise(where + ": has " + std::to_string(numbers.size()) + " learnt numbers, a mixer has " +
+            std::to_string(learnt_size()));
+    if (numbers[0] != layout)
+      raise(where + ": its learnt numbers are of layout " + std::to_string(numbers[0]) + ", layout " +
+            std::to_string(layout) + " is known");
+    std::size_t const first_share = numbers.size() - 2 * shares_.size();
+    for (std::size_t i = 1; i < numbers.size(); ++i) {
+      bool const seen = (i - first_share) % 2 != 0;
+      bool const possible = i < first_share ? std::abs(numbers[i]) <= max_weight
+                            : seen          ? numbers[i] >= 1 && numbers[i] <= max_seen
+                                            : numbers[i] >= least_share && numbers[i] <= 1 - least_share;
+      if (!possible)
+        raise(where + ": learnt number " + std::to_string(i) + " is " + std::to_string(numbers[i]) +
+              ", which cannot have been learnt");
+    }
+    auto next = numbers.begin() + 1;
+    auto const take = [&next](std::span<float> into) {
+      for (float& number : into) number = *next++;
+    };
+    for (Weights& weights : weights_) take(weights);
+    take(token_bias_);
+    take(pair_bias_);
+    for (Share& share : shares_) {
+      share.set(*next++);
+      share.seen = *next++;
+    }
+  }
+
   /// The candidates and their chances.
   void predict(Evidence const& evidence, Prediction& prediction) const noexcept {
     Named named;
@@ -148,6 +203,13 @@ class Mixer {
  private:
   using Weights = std::array<float, Prediction::features>;
 
+  static constexpr float least_share = 0.002F;
+  static constexpr float max_seen = 255;
+  // More than any can become, and little enough that no sum of products overflows.
+  static constexpr float max_weight = 1e6F;
+  // Of `learnt`: raised when the numbers, or the states and hashes that select them, come to mean something else.
+  static constexpr float layout = 1;
+
   // The share of a state's candidates that came: a mean that becomes a moving one.
   struct Share {
     float value = 0;
@@ -160,8 +222,8 @@ class Mixer {
     }
     // To be settled before it is used.
     void learn(float outcome) noexcept {
-      seen = std::min(seen + 1, 255.0F);
-      value = std::clamp(value + (outcome - value) / (seen + 0.5F), 0.002F, 0.998F);
+      seen = std::min(seen + 1, max_seen);
+      value = std::clamp(value + (outcome - value) / (seen + 0.5F), least_share, 1 - least_share);
     }
     void settle() noexcept { log_odds = std::log(value / (1 - value)); }
   };

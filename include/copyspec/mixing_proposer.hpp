@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -79,6 +80,19 @@ class MixingProposer {
   /// Bytes allocated that all copies share.
   [[nodiscard]] std::size_t shared_memory_bytes() const noexcept { return learnt_->mixer.memory_bytes(); }
 
+  /// The history it was given; null if none.
+  [[nodiscard]] std::shared_ptr<History> const& history() const noexcept { return history_; }
+
+  /// What all copies have learnt of which guesses come true, as plain numbers without tokens, to be kept beside the
+  /// history (`HistoryFile`): a proposer that takes them in with `set_learnt` proposes and learns as this one. What
+  /// passes cost is the machine's and not among them. O(shared memory).
+  [[nodiscard]] std::vector<float> learnt() const { return learnt_->mixer.learnt(); }
+
+  /// All copies go on from `numbers`, given by `learnt`; see `Mixer::set_learnt`.
+  void set_learnt(std::span<float const> numbers, std::string const& where) {
+    learnt_->mixer.set_learnt(numbers, where);
+  }
+
   void reserve(std::size_t length) {
     if (recollection_.reserve(length)) drafted_ = unknown;
   }
@@ -92,9 +106,9 @@ class MixingProposer {
     take_in(context);
     std::array<float, longest_chain> chances;
     std::size_t const length = predict_chain(recollection_, learnt_->mixer, context,
-                                             space.first(std::min(space.size(), draft_length_)), chances);
+                                             space.first(std::min(space.size(), draft_length_)), chances, sources_);
     drafted_ = copyspec::draft_length(std::span<float const>(chances).first(length), *learnt_);
-    return {.length = drafted_};
+    return {.length = drafted_, .sources = std::span(sources_).first(drafted_)};
   }
 
   /// As `propose`, with all candidates of a position, as far as they pay: see `TreeProposer`.
@@ -104,7 +118,8 @@ class MixingProposer {
     std::size_t const limit = std::min(space.tokens.size(), draft_length_);
     PredictedTree const tree(recollection_, learnt_->mixer, context, space, limit, least_reach());
     drafted_ = copyspec::draft_length(tree.parents(), tree.reaches(), *learnt_);
-    return {.length = drafted_};
+    std::ranges::copy(tree.sources().first(drafted_), sources_.begin());
+    return {.length = drafted_, .sources = std::span(sources_).first(drafted_)};
   }
 
   /// Text that the answers to come will probably resemble: a file to be edited, a document to be summarised, an earlier
@@ -192,6 +207,7 @@ class MixingProposer {
   std::shared_ptr<History> history_;
   Recollection recollection_;
   std::optional<RequestId> remembered_;
+  std::array<Source, longest_chain> sources_{};  // of the last draft
   std::size_t drafted_ = unknown;  // by the last call; unknown if what follows cannot be told from a prompt
 };
 

@@ -10,6 +10,7 @@
 #include "context_hashes.hpp"
 #include "draft_length.hpp"
 #include "draft_tree.hpp"
+#include "evidence.hpp"
 #include "mixer.hpp"
 #include "recollection.hpp"
 #include "token.hpp"
@@ -41,6 +42,7 @@ class PredictedTree {
         if (branches == space_.max_branches) continue;
         ++branches;
       }
+      sources_[size_] = best.source;
       reaches_[size_++] = best.reach;
       depths_[size_] = depths_[best.parent] + 1;
       places_[size_] = places_[best.parent];
@@ -52,13 +54,16 @@ class PredictedTree {
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
   [[nodiscard]] std::span<std::int32_t const> parents() const noexcept { return space_.parents.first(size_); }
   [[nodiscard]] std::span<float const> reaches() const noexcept { return std::span(reaches_).first(size_); }
+  /// What each node is copied from (`Evidence::source_of`).
+  [[nodiscard]] std::span<Source const> sources() const noexcept { return std::span(sources_).first(size_); }
 
  private:
   // Nodes count from one here, and the context is node 0.
   struct Offer {
     float reach = 0;
     Token token = 0;
-    std::size_t parent = 0;
+    std::uint32_t parent = 0;
+    Source source = Source::context;
 
     [[nodiscard]] bool operator<(Offer const& other) const noexcept { return reach < other.reach; }
   };
@@ -69,11 +74,15 @@ class PredictedTree {
     float const reach = node == 0 ? 1.0F : reaches_[node - 1];
     auto const at = [&](std::size_t earlier) { return token_at(node, earlier); };
     Prediction prediction;
-    mixer_.predict(recollection_.evidence(ContextHashes(position, at), places_[node], position, at), prediction);
+    Evidence const evidence = recollection_.evidence(ContextHashes(position, at), places_[node], position, at);
+    mixer_.predict(evidence, prediction);
     for (std::size_t c = 0; c < prediction.size; ++c) {
       Prediction::Candidate const& candidate = prediction.candidates[c];
       if (reach * candidate.chance < least_reach_) continue;
-      offers_[offered_++] = {.reach = reach * candidate.chance, .token = candidate.token, .parent = node};
+      offers_[offered_++] = {.reach = reach * candidate.chance,
+                             .token = candidate.token,
+                             .parent = static_cast<std::uint32_t>(node),
+                             .source = evidence.source_of(candidate.token)};
       std::push_heap(offers_.begin(), offers_.begin() + static_cast<std::ptrdiff_t>(offered_));
     }
   }
@@ -94,6 +103,7 @@ class PredictedTree {
   std::size_t size_ = 0;
   std::size_t offered_ = 0;
   std::array<float, longest_chain> reaches_;
+  std::array<Source, longest_chain> sources_;
   std::array<std::size_t, longest_chain + 1> depths_{};
   std::array<Place, longest_chain + 1> places_;
   std::array<Offer, longest_chain * Prediction::max_candidates> offers_;  // a heap

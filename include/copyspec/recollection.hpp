@@ -129,7 +129,9 @@ class Recollection {
       if (contexts.values[i] != 0) evidence.successors[i] = statistics_.find(contexts.values[i]);
     auto const own_vote = [&](MatchPointer const& pointer) {
       bool const stands = pointer.active && pointer.position < reference_.size() + length;
-      return stands ? vote(pointer, text_of(token_at)(pointer.position)) : Evidence::Vote{};
+      if (!stands) return Evidence::Vote{};
+      Source const source = pointer.position < reference_.size() ? Source::reference : Source::context;
+      return vote(pointer, text_of(token_at)(pointer.position), source);
     };
     evidence.votes[0] = own_vote(place.own.longest);
     evidence.votes[1] = own_vote(place.own.survivor);
@@ -154,8 +156,12 @@ class Recollection {
     [[nodiscard]] bool has(std::size_t position) const noexcept { return history.token(position) >= 0; }
   };
 
-  static Evidence::Vote vote(MatchPointer const& pointer, Token token) noexcept {
-    return {.token = token, .length = pointer.length, .misses = pointer.misses, .history = pointer.history};
+  static Evidence::Vote vote(MatchPointer const& pointer, Token token, Source source) noexcept {
+    return {.token = token,
+            .length = pointer.length,
+            .misses = pointer.misses,
+            .history = pointer.history,
+            .source = source};
   }
 
   // Beyond the end of a request, and where one was evicted, there is nothing to follow.
@@ -183,7 +189,8 @@ class Recollection {
     }
     i = Evidence::own_pointers;
     for (MatchPointer const& pointer : {pointers.longest, pointers.survivor})
-      evidence.votes[i++] = pointer.active ? vote(pointer, history_->token(pointer.position)) : Evidence::Vote{};
+      evidence.votes[i++] =
+          pointer.active ? vote(pointer, history_->token(pointer.position), Source::history) : Evidence::Vote{};
   }
 
   // The reference text, and behind it what `token_at` gives.

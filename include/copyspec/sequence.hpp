@@ -10,6 +10,7 @@
 
 #include "assert.hpp"
 #include "model.hpp"
+#include "source_counters.hpp"
 #include "stop.hpp"
 #include "token.hpp"
 #include "verifier.hpp"
@@ -35,6 +36,7 @@ struct SequenceCounters {
   std::size_t attempts = 0;   ///< Passes with a draft.
   std::size_t drafted = 0;    ///< Draft tokens fed, all nodes of trees.
   std::size_t accepted = 0;   ///< Draft tokens that became generated tokens.
+  SourceCounters by_source = {};  ///< What of `drafted` and `accepted` came from each source.
 };
 
 /// One sequence's decoding state, and nothing that runs: no model, no clock, no I/O. It says what to feed next, takes
@@ -44,7 +46,7 @@ struct SequenceCounters {
 ///     while (sequence.running()) {
 ///       if (sequence.stale()) sequence.rewound(model.truncate(sequence.id(), sequence.cached()));
 ///       Draft const draft = proposer.propose(sequence.context(), sequence.draft_space(max_tokens));
-///       Segment const segment = sequence.next(draft.length, max_tokens);
+///       Segment const segment = sequence.next(draft.length, max_tokens, draft.sources);
 ///       auto const rows = model.forward({&segment, 1});                    // threw? sequence.cancel()
 ///       if (segment.rows == 0) sequence.advance();
 ///       else sequence.accept(verifier.verify(rows, sequence.tokens(), sequence.length()), stop);
@@ -52,8 +54,8 @@ struct SequenceCounters {
 ///
 /// The context is everything fed and generated in all turns. A stop token or sequence stays in it, as the model has
 /// said it; what may be shown is `released()`, without the stop. Drafts are written in place behind the context. A tree
-/// is fed like a chain of its nodes and accepted once `verify_tree` has moved its path together; then the model keeps
-/// that path (`TreeModel`) in place of truncating.
+/// is fed like a chain of its nodes and accepted, with its path, once `verify_tree` has moved that together; then the
+/// model keeps the path (`TreeModel`) in place of truncating.
 ///
 /// Invariants: cached() <= length() <= context_limit(); while running, length() < context_limit() and at least one
 /// token is pending. Only `begin` allocates. Threads: one call at a time.
@@ -90,7 +92,7 @@ class Sequence {
     return generated().first(generated().size() - held_);
   }
   /// Where each token of `generated()` came from.
-  [[nodiscard]] std::span<Source const> sources() const noexcept { return sources_; }
+  [[nodiscard]] std::span<Source const> sources() const noexcept { return {sources_.data(), length_ - turn_}; }
 
   /// Begins a turn: appends `prompt` to the context and allows `budget` generated tokens, at most as many as the
   /// context has room for. An empty prompt goes on from the context as it is.
@@ -108,8 +110,7 @@ class Sequence {
       tokens_.swap(outgrown);
     }
     std::copy(prompt.begin(), prompt.end(), tokens_.begin() + static_cast<std::ptrdiff_t>(length_));
-    sources_.clear();
-    sources_.reserve(budget_);
+    sources_.resize(std::max(sources_.size(), budget_));
     length_ = turn_;
     held_ = 0;
     // The newest token must be fed for its row, even when the model holds it from the turn before.
@@ -127,11 +128,21 @@ class Sequence {
   }
 
   /// What to feed in the next pass: the pending tokens and the draft, or the first `max_tokens` >= 1 of the pending
-  /// tokens, without rows, if there are more. `draft_length` tokens lie in `draft_space(max_tokens)`.
-  [[nodiscard]] Segment next(std::size_t draft_length, std::size_t max_tokens) noexcept {
+  /// tokens, without rows, if there are more. `draft_length` tokens lie in `draft_space(max_tokens)`; `sources` are as
+  /// in `Draft`.
+  [[nodiscard]] Segment next(std::size_t draft_length, std::size_t max_tokens,
+                             std::span<Source const> sources = {}) noexcept {
     COPYSPEC_ASSERT(!stale_, "the model may hold tokens that were taken back");
     COPYSPEC_ASSERT(draft_length <= draft_space(max_tokens).size(), "a longer draft than there was room for");
     draft_length_ = draft_length;
+    // In place, too.
+    drafted_from_ = {};
+    for (std::size_t i = 0; i < draft_length; ++i) {
+      Source const source = sources.empty() ? Source::other : sources[std::min(i, sources.size() - 1)];
+      COPYSPEC_ASSERT(source != Source::model, "a draft is not what the model says");
+      sources_[length_ - turn_ + i] = source;
+      ++drafted_from_[source].drafted;
+    }
     fed_ = std::min(pending() + draft_length, max_tokens);
     bool const reaches_newest = cached_ + fed_ >= length_;
     return {.sequence = id_,
@@ -148,11 +159,13 @@ class Sequence {
 
   /// The pass succeeded and `verdict` judged its rows: keeps the accepted tokens and the next one, up to the first at
   /// which the budget, the context or `stop(generated)`, which returns a `StopDecision`, ends the turn. Returns the
-  /// tokens kept. If `stop` throws, nothing was kept; `cancel` then.
+  /// tokens kept. If `stop` throws, nothing was kept; `cancel` then. Of a tree, `path` names the nodes that are
+  /// accepted, at least `verdict.accepted`, as `verify_tree` does.
   template <class Stop>
-  std::span<Token const> accept(Verdict const& verdict, Stop&& stop) {
+  std::span<Token const> accept(Verdict const& verdict, Stop&& stop, std::span<std::int32_t const> path = {}) {
     COPYSPEC_ASSERT(in_flight() && cached_ + fed_ >= length_, "this pass had no rows");
     COPYSPEC_ASSERT(verdict.accepted <= draft_length_, "more accepted than drafted");
+    COPYSPEC_ASSERT(path.empty() || path.size() >= verdict.accepted, "a node for each accepted token");
     bool const valid = verdict.status == VerdictStatus::ok;
     if (valid) tokens_[length_ + verdict.accepted] = verdict.next;
     std::size_t const offered = verdict.accepted + (valid ? 1 : 0);
@@ -173,8 +186,14 @@ class Sequence {
     if (status == SequenceStatus::running && !valid) status = SequenceStatus::invalid_row;
 
     std::size_t const copied = std::min(kept, verdict.accepted);
-    sources_.insert(sources_.end(), copied, Source::copy);
-    sources_.insert(sources_.end(), kept - copied, Source::model);
+    std::span<Source> const sources = std::span(sources_).subspan(length_ - turn_);
+    for (std::size_t i = 0; i < copied; ++i) {
+      // A path ascends, so what it names was not overwritten.
+      if (!path.empty()) sources[i] = sources[static_cast<std::size_t>(path[i])];
+      ++counters_.by_source[sources[i]].accepted;
+    }
+    if (kept > copied) sources[copied] = Source::model;
+    counters_.by_source += drafted_from_;
     ++counters_.passes;
     counters_.attempts += draft_length_ > 0 ? 1 : 0;
     counters_.drafted += draft_length_;
@@ -211,7 +230,6 @@ class Sequence {
     COPYSPEC_ASSERT(!in_flight() && length <= length_, "only what was said can be taken back");
     length_ = turn_ = length;
     budget_ = held_ = 0;
-    sources_.clear();
     replayed_ = std::min(replayed_, length);
     status_ = SequenceStatus::idle;
     forget(length);
@@ -234,8 +252,8 @@ class Sequence {
 
   SequenceId id_;
   std::size_t context_limit_;
-  std::vector<Token> tokens_;  // the context, then room up to the end of the turn
-  std::vector<Source> sources_;
+  std::vector<Token> tokens_;    // the context, then room up to the end of the turn
+  std::vector<Source> sources_;  // of what this turn generated, then of the draft, then room
   std::size_t length_ = 0;
   std::size_t cached_ = 0;
   std::size_t replayed_ = 0;  // below this, what is fed was judged before
@@ -244,6 +262,7 @@ class Sequence {
   std::size_t held_ = 0;
   std::size_t fed_ = 0;  // in the pass that is under way
   std::size_t draft_length_ = 0;
+  SourceCounters drafted_from_;  // what the draft in flight adds
   bool stale_ = false;
   SequenceStatus status_ = SequenceStatus::idle;
   SequenceCounters counters_;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 
 namespace copyspec::inline v0 {
@@ -13,10 +15,19 @@ using Token = std::int32_t;
 /// `n_seq_max`).
 enum class SequenceId : std::int32_t {};
 
-/// Where a generated token came from.
+/// Where a token came from: a generated one, or one of a draft, which is any but `model`.
 enum class Source : std::uint8_t {
-  model,  ///< The model's own choice after the accepted part of a draft, or in a pass without one.
-  copy,   ///< A draft token that was copied from the context and accepted.
+  model,      ///< The model's own choice after the accepted part of a draft, or in a pass without one.
+  context,    ///< Copied from what the sequence has said, prompts included.
+  reference,  ///< Copied from a text that the turn was given (`TurnOptions::references`).
+  history,    ///< Copied from what earlier requests said.
+  other,      ///< Drafted by a proposer that does not say from what.
 };
+
+inline constexpr std::size_t source_count = 5;
+
+/// The sources that a draft can have.
+inline constexpr std::array draft_sources{Source::context, Source::reference, Source::history, Source::other};
+static_assert(draft_sources.size() + 1 == source_count);
 
 }  // namespace copyspec::inline v0

@@ -69,8 +69,8 @@ class TreeDrafts {
     own.accepted_ = 0;
   }
 
-  [[nodiscard]] std::size_t propose(M const& model, Proposer& proposer, Own& own, std::span<Token const> context,
-                                    std::span<Token> space) {
+  [[nodiscard]] Draft propose(M const& model, Proposer& proposer, Own& own, std::span<Token const> context,
+                              std::span<Token> space) {
     std::size_t const share = branches_ / std::max<std::size_t>(drafting_, 1);
     drafting_ -= std::min<std::size_t>(drafting_, 1);
     if (share == 0) {
@@ -78,7 +78,7 @@ class TreeDrafts {
       return Chains::propose(model, proposer, none, context, space);
     }
     std::span<std::int32_t> const parents = std::span(own.parents_).first(space.size());
-    Draft const draft = proposer.propose_tree(context, {.tokens = space, .parents = parents, .max_branches = share});
+    Draft draft = proposer.propose_tree(context, {.tokens = space, .parents = parents, .max_branches = share});
     COPYSPEC_ASSERT(draft.length <= space.size(), "a draft fits into the space it was given");
     COPYSPEC_ASSERT(tree_size(parents.first(draft.length), share).nodes == draft.length,
                     "nodes stand behind their parents, in as many branches as allowed");
@@ -89,7 +89,8 @@ class TreeDrafts {
       own.before_tree_ = context.size();
       branches_ -= size.branches;
     }
-    return size.nodes;
+    draft.length = size.nodes;
+    return draft;
   }
 
   [[nodiscard]] static bool is_chain(Own const& own) noexcept { return own.nodes_.empty(); }
@@ -114,6 +115,10 @@ class TreeDrafts {
                                         own.nodes_, std::span(own.parents_).first(own.nodes_.size()));
     own.accepted_ = verdict.accepted;
     return verdict;
+  }
+
+  [[nodiscard]] static std::span<std::int32_t const> path(Own const& own) noexcept {
+    return std::span(own.parents_).first(own.accepted_);
   }
 
   static std::size_t cut_back(M& model, Own& own, Sequence const& sequence) {
