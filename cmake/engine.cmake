@@ -11,6 +11,7 @@ cmake_minimum_required(VERSION 3.25)
 include("${CMAKE_CURRENT_LIST_DIR}/script.cmake")
 
 set(engine_version 0.3.36)
+set(engine_build "${engine_version}, without AMX")
 set(engine_sha256 832db0699007f1be95a7e41ef12e88926b02ba836461e36a36372db2760c1a2e)
 set(model_version 0.1.2)
 set(model_sha256 bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70)
@@ -160,11 +161,21 @@ function(prepare_library)
     file(REMOVE_RECURSE "${source}.partial")
   endif()
 
+  # The AMX kernels crash when built by a g++ before 12.4 or 13.3, whose _tile_loadconfig loses most of what it should load
+  # (GCC bug 114098), and Debian 12 has such a one.
+  set(flags)
+  cmake_host_system_information(RESULT processor QUERY OS_PLATFORM)
+  if(processor STREQUAL "x86_64")
+    set(flags -mno-amx-int8)
+  endif()
+
   copyspec_say("building llama.cpp, a few minutes on two cores")
   # Without git, which would report the commit of this repository as llama.cpp's.
   copyspec_run("configuring llama.cpp failed, see above"
     "${CMAKE_COMMAND}" --fresh -G Ninja -S "${source}" -B "${build}" --log-level=WARNING
     -D CMAKE_BUILD_TYPE=Release
+    -D CMAKE_C_FLAGS=${flags}
+    -D CMAKE_CXX_FLAGS=${flags}
     -D CMAKE_INSTALL_LIBDIR=lib
     -D BUILD_SHARED_LIBS=OFF
     -D GIT_EXE=/bin/false
@@ -182,7 +193,7 @@ function(prepare_library)
   copyspec_run("installing llama.cpp into build/engine/prefix failed, see above"
     "${CMAKE_COMMAND}" -E env --unset=DESTDIR
     "${CMAKE_COMMAND}" --install "${build}" --prefix "${engine_prefix}.partial")
-  file(WRITE "${engine_prefix}.partial/version" ${engine_version})
+  file(WRITE "${engine_prefix}.partial/version" ${engine_build})
   file(REMOVE_RECURSE "${engine_prefix}")
   file(RENAME "${engine_prefix}.partial" "${engine_prefix}")
 endfunction()
@@ -216,7 +227,7 @@ set(installed_version)
 if(EXISTS "${engine_prefix}/version")
   file(READ "${engine_prefix}/version" installed_version)
 endif()
-if(NOT installed_version STREQUAL engine_version)
+if(NOT installed_version STREQUAL engine_build)
   prepare_library()
 endif()
 if(NOT EXISTS "${engine_model}")

@@ -17,6 +17,7 @@
 #include "measured_model.hpp"
 #include "recorded_drafts.hpp"
 #include "results.hpp"
+#include "stopwatch.hpp"
 
 namespace copyspec_llama {
 
@@ -34,7 +35,6 @@ struct Decoder {
 template <class Proposer, class Verifier, class Watch>
 [[nodiscard]] Run decode(Decoder const& decoder, Conversation const& conversation, Proposer proposer, Verifier verifier,
                          Watch&& watch) {
-  using Clock = MeasuredModel::Clock;
   using Seconds = std::chrono::duration<double>;
   constexpr copyspec::SequenceId id{0};
 
@@ -46,17 +46,17 @@ template <class Proposer, class Verifier, class Watch>
     std::vector<copyspec::Token> const prompt = decoder.format->prompt(conversation, turn, context);
     copyspec::SequenceCounters const counters_before =
         turn == 0 ? copyspec::SequenceCounters() : composer.sequence(id).counters();
-    Clock::duration const forward_before = composer.times().forward;
-    Clock::duration const prefill_before = decoder.model->prefill();
+    auto const forward_before = composer.times().forward;
+    SpentTime const prefill_before = decoder.model->prefill();
 
-    Clock::time_point start = Clock::now();
+    Stopwatch const beginning;
     composer.begin(id, prompt, decoder.options);
-    Clock::duration time = Clock::now() - start;
+    SpentTime time = beginning.spent();
     watch(turn, composer.sequence(id));
     for (bool running = true; running;) {
-      start = Clock::now();
+      Stopwatch const step;
       running = composer.step([](copyspec::Emission const&) {});
-      time += Clock::now() - start;
+      time += step.spent();
       watch(turn, composer.sequence(id));
     }
 
@@ -64,7 +64,7 @@ template <class Proposer, class Verifier, class Watch>
     if (sequence.status() == copyspec::SequenceStatus::invalid_row)
       copyspec::raise("the model returned logits that are not numbers");
     copyspec::SequenceCounters const& counters = sequence.counters();
-    Clock::duration const prefill = decoder.model->prefill() - prefill_before;
+    SpentTime const prefill = decoder.model->prefill() - prefill_before;
     run.turns.push_back({.prompt_tokens = prompt.size(),
                          .tokens = {sequence.generated().begin(), sequence.generated().end()},
                          .status = sequence.status(),
@@ -72,9 +72,10 @@ template <class Proposer, class Verifier, class Watch>
                          .drafted = counters.drafted - counters_before.drafted,
                          .accepted = counters.accepted - counters_before.accepted,
                          .by_source = counters.by_source.since(counters_before.by_source),
-                         .prefill = Seconds(prefill).count(),
-                         .generation = Seconds(time - prefill).count(),
-                         .forward = Seconds(composer.times().forward - forward_before - prefill).count()});
+                         .prefill = prefill.wall,
+                         .generation = (time - prefill).wall,
+                         .processor = (time - prefill).processor,
+                         .forward = Seconds(composer.times().forward - forward_before).count() - prefill.wall});
   }
   return run;
 }

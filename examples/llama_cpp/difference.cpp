@@ -60,31 +60,25 @@ Difference::Logits probe(Difference const& difference, Decoder const& decoder, C
 
 }  // namespace
 
-std::optional<Difference> find_difference(Repetition const& repetition, std::size_t index) {
-  for (auto const& [run, way] : copying_ways) {
-    for (std::size_t turn = 0; turn < repetition.plain.turns.size(); ++turn) {
-      std::vector<Token> const& plain = repetition.plain.turns[turn].tokens;
-      std::vector<Token> const& copy = (repetition.*run).turns[turn].tokens;
-      // None is a mere beginning of the other: with the same limits, the same tokens end in the same place.
-      auto const found = std::ranges::mismatch(plain, copy);
-      if (found.in1 == plain.end() || found.in2 == copy.end()) continue;
-      return Difference{.way = way,
-                        .repetition = index,
-                        .turn = turn,
-                        .position = static_cast<std::size_t>(found.in1 - plain.begin()),
-                        .plain = *found.in1,
-                        .copy = *found.in2};
-    }
+std::optional<Difference> find_difference(Run const& plain, Run const& copy) {
+  for (std::size_t turn = 0; turn < plain.turns.size(); ++turn) {
+    std::vector<Token> const& expected = plain.turns[turn].tokens;
+    std::vector<Token> const& tokens = copy.turns[turn].tokens;
+    // None is a mere beginning of the other: with the same limits, the same tokens end in the same place.
+    auto const found = std::ranges::mismatch(expected, tokens);
+    if (found.in1 == expected.end() || found.in2 == tokens.end()) continue;
+    return Difference{.turn = turn,
+                      .position = static_cast<std::size_t>(found.in1 - expected.begin()),
+                      .plain = *found.in1,
+                      .copy = *found.in2};
   }
   return std::nullopt;
 }
 
-void measure_margins(Difference& difference, Repetition const& repetition, Decoder const& decoder,
+void measure_margins(Difference& difference, RecordedDrafts const& drafts, Decoder const& decoder,
                      Conversation const& conversation) {
-  auto const* const copying =
-      std::ranges::find(copying_ways, difference.way, [](auto const& way) { return way.second; });
   difference.in_plain_pass = probe(difference, decoder, conversation, copyspec::NoProposer());
-  difference.in_copy_pass = probe(difference, decoder, conversation, Playback((repetition.*copying->first).drafts));
+  difference.in_copy_pass = probe(difference, decoder, conversation, Playback(drafts));
 }
 
 }  // namespace copyspec_llama

@@ -10,12 +10,13 @@
 
 namespace copyspec_llama {
 
-/// Where the answers of a repetition first differ, if they do. The logits are not filled in.
-[[nodiscard]] std::optional<Difference> find_difference(Repetition const& repetition, std::size_t index);
+/// Where `copy`, decoded in some way of copying, first differs from `plain`, if it does. Neither the way nor the logits
+/// are filled in.
+[[nodiscard]] std::optional<Difference> find_difference(Run const& plain, Run const& copy);
 
-/// Fills the logits of `difference`, which was found in `repetition`, in, by decoding the conversation once more in
-/// both ways, pass by pass as before.
-void measure_margins(Difference& difference, Repetition const& repetition, Decoder const& decoder,
+/// Fills the logits of `difference` in, by decoding the conversation once more plainly and with `drafts`, those of the
+/// run it was found in, pass by pass as before.
+void measure_margins(Difference& difference, RecordedDrafts const& drafts, Decoder const& decoder,
                      Conversation const& conversation);
 
 }  // namespace copyspec_llama

@@ -49,12 +49,14 @@ Measurement measure(Decoder const& decoder, Vocabulary const& vocabulary, std::s
               run("copying", proposer, repetition == 0 ? RunDisplay::Text::streamed : RunDisplay::Text::hidden);
       }
     }
-    if (!result.difference) {
-      result.difference = find_difference(measured, repetition);
-      if (result.difference) {
-        progress.begin(stage("looking at the difference"));
-        measure_margins(*result.difference, measured, decoder, result.conversation);
-      }
+    for (auto const& [copying, way] : copying_ways) {
+      if (result.difference) break;
+      result.difference = find_difference(measured.plain, measured.*copying);
+      if (!result.difference) continue;
+      result.difference->way = way;
+      result.difference->repetition = repetition;
+      progress.begin(stage("looking at the difference"));
+      measure_margins(*result.difference, (measured.*copying).drafts, decoder, result.conversation);
     }
     result.repetitions.push_back(std::move(measured));
   };

@@ -3,7 +3,6 @@
 
 #include <llama.h>
 
-#include <chrono>
 #include <cstddef>
 #include <span>
 
@@ -11,6 +10,7 @@
 #include "copyspec/assert.hpp"
 #include "copyspec/model.hpp"
 #include "copyspec/token.hpp"
+#include "stopwatch.hpp"
 
 namespace copyspec_llama {
 
@@ -19,8 +19,6 @@ namespace copyspec_llama {
 /// pass of its own. What is left is generation: its first pass has as many rows as tokens, as all its passes.
 class MeasuredModel {
  public:
-  using Clock = std::chrono::steady_clock;
-
   explicit MeasuredModel(llama_context& context) : model_(context) {}
 
   [[nodiscard]] std::size_t vocabulary_size() const { return model_.vocabulary_size(); }
@@ -32,11 +30,11 @@ class MeasuredModel {
     copyspec::Segment segment = segments.front();
     std::size_t const prompt = segment.tokens.size() - segment.rows;
     if (prompt > 0) {
-      Clock::time_point const start = Clock::now();
+      Stopwatch const watch;
       copyspec::Segment const part{.sequence = segment.sequence, .tokens = segment.tokens.first(prompt), .rows = 0};
       copyspec::LogitsView<float> const no_rows = model_.forward({&part, 1});
       llama_synchronize(&model_.context());  // without rows to wait for, a pass on a GPU may still be under way
-      prefill_ += Clock::now() - start;
+      prefill_ += watch.spent();
       if (segment.rows == 0) return no_rows;
       segment.tokens = segment.tokens.subspan(prompt);
     }
@@ -46,11 +44,11 @@ class MeasuredModel {
   std::size_t truncate(copyspec::SequenceId sequence, std::size_t length) { return model_.truncate(sequence, length); }
 
   /// Time spent on prompts so far, all but the last token of each.
-  [[nodiscard]] Clock::duration prefill() const noexcept { return prefill_; }
+  [[nodiscard]] SpentTime prefill() const noexcept { return prefill_; }
 
  private:
   copyspec::adapters::LlamaCpp model_;
-  Clock::duration prefill_{};
+  SpentTime prefill_;
 };
 
 static_assert(copyspec::Model<MeasuredModel>);

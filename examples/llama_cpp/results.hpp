@@ -29,6 +29,7 @@ struct TurnResult {
   copyspec::SourceCounters by_source = {};  ///< What of the last two came from where.
   double prefill = 0.0;     ///< Reading the prompt, up to its last token.
   double generation = 0.0;  ///< Everything from there on to the end of the answer.
+  double processor = 0.0;   ///< What all threads ran in `generation`.
   double forward = 0.0;     ///< The part of `generation` inside the model.
 
   /// Whether the model ended the answer itself.
@@ -78,7 +79,7 @@ struct Difference {
     float copy = 0.0F;
   };
 
-  std::string_view way;  ///< Of copying.
+  std::string_view way = {};  ///< Of copying.
   std::size_t repetition = 0;
   std::size_t turn = 0;
   std::size_t position = 0;  ///< In the answer.
