@@ -66,7 +66,7 @@ std::string read_text(std::filesystem::path const& file) {
   std::error_code ignored;
   std::ifstream stream(file, std::ios::binary);
   if (!stream || std::filesystem::is_directory(file, ignored))
-    copyspec::raise(fmt::format("the prompt file {} cannot be read", file.string()));
+    copyspec::raise(fmt::format("the file {} cannot be read", file.string()));
   return {std::istreambuf_iterator<char>(stream), {}};
 }
 

@@ -10,9 +10,12 @@
 
 #include "chat_format.hpp"
 #include "conversation.hpp"
+#include "copyspec/adapters/llama_cpp_grammar.hpp"
 #include "copyspec/composer.hpp"
 #include "copyspec/error.hpp"
+#include "copyspec/logprobs.hpp"
 #include "copyspec/mixing_proposer.hpp"
+#include "copyspec/sampling_options.hpp"
 #include "copyspec/sequence.hpp"
 #include "measured_model.hpp"
 #include "recorded_drafts.hpp"
@@ -26,9 +29,15 @@ struct Decoder {
   MeasuredModel* model;
   ChatFormat const* format;
   copyspec::TurnOptions options;
+  copyspec::adapters::LlamaCppGrammar const* grammar = nullptr;  ///< What each answer keeps to, if it is sampled.
   /// Copies for all repetitions, with a history; without one, each repetition has its own.
   std::optional<copyspec::MixingProposer> proposer = {};
 };
+
+/// How its tokens are drawn: greedily, unless it says so.
+[[nodiscard]] inline copyspec::SamplingOptions sampling_of(Decoder const& decoder) {
+  return decoder.options.sampling.value_or(copyspec::SamplingOptions{.temperature = 0});
+}
 
 /// Decodes all turns of a conversation. Calls `watch(turn, sequence)` when a turn begins and after each pass; the time
 /// that takes does not count.
@@ -49,24 +58,34 @@ template <class Proposer, class Verifier, class Watch>
     auto const forward_before = composer.times().forward;
     SpentTime const prefill_before = decoder.model->prefill();
 
+    copyspec::TurnOptions options = decoder.options;
+    if (decoder.grammar != nullptr) options.sampling->hooks = decoder.grammar->hooks();
+    std::vector<std::vector<copyspec::TokenLogprob>> logprobs;
+    auto const keep_logprobs = [&](copyspec::Emission const& emission) {
+      for (std::size_t i = 0; i < emission.logprobs.size(); ++i)
+        logprobs.emplace_back(emission.logprobs[i].begin(), emission.logprobs[i].end());
+    };
+
     Stopwatch const beginning;
-    composer.begin(id, prompt, decoder.options);
+    composer.begin(id, prompt, std::move(options));
     SpentTime time = beginning.spent();
     watch(turn, composer.sequence(id));
     for (bool running = true; running;) {
       Stopwatch const step;
-      running = composer.step([](copyspec::Emission const&) {});
+      running = composer.step(keep_logprobs);
       time += step.spent();
       watch(turn, composer.sequence(id));
     }
 
     copyspec::Sequence const& sequence = composer.sequence(id);
     if (sequence.status() == copyspec::SequenceStatus::invalid_row)
-      copyspec::raise("the model returned logits that are not numbers");
+      copyspec::raise(decoder.grammar == nullptr ? "the model returned logits that are not numbers"
+                                                 : "the grammar allows no token here, or the logits are not numbers");
     copyspec::SequenceCounters const& counters = sequence.counters();
     SpentTime const prefill = decoder.model->prefill() - prefill_before;
     run.turns.push_back({.prompt_tokens = prompt.size(),
                          .tokens = {sequence.generated().begin(), sequence.generated().end()},
+                         .logprobs = std::move(logprobs),
                          .status = sequence.status(),
                          .passes = counters.passes - counters_before.passes,
                          .drafted = counters.drafted - counters_before.drafted,

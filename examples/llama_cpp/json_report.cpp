@@ -24,6 +24,14 @@ Json to_json(copyspec::PassCost const& cost) {
   return {{"one_row_seconds", cost.seconds(1)}, {"curve", curve}};
 }
 
+Json to_json(copyspec::SamplingOptions const& sampling) {
+  return {{"temperature", sampling.temperature},
+          {"top_k", sampling.top_k},
+          {"top_p", sampling.top_p},
+          {"min_p", sampling.min_p},
+          {"seed", sampling.seed}};
+}
+
 Json to_json(Setup const& setup) {
   return {{"file", setup.file.string()},
           {"model", setup.model},
@@ -31,6 +39,8 @@ Json to_json(Setup const& setup) {
           {"context", setup.context},
           {"batch", setup.batch},
           {"max_tokens", setup.max_tokens},
+          {"sampling", to_json(setup.sampling)},
+          {"grammar", setup.grammar},
           {"repetitions", setup.repetitions},
           {"pass_cost", to_json(setup.pass_cost)}};
 }
@@ -82,15 +92,23 @@ Json to_json(Run const& run) {
 
 Json to_json(Difference const& difference, Vocabulary const& vocabulary) {
   auto const token = [&](copyspec::Token id) { return Json{{"id", id}, {"text", vocabulary.name(id)}}; };
-  auto const logits = [](Difference::Logits const& of) { return Json{{"plain", of.plain}, {"copy", of.copy}}; };
+  auto const scores = [](Difference::Scores const& of) { return Json{{"plain", of.plain}, {"copy", of.copy}}; };
   return {{"way", difference.way},
           {"repetition", difference.repetition + 1},
           {"turn", difference.turn + 1},
           {"token", difference.position + 1},
           {"plain", token(difference.plain)},
           {"copy", token(difference.copy)},
-          {"logits_in_plain_pass", logits(difference.in_plain_pass)},
-          {"logits_in_copy_pass", logits(difference.in_copy_pass)}};
+          {"scores_in_plain_pass", scores(difference.in_plain_pass)},
+          {"scores_in_copy_pass", scores(difference.in_copy_pass)}};
+}
+
+// The token itself, then the likeliest.
+Json to_json(std::vector<copyspec::TokenLogprob> const& logprobs, Vocabulary const& vocabulary) {
+  Json json = Json::array();
+  for (auto const& [token, logprob] : logprobs)
+    json.push_back({{"id", token}, {"text", vocabulary.name(token)}, {"logprob", logprob}});
+  return json;
 }
 
 Json to_json(ConversationResult const& result, Vocabulary const& vocabulary) {
@@ -99,6 +117,8 @@ Json to_json(ConversationResult const& result, Vocabulary const& vocabulary) {
     std::string text;
     for (copyspec::Token const token : turn.tokens) text += vocabulary.text(token);
     answers.push_back({{"text", text}, {"loop_share", loop_share(turn.tokens)}, {"complete", turn.complete()}});
+    for (std::vector<copyspec::TokenLogprob> const& token : turn.logprobs)
+      answers.back()["logprobs"].push_back(to_json(token, vocabulary));
   }
   Json repetitions = Json::array();
   for (std::size_t i = 0; i < result.repetitions.size(); ++i)

@@ -25,10 +25,12 @@
 
 #include "chat_format.hpp"
 #include "conversation.hpp"
+#include "copyspec/adapters/llama_cpp_grammar.hpp"
 #include "copyspec/error.hpp"
 #include "copyspec/history.hpp"
 #include "copyspec/history_file.hpp"
 #include "copyspec/mixing_proposer.hpp"
+#include "copyspec/sampling_options.hpp"
 #include "decode.hpp"
 #include "engine.hpp"
 #include "measure.hpp"
@@ -54,6 +56,8 @@ struct Options {
   EngineOptions engine;
   std::size_t repetitions = 1;
   std::size_t max_tokens = 400;
+  copyspec::SamplingOptions sampling{.temperature = 0};
+  std::filesystem::path grammar;
 };
 
 void add_options(CLI::App& app, Options& options) {
@@ -103,6 +107,26 @@ void add_options(CLI::App& app, Options& options) {
   add_count("-n,--max-tokens", options.max_tokens, "Cut answers after so many tokens");
   add_count("-r,--repetitions", options.repetitions,
             "Decode everything so many times; once with a history, which then has the answers");
+  auto const add_number = [&app](std::string const& name, float& value, float most, std::string const& description) {
+    app.add_option(name, value, description)
+        ->type_name("X")
+        ->capture_default_str()
+        ->check(CLI::Range(0.0F, most).description(""));
+  };
+  add_number("--temperature", options.sampling.temperature, 1000.0F, "Draw tokens at this temperature; 0 is greedy");
+  app.add_option("--top-k", options.sampling.top_k, "Draw from so many of the likeliest tokens; 0 is all")
+      ->type_name("N")
+      ->capture_default_str();
+  add_number("--top-p", options.sampling.top_p, 1.0F, "Draw from the likeliest tokens with this much probability");
+  add_number("--min-p", options.sampling.min_p, 1.0F, "Draw from tokens with this share of the likeliest one's");
+  app.add_option("--seed", options.sampling.seed, "The same seed draws the same tokens, however they are drafted")
+      ->type_name("N")
+      ->capture_default_str();
+  app.add_option("--grammar", options.grammar, "Keep answers to the GBNF grammar in this file, from `root` on")
+      ->type_name("FILE");
+  app.add_option("--logprobs", options.sampling.logprobs,
+                 "Show the log-probability of each token, and so many of the likeliest ones")
+      ->type_name("N");
   add_count("-t,--threads", options.engine.threads, "Threads of llama.cpp");
   add_count("--context", options.engine.context,
             "Most tokens of a conversation, as far as the model was trained for them");
@@ -175,11 +199,16 @@ void run(Options const& options) {
   Vocabulary const vocabulary(engine.model());
   ChatFormat const format(engine.model(), vocabulary);
   MeasuredModel model(engine.context());
-  Decoder decoder{
-      .model = &model,
-      .format = &format,
-      .options = {.max_new_tokens = options.max_tokens, .stop = {.tokens = vocabulary.ends(), .sequences = {}}},
-      .proposer = proposer};
+  check(options.sampling, model.vocabulary_size());
+  std::optional<copyspec::adapters::LlamaCppGrammar> grammar;
+  if (!options.grammar.empty()) grammar.emplace(*llama_model_get_vocab(&engine.model()), read_text(options.grammar));
+  Decoder decoder{.model = &model,
+                  .format = &format,
+                  .options = {.max_new_tokens = options.max_tokens,
+                              .stop = {.tokens = vocabulary.ends(), .sequences = {}},
+                              .sampling = options.sampling},
+                  .grammar = grammar ? &*grammar : nullptr,
+                  .proposer = proposer};
   for (std::filesystem::path const& text : options.references)
     decoder.options.references.push_back(vocabulary.tokens(read_text(text), false));
   // A prompt that does not fit is refused before any other is decoded.
@@ -202,6 +231,8 @@ void run(Options const& options) {
                     .context = model.context_limit(),
                     .batch = model.max_tokens(),
                     .max_tokens = options.max_tokens,
+                    .sampling = options.sampling,
+                    .grammar = options.grammar.string(),
                     .repetitions = options.repetitions,
                     .pass_cost = measurement.pass_cost};
   fmt::print("\n{}", text_report(setup, measurement.results, vocabulary));
@@ -222,7 +253,8 @@ int parse_and_run(int argc, char** argv) {
   Options options;
   options.engine.threads = std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, 8);
   CLI::App app(
-      "Decodes prompts with llama.cpp at temperature zero, plainly and with copying from the context, shows the "
+      "Decodes prompts with llama.cpp, at temperature zero if no other is given, plainly and with copying from the "
+      "context, shows the "
       "answers, what was copied in green, and compares the two, and the published rule of copying.",
       "copyspec-llama");
   app.footer(

@@ -9,8 +9,8 @@
 #include "copyspec/copy_proposer.hpp"
 #include "copyspec/draft.hpp"
 #include "copyspec/error.hpp"
-#include "copyspec/greedy_verifier.hpp"
 #include "copyspec/mixing_proposer.hpp"
+#include "copyspec/sampling_verifier.hpp"
 #include "difference.hpp"
 #include "display.hpp"
 
@@ -30,7 +30,7 @@ Measurement measure(Decoder const& decoder, Vocabulary const& vocabulary, std::s
       return text;
     };
     auto const run = [&](std::string_view way, auto const& by, RunDisplay::Text text) {
-      return decode(decoder, result.conversation, by, copyspec::GreedyVerifier(),
+      return decode(decoder, result.conversation, by, copyspec::SamplingVerifier(sampling_of(decoder)),
                     RunDisplay(progress, vocabulary, result.conversation, stage(way), text));
     };
 

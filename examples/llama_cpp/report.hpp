@@ -7,6 +7,7 @@
 #include <string>
 
 #include "copyspec/pass_cost.hpp"
+#include "copyspec/sampling_options.hpp"
 #include "results.hpp"
 #include "vocabulary.hpp"
 
@@ -20,6 +21,8 @@ struct Setup {
   std::size_t context = 0;
   std::size_t batch = 0;
   std::size_t max_tokens = 0;
+  copyspec::SamplingOptions sampling;
+  std::string grammar;  ///< The file it is in, or nothing.
   std::size_t repetitions = 0;
   copyspec::PassCost pass_cost;  ///< As it was learnt.
 };

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "conversation.hpp"
+#include "copyspec/logprobs.hpp"
 #include "copyspec/sequence.hpp"
 #include "copyspec/source_counters.hpp"
 #include "copyspec/token.hpp"
@@ -22,15 +23,17 @@ namespace copyspec_llama {
 struct TurnResult {
   std::size_t prompt_tokens = 0;
   std::vector<copyspec::Token> tokens;  ///< The answer, with the token that ended it.
+  /// If they were asked for, of each token before the end: its own, then those of the likeliest.
+  std::vector<std::vector<copyspec::TokenLogprob>> logprobs = {};
   copyspec::SequenceStatus status = copyspec::SequenceStatus::idle;
   std::size_t passes = 0;
   std::size_t drafted = 0;
   std::size_t accepted = 0;
   copyspec::SourceCounters by_source = {};  ///< What of the last two came from where.
-  double prefill = 0.0;     ///< Reading the prompt, up to its last token.
-  double generation = 0.0;  ///< Everything from there on to the end of the answer.
-  double processor = 0.0;   ///< What all threads ran in `generation`.
-  double forward = 0.0;     ///< The part of `generation` inside the model.
+  double prefill = 0.0;                     ///< Reading the prompt, up to its last token.
+  double generation = 0.0;                  ///< Everything from there on to the end of the answer.
+  double processor = 0.0;                   ///< What all threads ran in `generation`.
+  double forward = 0.0;                     ///< The part of `generation` inside the model.
 
   /// Whether the model ended the answer itself.
   [[nodiscard]] bool complete() const noexcept { return status == copyspec::SequenceStatus::stopped; }
@@ -73,8 +76,9 @@ inline constexpr std::array copying_ways{std::pair{&Repetition::copy, std::strin
 
 /// Where plain decoding and copying part. Later turns have another context, so they are not compared.
 struct Difference {
-  /// What the two tokens got in one pass.
-  struct Logits {
+  /// What the two tokens got in one pass: logits, or at a temperature the sums of logit and noise that they were drawn
+  /// by (`gumbel_score`).
+  struct Scores {
     float plain = 0.0F;
     float copy = 0.0F;
   };
@@ -86,8 +90,8 @@ struct Difference {
   copyspec::Token plain = 0;
   copyspec::Token copy = 0;
   /// The passes differ in their number of rows, and so in how they are rounded.
-  Logits in_plain_pass = {};
-  Logits in_copy_pass = {};
+  Scores in_plain_pass = {};
+  Scores in_copy_pass = {};
 };
 
 /// All that was measured with one conversation.

@@ -88,17 +88,18 @@ Row row(Summary const& summary) {
              fmt::format("{} of {} identical", identical, summary.counted.size()));
 }
 
-std::string say(Difference const& difference, std::string_view name, Vocabulary const& vocabulary) {
+std::string say(Difference const& difference, std::string_view name, Vocabulary const& vocabulary,
+                copyspec::SamplingOptions const& sampling) {
   auto const token = [&](copyspec::Token id) { return fmt::format("{:?} ({})", vocabulary.name(id), id); };
-  auto const logits = [](Difference::Logits const& of) {
+  auto const scores = [](Difference::Scores const& of) {
     return fmt::format("{:.5f} and {:.5f}, a margin of {:.2g}", of.plain, of.copy, std::abs(of.plain - of.copy));
   };
   return fmt::format(
-      "{}: {} differs in turn {} from token {} on: plain says {}, copying {}. Their logits are {} in the plain pass, "
-      "and "
-      "{} in the drafted one. What follows has another context and is not compared.\n",
+      "{}: {} differs in turn {} from token {} on: plain says {}, copying {}. Their {} are {} in the plain pass, "
+      "and {} in the drafted one. What follows has another context and is not compared.\n",
       name, difference.way, difference.turn + 1, difference.position + 1, token(difference.plain),
-      token(difference.copy), logits(difference.in_plain_pass), logits(difference.in_copy_pass));
+      token(difference.copy), sampling.temperature == 0 ? "logits" : "sums of logit / temperature and noise",
+      scores(difference.in_plain_pass), scores(difference.in_copy_pass));
 }
 
 // The curve that drafts were cut by, at row counts that passes were seen of.
@@ -117,6 +118,24 @@ std::string say(copyspec::SourceCounters const& counters) {
     if (counters[source].drafted > 0)
       parts.push_back(fmt::format("{} {} of {}", source, counters[source].accepted, counters[source].drafted));
   return parts.empty() ? "" : fmt::format("Accepted of what was drafted, by source: {}.\n", fmt::join(parts, ", "));
+}
+
+// A line for each token of the answers, as copying gave them first.
+std::string logprobs(ConversationResult const& result, Vocabulary const& vocabulary) {
+  std::string text;
+  auto const out = std::back_inserter(text);
+  std::vector<TurnResult> const& turns = result.repetitions.front().copy.turns;
+  for (std::size_t turn = 0; turn < turns.size(); ++turn) {
+    for (std::size_t i = 0; i < turns[turn].logprobs.size(); ++i) {
+      if (i == 0) fmt::format_to(out, "\nLog-probabilities of {}, turn {}:\n", result.conversation.name, turn + 1);
+      std::vector<std::string> parts;
+      for (auto const& [token, logprob] : turns[turn].logprobs[i])
+        parts.push_back(fmt::format("{:8.3f} {:?}", logprob, vocabulary.name(token)));
+      fmt::format_to(out, "{}{}{}\n", parts.front(), parts.size() > 1 ? "  likeliest:" : "",
+                     fmt::join(parts.begin() + 1, parts.end(), ""));
+    }
+  }
+  return text;
 }
 
 // Why a copy-heavy conversation does not count.
@@ -170,8 +189,9 @@ std::string text_report(Setup const& setup, std::span<ConversationResult const> 
         fmt::format_to(out, "{}: repetition {} took several times as long as the best one and is not counted.\n",
                        result.conversation.name, i + 1);
     }
-    if (result.difference) text += say(*result.difference, result.conversation.name, vocabulary);
+    if (result.difference) text += say(*result.difference, result.conversation.name, vocabulary, setup.sampling);
   }
+  for (ConversationResult const& result : results) text += logprobs(result, vocabulary);
   return text;
 }
 
