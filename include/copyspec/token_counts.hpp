@@ -24,6 +24,7 @@ class TokenCounts {
     counted_.clear();
     counted_.reserve(std::min(vocabulary, window));
     window_ = window;
+    first_ = 0;
     size_ = 0;
   }
 
