@@ -37,9 +37,8 @@ class TokenCounts {
       first_ = size_;
     }
     for (; size_ < tokens.size(); ++size_) {
+      if (size_ - first_ == window_) remove(tokens[first_++]);
       add(tokens[size_]);
-      if (size_ - first_ < window_) continue;
-      remove(tokens[first_++]);
     }
   }
 
