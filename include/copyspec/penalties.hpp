@@ -55,11 +55,13 @@ class DryPenalty {
     return options.multiplier * std::pow(options.base, static_cast<float>(beyond));
   }
 
-  // How many of the newest tokens stand behind the last breaker.
+  // How many of the newest tokens stand behind the last breaker, or position without a token.
   static std::size_t reach(std::span<Token const> newest, std::span<Token const> breakers) noexcept {
     std::size_t reach = 0;
-    while (reach < newest.size() && std::ranges::find(breakers, newest[newest.size() - 1 - reach]) == breakers.end())
-      ++reach;
+    for (; reach < newest.size(); ++reach) {
+      Token const token = newest[newest.size() - 1 - reach];
+      if (token < 0 || std::ranges::find(breakers, token) != breakers.end()) break;
+    }
     return reach;
   }
 
