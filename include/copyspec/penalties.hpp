@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <utility>
 #include <vector>
@@ -51,8 +52,10 @@ class DryPenalty {
   }
 
  private:
+  // Finite, so that it makes no NaN of an infinite logit.
   static float penalty(std::size_t beyond, DryOptions const& options) noexcept {
-    return options.multiplier * std::pow(options.base, static_cast<float>(beyond));
+    constexpr float most = std::numeric_limits<float>::max();
+    return std::clamp(options.multiplier * std::pow(options.base, static_cast<float>(beyond)), -most, most);
   }
 
   // How many of the newest tokens stand behind the last breaker, or position without a token.
