@@ -26,13 +26,14 @@ inline void apply_penalties(std::span<float> row, TokenCounts const& counts, Pen
 }
 
 /// Finds what would repeat itself, and takes `DryOptions`' penalties off. O(window) a row. Allocates only for a greater
-/// window than ever before. Threads: one call at a time.
+/// window than ever before, and then for twice as much. Threads: one call at a time.
 class DryPenalty {
  public:
   /// Of the row behind `before`.
   void apply(std::span<float> row, std::span<Token const> before, DryOptions const& options) {
     std::span const newest = before.last(std::min(before.size(), options.window));
     std::size_t const limit = reach(newest, options.breakers);
+    make_room(newest.size());
     if (limit == 0 || limit < options.allowed_length) return;
     measure(newest, limit);
     repetitions_.clear();
@@ -58,6 +59,12 @@ class DryPenalty {
     return std::clamp(options.multiplier * std::pow(options.base, static_cast<float>(beyond)), -most, most);
   }
 
+  void make_room(std::size_t size) {
+    if (size <= lengths_.size()) return;
+    lengths_.resize(2 * size);
+    repetitions_.reserve(lengths_.size());
+  }
+
   // How many of the newest tokens stand behind the last breaker, or position without a token.
   static std::size_t reach(std::span<Token const> newest, std::span<Token const> breakers) noexcept {
     std::size_t reach = 0;
@@ -73,7 +80,6 @@ class DryPenalty {
   void measure(std::span<Token const> newest, std::size_t limit) {
     std::size_t const size = newest.size();
     auto const at = [&](std::size_t i) { return newest[size - 1 - i]; };
-    lengths_.assign(size, 0);
     std::size_t begin = 0;
     std::size_t end = 0;  // the match that reaches farthest
     for (std::size_t i = 1; i < size; ++i) {
