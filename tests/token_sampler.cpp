@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <limits>
 #include <optional>
 #include <span>
@@ -105,6 +106,26 @@ TEST_CASE("rows of every length, and near ties over many blocks, are searched to
     SamplingOptions const options = {.temperature = 0.5F + static_cast<float>(below(random, 10)), .seed = length};
     for (std::size_t position = 0; position < 3; ++position)
       REQUIRE(sampler.draw(row, options, position) == brute_force(row, options, position));
+  }
+}
+
+TEST_CASE("the greatest noise there is is found in whatever block it is") {
+  struct Place {
+    std::size_t position;
+    Token token;
+  };
+  for (auto const& [position, token] : {Place{3479536, 603}, Place{5682877, 179}, Place{944004, 510}}) {
+    CAPTURE(token);
+    NoiseStream const stream{.seed = 1, .position = position};
+    REQUIRE(stream.word(token) <= 2);
+    std::vector<float> row(1024, -100);
+    row[1000] = 0;
+    float const even = gumbel_noise(stream.word(1000)) - gumbel_noise(stream.word(token));
+    TokenSampler sampler;
+    row[static_cast<std::size_t>(token)] = even + 1e-4F;
+    CHECK(sampler.draw(row, {.seed = 1}, position) == token);
+    row[static_cast<std::size_t>(token)] = even - 1e-4F;
+    CHECK(sampler.draw(row, {.seed = 1}, position) == Token{1000});
   }
 }
 
