@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <utility>
 #include <vector>
@@ -25,12 +26,13 @@ inline void apply_penalties(std::span<float> row, TokenCounts const& counts, Pen
 }
 
 /// Finds what would repeat itself, and takes `DryOptions`' penalties off. O(window) a row. Allocates in `reserve`, and
-/// beyond it. Threads: one call at a time.
+/// for greater windows than ever before, then for twice as much. Threads: one call at a time.
 class DryPenalty {
  public:
   /// After it, windows of so many tokens allocate nothing.
   void reserve(std::size_t tokens) {
-    lengths_.reserve(tokens);
+    if (tokens <= lengths_.size()) return;
+    lengths_.resize(tokens);
     repetitions_.reserve(tokens);
   }
 
@@ -38,6 +40,7 @@ class DryPenalty {
   void apply(std::span<float> row, std::span<Token const> before, DryOptions const& options) {
     std::span const newest = before.last(std::min(before.size(), options.window));
     std::size_t const limit = reach(newest, options.breakers);
+    if (newest.size() > lengths_.size()) reserve(2 * newest.size());
     if (limit == 0 || limit < options.allowed_length) return;
     measure(newest, limit);
     repetitions_.clear();
@@ -57,15 +60,19 @@ class DryPenalty {
   }
 
  private:
+  // Finite, so that it makes no NaN of an infinite logit.
   static float penalty(std::size_t beyond, DryOptions const& options) noexcept {
-    return options.multiplier * std::pow(options.base, static_cast<float>(beyond));
+    constexpr float most = std::numeric_limits<float>::max();
+    return std::clamp(options.multiplier * std::pow(options.base, static_cast<float>(beyond)), -most, most);
   }
 
-  // How many of the newest tokens stand behind the last breaker.
+  // How many of the newest tokens stand behind the last breaker, or position without a token.
   static std::size_t reach(std::span<Token const> newest, std::span<Token const> breakers) noexcept {
     std::size_t reach = 0;
-    while (reach < newest.size() && std::ranges::find(breakers, newest[newest.size() - 1 - reach]) == breakers.end())
-      ++reach;
+    for (; reach < newest.size(); ++reach) {
+      Token const token = newest[newest.size() - 1 - reach];
+      if (token < 0 || std::ranges::find(breakers, token) != breakers.end()) break;
+    }
     return reach;
   }
 
@@ -74,7 +81,6 @@ class DryPenalty {
   void measure(std::span<Token const> newest, std::size_t limit) {
     std::size_t const size = newest.size();
     auto const at = [&](std::size_t i) { return newest[size - 1 - i]; };
-    lengths_.assign(size, 0);
     std::size_t begin = 0;
     std::size_t end = 0;  // the match that reaches farthest
     for (std::size_t i = 1; i < size; ++i) {

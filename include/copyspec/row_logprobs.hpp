@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <span>
 #include <vector>
@@ -25,7 +26,8 @@ class RowLogprobs {
     bool const valid = maxima_.take(row);
     COPYSPEC_ASSERT(valid && top <= row.size(), "a row that a token was drawn from, of at least so many");
     static_cast<void>(valid);
-    double const log_mass = log_of_weights(row_mass(row, maxima_.greatest(), 1));
+    // The greatest alone has a mass of one, up to what a weight is rounded by.
+    double const log_mass = std::max(0.0, log_of_weights(row_mass(row, maxima_.greatest(), 1)));
     auto const logprob = [&](float logit) {
       double const below = logit == maxima_.greatest() ? 0.0 : double{maxima_.greatest()} - double{logit};
       return static_cast<float>(-below - log_mass);

@@ -41,8 +41,7 @@ struct FilterRule {
     rule.top_k = options.top_k;
     rule.typical_share = static_cast<std::uint64_t>(options.typical_p * static_cast<double>(whole));
     rule.top_share = static_cast<std::uint64_t>(options.top_p * static_cast<double>(whole));
-    if (options.min_p >= std::numeric_limits<float>::min())
-      rule.farthest = static_cast<float>(-exact_log(options.min_p));
+    if (options.min_p > 0) rule.farthest = static_cast<float>(-exact_log(options.min_p));
     return rule;
   }
 };

@@ -24,7 +24,8 @@ class TokenCounts {
     counted_.clear();
     counted_.reserve(std::min(vocabulary, window));
     window_ = window;
-    first_ = size_ = 0;
+    first_ = 0;
+    size_ = 0;
   }
 
   /// Counts the newest of `tokens`, which begin with those of the last call, or are fewer than those.
@@ -36,9 +37,8 @@ class TokenCounts {
       first_ = size_;
     }
     for (; size_ < tokens.size(); ++size_) {
+      if (size_ - first_ == window_) remove(tokens[first_++]);
       add(tokens[size_]);
-      if (size_ - first_ < window_) continue;
-      remove(tokens[first_++]);
     }
   }
 

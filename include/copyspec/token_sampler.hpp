@@ -63,6 +63,8 @@ class TokenSampler {
   };
 
   void offer(Token token, float logit, std::uint32_t word) noexcept {
+    // The score of another may be minus infinity too, by overflow.
+    if (logit == -std::numeric_limits<float>::infinity()) return;
     best_.offer(gumbel_score(logit, inverse_temperature_, word), token);
   }
 
@@ -75,9 +77,10 @@ class TokenSampler {
       if (b != first && may_be_best(all[b], max_noise)) draw_from(b);
   }
 
-  // However the product is rounded; `noise` is none that is less than the token's.
+  // However the product is rounded; `noise` is none that is less than the token's. What makes a NaN is an infinite
+  // score, which others may equal.
   [[nodiscard]] bool may_be_best(float logit, float noise) const noexcept {
-    return logit * inverse_temperature_ + noise >= best_.score - (std::abs(best_.score) + 64) * 1e-6F;
+    return !(logit * inverse_temperature_ + noise < best_.score - (std::abs(best_.score) + 64) * 1e-6F);
   }
 
   // The words of a block are drawn all at once. Its least word has the greatest noise, and together with the greatest

@@ -10,7 +10,6 @@
 #include <limits>
 
 using copyspec::bits_of_float;
-using copyspec::float_from_bits;
 using copyspec::cuda::float_from_half;
 using copyspec::cuda::logit_at;
 using copyspec::cuda::logit_in_row;
@@ -33,12 +32,6 @@ TEST_CASE("every half has its value") {
     REQUIRE(std::isnan(value) == std::isnan(expected));
     if (!std::isnan(expected)) REQUIRE(bits_of_float(value) == bits_of_float(expected));
   }
-}
-
-TEST_CASE("a float keeps its bits") {
-  for (std::uint32_t const bits : {0U, 0x80000000U, 0x7F800000U, 0x00000001U, 0x7FC01234U})
-    CHECK(bits_of_float(float_from_bits(bits)) == bits);
-  CHECK(float_from_bits(0xFF800000U) == -std::numeric_limits<float>::infinity());
 }
 
 TEST_CASE("a vector has the logits that lie in it, in the order of their addresses") {

@@ -3,16 +3,14 @@
 
 #include <doctest/doctest.h>
 
-#include <array>
-#include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <limits>
 
 using copyspec::cuda::BestWord;
 using copyspec::cuda::nan_seen;
 using copyspec::cuda::no_token;
 using copyspec::cuda::nothing_seen;
-using copyspec::ordered_bits;
 using copyspec::cuda::RunningBest;
 using copyspec::cuda::token_of;
 
@@ -27,22 +25,6 @@ BestWord word(float score, std::uint32_t token) {
 }
 
 }  // namespace
-
-TEST_CASE("bits are ordered as their values are") {
-  std::array<float, 11> const ascending = {-infinite,
-                                           std::numeric_limits<float>::lowest(),
-                                           -2,
-                                           -1,
-                                           -std::numeric_limits<float>::denorm_min(),
-                                           0,
-                                           std::numeric_limits<float>::denorm_min(),
-                                           std::numeric_limits<float>::min(),
-                                           1,
-                                           std::numeric_limits<float>::max(),
-                                           infinite};
-  for (std::size_t i = 1; i < ascending.size(); ++i) CHECK(ordered_bits(ascending[i - 1]) < ordered_bits(ascending[i]));
-  CHECK(ordered_bits(-0.0F) == ordered_bits(0.0F));
-}
 
 TEST_CASE("the greater word is the better element") {
   CHECK(word(2, 9) > word(1, 3));
