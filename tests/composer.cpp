@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include <doctest/doctest.h>
 
+#include <copyspec/best_of.hpp>
 #include <copyspec/composer.hpp>
 #include <copyspec/copy_proposer.hpp>
 #include <copyspec/error.hpp>
+#include <copyspec/first_of.hpp>
 #include <copyspec/greedy_verifier.hpp>
 #include <copyspec/mixing_proposer.hpp>
 #include <copyspec/pass_cost.hpp>
@@ -420,6 +422,9 @@ class HostileProposer {
   Tokens seen_;
 };
 
+using Competing = copyspec::BestOf<MixingProposer, HostileProposer, CopyProposer>;
+using Ordered = copyspec::FirstOf<HostileProposer, CopyProposer, MixingProposer>;
+
 class AnyProposer {
  public:
   template <class P>
@@ -456,7 +461,11 @@ class AnyProposer {
   void observe_pass(PassReport report) {
     // Not what the clock says, so that a trial can be run again.
     report.seconds = 1 + 0.05 * static_cast<double>(report.rows);
-    if (auto* const proposer = std::get_if<MixingProposer>(&proposer_)) proposer->observe_pass(report);
+    std::visit(
+        [&](auto& proposer) {
+          if constexpr (requires { proposer.observe_pass(report); }) proposer.observe_pass(report);
+        },
+        proposer_);
   }
 
   std::function<bool()> interrupt;
@@ -470,7 +479,7 @@ class AnyProposer {
   }
 
   std::vector<Source> sources_;
-  std::variant<NoProposer, CopyProposer, MixingProposer, HostileProposer> proposer_;
+  std::variant<NoProposer, CopyProposer, MixingProposer, HostileProposer, Competing, Ordered> proposer_;
 };
 
 CopyOptions any_copy_options(Random& random) {
@@ -875,6 +884,19 @@ AnyProposer make_any(Trial& trial) {
   return HostileProposer(static_cast<Kind>(trial.random.below(Kind::mixed + 1)), trial.toy, trial.proposer_wrong);
 }
 
+AnyProposer make_competing(Trial& trial) {
+  return Competing(PassCost::marginal(trial.random.any_of({0.0, 0.02, 0.2})), MixingProposer(),
+                   HostileProposer(static_cast<Kind>(trial.random.below(Kind::mixed + 1)), trial.toy,
+                                   trial.proposer_wrong),
+                   CopyProposer(any_copy_options(trial.random)));
+}
+
+AnyProposer make_ordered(Trial& trial) {
+  return Ordered(HostileProposer(static_cast<Kind>(trial.random.below(Kind::mixed + 1)), trial.toy,
+                                 trial.proposer_wrong),
+                 CopyProposer(any_copy_options(trial.random)), MixingProposer());
+}
+
 // Runs trials and returns how many tokens were copied in all.
 std::size_t run_trials(std::uint64_t count, TrialOptions const& options,
                        std::function<AnyProposer(Trial&)> const& make_proposer, std::size_t* nodes_kept = nullptr) {
@@ -906,6 +928,15 @@ TEST_CASE("mixing says what plain decoding says, of sequences that learn togethe
 
 TEST_CASE("mixing says what plain decoding says, whatever is cut back, refused or thrown") {
   run_trials(2000, {.sequences = 5, .turns = 4, .model_fails = 500, .callbacks_throw = 100, .edits = 500}, make_mixing);
+}
+
+TEST_CASE("drafts that compete change nothing of what is said, whatever is cut back, refused or thrown") {
+  TrialOptions const troubled{
+      .sequences = 5, .turns = 4, .model_fails = 500, .callbacks_throw = 100, .edits = 500};
+  CHECK(run_trials(1000, {.sequences = 4, .turns = 3}, make_competing) > 1000);
+  run_trials(1000, troubled, make_competing);
+  CHECK(run_trials(1000, {.sequences = 4, .turns = 3}, make_ordered) > 1000);
+  run_trials(1000, troubled, make_ordered);
 }
 
 TEST_CASE("no draft changes what is said, however wrong") {

@@ -16,6 +16,8 @@ struct Draft {
   /// Where they are from, in order, valid until the next call of the proposer. The last one holds for all that follow;
   /// none is `Source::other`. Counted only, never decided by.
   std::span<Source const> sources = {};
+  /// The chance of each that it is right if those before it are, or none where that is not known; valid as long.
+  std::span<float const> chances = {};
 };
 
 /// What a pass took in which each sequence fed as many tokens as it had rows: its pending token and its draft, no part
@@ -36,6 +38,7 @@ struct PassReport {
 /// | `observe_pass(report)`     | -       | optional: what a pass took, `PassReport`, so that drafts can be worth it |
 /// | `refer_to(texts)`          | -       | optional: `TurnOptions::references` of a turn that begins; instead of those before |
 /// | `end_turn(context, answer)`| -       | optional: an answer has ended, which begins at `answer` of the context |
+/// | `drafted(length)`          | -       | optional: the draft that is fed has `length` tokens, whoever proposed it |
 ///
 /// `context` is the whole sequence so far, prompt and output of all turns. `space` may be empty, and may lie anywhere;
 /// writing beyond the draft, within `space`, is allowed.

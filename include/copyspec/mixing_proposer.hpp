@@ -20,6 +20,7 @@
 #include "history.hpp"
 #include "mixer.hpp"
 #include "pass_cost.hpp"
+#include "pass_share.hpp"
 #include "predicted_chain.hpp"
 #include "predicted_tree.hpp"
 #include "recollection.hpp"
@@ -72,7 +73,7 @@ class MixingProposer {
   [[nodiscard]] std::size_t draft_length() const noexcept { return draft_length_; }
 
   /// What a pass costs, as far as it is known.
-  [[nodiscard]] PassCost const& pass_cost() const noexcept { return learnt_->pass_cost; }
+  [[nodiscard]] PassCost const& pass_cost() const noexcept { return learnt_->share.pass_cost(); }
 
   /// Bytes allocated for this sequence.
   [[nodiscard]] std::size_t memory_bytes() const noexcept { return recollection_.memory_bytes(); }
@@ -104,11 +105,12 @@ class MixingProposer {
   [[nodiscard]] Draft propose(std::span<Token const> context, std::span<Token> space) {
     reserve(context.size());
     take_in(context);
-    std::array<float, longest_chain> chances;
     std::size_t const length = predict_chain(recollection_, learnt_->mixer, context,
-                                             space.first(std::min(space.size(), draft_length_)), chances, sources_);
-    drafted_ = copyspec::draft_length(std::span<float const>(chances).first(length), *learnt_);
-    return {.length = drafted_, .sources = std::span(sources_).first(drafted_)};
+                                             space.first(std::min(space.size(), draft_length_)), chances_, sources_);
+    drafted_ = copyspec::draft_length(std::span<float const>(chances_).first(length), learnt_->share);
+    return {.length = drafted_,
+            .sources = std::span(sources_).first(drafted_),
+            .chances = std::span(chances_).first(drafted_)};
   }
 
   /// As `propose`, with all candidates of a position, as far as they pay: see `TreeProposer`.
@@ -117,7 +119,7 @@ class MixingProposer {
     take_in(context);
     std::size_t const limit = std::min(space.tokens.size(), draft_length_);
     PredictedTree const tree(recollection_, learnt_->mixer, context, space, limit, least_reach());
-    drafted_ = copyspec::draft_length(tree.parents(), tree.reaches(), *learnt_);
+    drafted_ = copyspec::draft_length(tree.parents(), tree.reaches(), learnt_->share);
     std::ranges::copy(tree.sources().first(drafted_), sources_.begin());
     return {.length = drafted_, .sources = std::span(sources_).first(drafted_)};
   }
@@ -138,7 +140,10 @@ class MixingProposer {
   [[nodiscard]] std::optional<RequestId> remembered() const noexcept { return remembered_; }
 
   /// A pass took its time, which is learnt from. Told by a composer.
-  void observe_pass(PassReport const& report) noexcept { learnt_->observe(report); }
+  void observe_pass(PassReport const& report) noexcept { learnt_->share.observe(report); }
+
+  /// The draft that is fed has `length` tokens, whoever proposed it: so many and one more are no prompt.
+  void drafted(std::size_t length) noexcept { drafted_ = length; }
 
  private:
   // Of what comes before an answer, so much is remembered with it: what its first tokens are recognised by.
@@ -149,34 +154,20 @@ class MixingProposer {
   // The reach below which no node of a tree can pay: what it saves is a pass at most. A node that cannot pay itself may
   // still decide where a draft ends, hence the quarter.
   [[nodiscard]] float least_reach() const noexcept {
-    double const alone = (*learnt_)(1);
+    PassShare const& share = learnt_->share;
+    double const alone = share(1);
     double least = alone;
     for (std::size_t rows = 2; rows <= longest_chain + 1; rows += rows / 2)
-      least = std::min(least, ((*learnt_)(rows)-alone) / static_cast<double>(rows - 1));
+      least = std::min(least, (share(rows) - alone) / static_cast<double>(rows - 1));
     return std::max(0.005F, static_cast<float>(least / alone / 4));
   }
 
   // What copies share.
   struct Learnt {
     Mixer mixer;
-    PassCost pass_cost;
-    // The rows that other sequences bring to a pass, and the sequences in it.
-    std::size_t others = 0;
-    std::size_t sequences = 1;
+    PassShare share;
 
-    explicit Learnt(PassCost cost) : pass_cost(std::move(cost)) {}
-
-    // What a sequence's rows add to a pass, and its share of what the pass costs anyway.
-    [[nodiscard]] double operator()(std::size_t rows) const noexcept {
-      double const alone = pass_cost(others + 1);
-      return pass_cost(others + rows) - alone + alone / static_cast<double>(sequences);
-    }
-
-    void observe(PassReport const& report) noexcept {
-      pass_cost.observe(report.rows, report.seconds);
-      sequences = std::max<std::size_t>(report.sequences, 1);
-      others = report.rows - report.rows / sequences;
-    }
+    explicit Learnt(PassCost pass_cost) : share(std::move(pass_cost)) {}
   };
 
   // Learns from and remembers what was said since the last call. More than the last draft could have made are a
@@ -207,7 +198,8 @@ class MixingProposer {
   std::shared_ptr<History> history_;
   Recollection recollection_;
   std::optional<RequestId> remembered_;
-  std::array<Source, longest_chain> sources_{};  // of the last draft
+  std::array<Source, longest_chain> sources_{};  // of the last chain or tree
+  std::array<float, longest_chain> chances_{};   // of the last chain
   std::size_t drafted_ = unknown;  // by the last call; unknown if what follows cannot be told from a prompt
 };
 
