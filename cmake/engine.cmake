@@ -161,8 +161,8 @@ function(prepare_library)
     file(REMOVE_RECURSE "${source}.partial")
   endif()
 
-  # The AMX kernels crash when built by a g++ before 12.4 or 13.3, whose _tile_loadconfig loses most of what it should load
-  # (GCC bug 114098), and Debian 12 has such a one.
+  # Without AMX: g++ 12, Debian's, takes _tile_loadconfig to read eight of the 64 bytes of a tile configuration and may drop
+  # what fills the others, and the kernels of llama.cpp crash.
   set(flags)
   cmake_host_system_information(RESULT processor QUERY OS_PLATFORM)
   if(processor STREQUAL "x86_64")

@@ -912,7 +912,7 @@ std::string refusal(std::vector<float> const& numbers) {
 }  // namespace
 
 TEST_CASE("a mixer that takes in what another has learnt predicts and learns as that one, bit for bit") {
-  for (std::size_t const steps : {0, 1, 3000}) {
+  for (std::size_t const steps : {0U, 1U, 3000U}) {
     CAPTURE(steps);
     Mixer mixer = experienced(1, steps);
     std::vector<float> const learnt = mixer.learnt();

@@ -46,7 +46,7 @@ Token random_token(Random& random, std::size_t vocabulary) {
 
 TEST_CASE("a context that grows, or is cut and goes on otherwise, is counted as a count does") {
   Random random(1);
-  for (int round = 0; round < 200; ++round) {
+  for (int round = 0; round < 50; ++round) {
     std::size_t const vocabulary = 1 + below(random, 60);
     Tokens tokens;
     TokenCounts counts;

@@ -221,15 +221,20 @@ std::vector<Conversation> read_conversations(Options const& options) {
   return conversations;
 }
 
+void write(Json const& result, std::string const& out) {
+  std::ofstream file(out);
+  file << result.dump(1, ' ', false, Json::error_handler_t::replace) << '\n';
+  if (!file.flush()) copyspec::raise(fmt::format("{}: cannot be written", out));
+}
+
 void run(Options const& options) {
   Progress progress;
   std::vector<Conversation> const conversations = read_conversations(options);
   Json result = Json::array();
-  for (std::string const& weights : options.weights) result.push_back(run(options, weights, conversations, progress));
-  progress.clear();
-  std::ofstream file(options.out);
-  file << result.dump(1, ' ', false, Json::error_handler_t::replace) << '\n';
-  if (!file.flush()) copyspec::raise(fmt::format("{}: cannot be written", options.out));
+  for (std::string const& weights : options.weights) {
+    result.push_back(run(options, weights, conversations, progress));
+    write(result, options.out);
+  }
 }
 
 }  // namespace
