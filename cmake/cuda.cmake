@@ -28,4 +28,5 @@ target_sources(
       include/copyspec/cuda/block_team.cuh
       include/copyspec/cuda/device_greedy_verifier.cuh
       include/copyspec/cuda/greedy_verify.cuh
+      include/copyspec/cuda/sample_verify.cuh
       include/copyspec/cuda/verify_launch.cuh)
