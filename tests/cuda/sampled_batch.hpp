@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <random>
 #include <span>
@@ -12,18 +13,17 @@
 
 #include "batch.hpp"
 #include "copyspec/cuda/sampling_parameters.hpp"
-#include "copyspec/row_logprobs.hpp"
+#include "copyspec/exact_math.hpp"
+#include "copyspec/gumbel_noise.hpp"
+#include "copyspec/row_mass.hpp"
 #include "copyspec/sampling_options.hpp"
-#include "copyspec/token_sampler.hpp"
+#include "copyspec/token_rank.hpp"
 
 /// A batch whose requests are drawn as they say.
 template <class Scalar>
 struct SampledBatch : Batch<Scalar> {
   std::vector<copyspec::SamplingOptions> options;
   std::vector<copyspec::cuda::SamplingParameters> parameters;
-
-  /// The position of what row 0 of a request decides.
-  [[nodiscard]] std::size_t position(std::size_t request) const { return parameters[request].position; }
 };
 
 /// The verdicts on one, with the log-probabilities.
@@ -57,14 +57,58 @@ template <class Scalar>
   return options;
 }
 
-/// Draws a token of row `row` of request `request`, `depth` tokens behind its context, with the host's sampler.
-template <class Scalar>
-[[nodiscard]] std::optional<copyspec::Token> draw_on_host(SampledBatch<Scalar> const& batch, std::size_t request,
-                                                          std::size_t row, std::size_t depth) {
+/// Draws by sorting the whole row: what the library does with less work.
+struct PlainSampler {
+  [[nodiscard]] static std::optional<copyspec::Token> draw(std::span<float const> row, copyspec::SamplingOptions const&,
+                                                           copyspec::cuda::SamplingParameters const& parameters,
+                                                           std::size_t position) {
+    using namespace copyspec;
+    std::vector<std::uint64_t> ranks;
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      if (row[i] != row[i]) return std::nullopt;
+      if (row[i] > special<float>(minus_infinity)) ranks.push_back(rank_of(row[i], static_cast<Token>(i)));
+    }
+    if (ranks.empty()) return std::nullopt;
+    std::ranges::sort(ranks, std::greater<>());
+    if (parameters.inverse_temperature == 0) return token_of_rank(ranks[0]);
+    FilterRule const& rule = parameters.filters;
+    auto const distance = [&](std::uint64_t rank) {
+      return distance_below(value_of_rank(ranks[0]), value_of_rank(rank), rule.scale);
+    };
+    std::size_t kept = ranks.size();
+    if (rule.top_k > 0) kept = std::min(kept, rule.top_k);
+    std::uint64_t mass = 0;
+    for (std::size_t i = 0; i < kept; ++i) mass += exact_weight(distance(ranks[i]));
+    std::uint64_t const target = part_of(mass, rule.top_share);
+    std::uint64_t best = 0;
+    std::uint64_t before = 0;
+    NoiseStream const stream{.seed = parameters.seed, .position = position};
+    for (std::size_t i = 0; i < kept; ++i) {
+      if (distance(ranks[i]) > rule.farthest) break;
+      if (rule.top_share < FilterRule::whole && before >= target) break;
+      before += exact_weight(distance(ranks[i]));
+      Token const token = token_of_rank(ranks[i]);
+      best = std::max(
+          best,
+          rank_of(gumbel_score(value_of_rank(ranks[i]), parameters.inverse_temperature, stream.word(token)), token));
+    }
+    return token_of_rank(best);
+  }
+
+  [[nodiscard]] static float logprob(std::span<float const> row, copyspec::Token token) {
+    float const greatest = *std::ranges::max_element(row);
+    return copyspec::logprob_of(greatest, row[static_cast<std::size_t>(token)],
+                                copyspec::log_of_row_mass(copyspec::row_mass(row, greatest, 1)));
+  }
+};
+
+/// What `sampler` draws of row `row` of request `request`, `depth` tokens behind its context.
+template <class Scalar, class Sampler>
+[[nodiscard]] std::optional<copyspec::Token> draw_token(SampledBatch<Scalar> const& batch, std::size_t request,
+                                                        std::size_t row, std::size_t depth, Sampler& sampler) {
   auto const begin = static_cast<std::size_t>(batch.offsets[request]);
-  copyspec::TokenSampler sampler;
-  return sampler.draw(floats_of(batch.row(begin + request + row)), batch.options[request],
-                      batch.position(request) + depth);
+  return sampler.draw(floats_of(batch.row(begin + request + row)), batch.options[request], batch.parameters[request],
+                      batch.parameters[request].position + depth);
 }
 
 /// A random batch of requests with random options, whose draft tokens are mostly what their rows draw.
@@ -90,6 +134,7 @@ template <class Scalar>
     }
     if (kind == 2 && random() % 4 == 0) batch.row(i)[random() % batch.vocabulary] = special<Scalar>(infinity);
   }
+  PlainSampler sampler;
   for (std::size_t request = 0; request < static_cast<std::size_t>(batch.request_count); ++request) {
     auto const begin = static_cast<std::size_t>(batch.offsets[request]);
     auto const end = static_cast<std::size_t>(batch.offsets[request + 1]);
@@ -97,21 +142,20 @@ template <class Scalar>
     for (std::size_t node = begin; node < end; ++node) {
       std::size_t const row = batch.trees ? static_cast<std::size_t>(batch.parents[node] + 1) : node - begin;
       depths.push_back(depths[row] + 1);
-      auto const right = draw_on_host(batch, request, row, depths[row]);
+      auto const right = draw_token(batch, request, row, depths[row], sampler);
       if (right && random() % options.right_in != 0) batch.tokens[node] = *right;
     }
   }
   return batch;
 }
 
-/// What must be decided about a well-formed `batch`, by the host's sampler and a plain search for children.
-template <class Scalar>
-[[nodiscard]] SampledVerdicts expected_verdicts(SampledBatch<Scalar> const& batch) {
+/// What must be decided about a well-formed `batch`, by `sampler` and a plain search for children.
+template <class Scalar, class Sampler = PlainSampler>
+[[nodiscard]] SampledVerdicts expected_verdicts(SampledBatch<Scalar> const& batch, Sampler sampler = {}) {
   using copyspec::cuda::VerifyStatus;
   SampledVerdicts expected{poisoned(batch.limits), {}};
   std::size_t const room = batch.limits.max_draft_length;
   expected.logprobs.assign(batch.limits.max_requests * (room + 1), static_cast<float>(poison));
-  copyspec::RowLogprobs row_logprobs;
   for (std::size_t request = 0; request < static_cast<std::size_t>(batch.request_count); ++request) {
     auto const begin = static_cast<std::size_t>(batch.offsets[request]);
     std::size_t const length = static_cast<std::size_t>(batch.offsets[request + 1]) - begin;
@@ -124,18 +168,15 @@ template <class Scalar>
     copyspec::cuda::BatchVerdict verdict{};
     for (std::size_t row = 0;;) {
       auto const depth = static_cast<std::size_t>(verdict.accepted);
-      std::optional<copyspec::Token> const token = draw_on_host(batch, request, row, depth);
+      std::optional<copyspec::Token> const token = draw_token(batch, request, row, depth, sampler);
       verdict.next = token.value_or(-1);
       if (!token) {
         verdict.status = VerifyStatus::invalid_row;
         break;
       }
       emitted[depth] = *token;
-      if (batch.options[request].logprobs) {
-        std::vector<copyspec::TokenLogprob> said;
-        row_logprobs.append(floats_of(batch.row(begin + request + row)), *token, 0, said);
-        logprobs[depth] = said[0].logprob;
-      }
+      if (batch.parameters[request].logprobs != 0)
+        logprobs[depth] = sampler.logprob(floats_of(batch.row(begin + request + row)), *token);
       std::optional<std::size_t> child;
       for (std::size_t node = 0; node < length && !child; ++node) {
         auto const parent = batch.trees ? static_cast<std::size_t>(batch.parents[begin + node] + 1) : node;

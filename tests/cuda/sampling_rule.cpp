@@ -6,11 +6,16 @@
 #include <algorithm>
 #include <array>
 #include <copyspec/logits.hpp>
+#include <copyspec/logprobs.hpp>
+#include <copyspec/row_logprobs.hpp>
 #include <copyspec/sampling_verifier.hpp>
+#include <copyspec/token_sampler.hpp>
 #include <copyspec/tree_verification.hpp>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <random>
+#include <span>
 #include <type_traits>
 #include <vector>
 
@@ -47,6 +52,23 @@ SampledRun random_run(Random& random, std::uint32_t vocabulary) {
           capacities[below(random, capacities.size())]};
 }
 
+// What the library has on the host.
+struct HostSampler {
+  copyspec::TokenSampler sampler;
+  copyspec::RowLogprobs logprobs;
+
+  std::optional<Token> draw(std::span<float const> row, copyspec::SamplingOptions const& options,
+                            SamplingParameters const&, std::size_t position) {
+    return sampler.draw(row, options, position);
+  }
+
+  float logprob(std::span<float const> row, Token token) {
+    std::vector<copyspec::TokenLogprob> said;
+    logprobs.append(row, token, 0, said);
+    return said[0].logprob;
+  }
+};
+
 }  // namespace
 
 #define EVERY_SCALAR float, Half, Brain
@@ -62,6 +84,7 @@ TEST_CASE_TEMPLATE("requests are judged as the sampler of the host draws", Scala
                                                              .trees = round % 2 == 0,
                                                              .values = 2 + below(random, 40)});
     SampledOutcome const outcome = host_sample(batch, random_run(random, batch.vocabulary));
+    REQUIRE(outcome.verdicts == expected_verdicts(batch, HostSampler()));
     REQUIRE(outcome.verdicts == expected_verdicts(batch));
     REQUIRE(outcome.host.workspace_is_zero);
     REQUIRE_FALSE(outcome.host.misaligned);

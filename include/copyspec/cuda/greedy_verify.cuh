@@ -39,8 +39,7 @@ template <class Scalar>
 [[nodiscard]] cudaError_t greedy_verify(DeviceLogitsView<Scalar> rows, DraftBatchView const& drafts,
                                         VerdictBatchView const& verdicts, Workspace workspace, cudaStream_t stream,
                                         VerifyOptions const& options = {}) noexcept {
-  return launch_verify(rows, drafts, verdicts, workspace, greedy_verify_workspace_bytes(drafts.limits), GreedyRule{}, 0,
-                       shortest_tile_bytes, stream, options);
+  return launch_verify(rows, drafts, verdicts, workspace, GreedyRule{}, 0, shortest_tile_bytes, stream, options);
 }
 
 }  // namespace copyspec::inline v0::cuda

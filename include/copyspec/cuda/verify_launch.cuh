@@ -46,10 +46,16 @@ __global__ void __launch_bounds__(verify_threads, Rule::least_blocks) verify_ker
   verify_tile<format>(job, {.tile = blockIdx.x, .request = blockIdx.y, .row = blockIdx.z}, team);
 }
 
-/// Memory for a verification, of the caller's: as many bytes of device memory as `greedy_verify_workspace_bytes` or
-/// `sample_verify_workspace_bytes` says, aligned to 8, for the limits that the batch names. It may serve one launch
-/// after the other, on one stream or ordered by events, but no two at a time.
+/// Memory for a verification, of the caller's: `greedy_verify_workspace_bytes(limits)` bytes of device memory, aligned
+/// to 8, for the limits that the batch names. It may serve one launch after the other, on one stream or ordered by
+/// events, but no two at a time.
 struct Workspace {
+  void* data = nullptr;
+  std::size_t bytes = 0;
+};
+
+/// Device memory of the caller's, of which nothing is expected and nothing is kept.
+struct Scratch {
   void* data = nullptr;
   std::size_t bytes = 0;
 };
@@ -60,14 +66,13 @@ struct Workspace {
   return cudaMemsetAsync(workspace.data, 0, workspace.bytes, stream);
 }
 
-/// Enqueues a verification by `rule`, which needs `workspace_bytes`, `rule_scratch_bytes` of shared memory, and tiles
-/// of at least `shortest_tile_bytes`. What `greedy_verify` and `sample_verify` say of arguments and errors holds.
+/// Enqueues a verification by `rule`, which needs `rule_scratch_bytes` of shared memory and tiles of at least
+/// `shortest_tile_bytes`. What `greedy_verify` says of arguments and errors holds.
 template <class Scalar, class Rule>
 [[nodiscard]] cudaError_t launch_verify(DeviceLogitsView<Scalar> rows, DraftBatchView const& drafts,
-                                        VerdictBatchView const& verdicts, Workspace workspace,
-                                        std::size_t workspace_bytes, Rule const& rule, std::size_t rule_scratch_bytes,
-                                        std::uint32_t shortest_tile_bytes, cudaStream_t stream,
-                                        VerifyOptions const& options) noexcept {
+                                        VerdictBatchView const& verdicts, Workspace workspace, Rule const& rule,
+                                        std::size_t rule_scratch_bytes, std::uint32_t shortest_tile_bytes,
+                                        cudaStream_t stream, VerifyOptions const& options) noexcept {
   constexpr LogitFormat format = LogitFormatOf<Scalar>::value;
   VerifyLimits const& limits = drafts.limits;
   if (limits.max_requests == 0) return cudaSuccess;
@@ -79,7 +84,7 @@ template <class Scalar, class Rule>
       verdicts.verdicts == nullptr || limits.max_requests > 65535 || limits.max_draft_length > longest_draft)
     return cudaErrorInvalidValue;
   if (workspace.data == nullptr || reinterpret_cast<std::uintptr_t>(workspace.data) % alignof(BestWord) != 0 ||
-      workspace.bytes < workspace_bytes)
+      workspace.bytes < verify_workspace_bytes(limits))
     return cudaErrorInvalidValue;
 
   int device = 0;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <copyspec/cuda/sampling_workspace.hpp>
+#include <copyspec/cuda/sampling_scratch.hpp>
 
 #include <doctest/doctest.h>
 
@@ -12,28 +12,25 @@
 
 using copyspec::cuda::LogitFormat;
 using copyspec::cuda::most_drawn_tiles;
-using copyspec::cuda::sampling_workspace;
-using copyspec::cuda::sampling_workspace_bytes;
-using copyspec::cuda::SamplingWorkspace;
+using copyspec::cuda::sampling_scratch;
+using copyspec::cuda::sampling_scratch_bytes;
+using copyspec::cuda::SamplingScratch;
 using copyspec::cuda::scalar_bytes;
 using copyspec::cuda::shortest_drawn_bytes;
 using copyspec::cuda::verify_geometry;
-using copyspec::cuda::verify_workspace_bytes;
 using copyspec::cuda::VerifyLimits;
 using copyspec::cuda::workspace_rows;
 
-TEST_CASE("the parts stand behind the workspace of a verification and fill what is left") {
+TEST_CASE("the parts fill the memory and do not overlap") {
   for (std::uint32_t requests = 1; requests < 4; ++requests) {
     for (std::uint32_t length = 0; length < 4; ++length) {
       VerifyLimits const limits{.max_requests = requests, .max_draft_length = length};
-      std::size_t const bytes = sampling_workspace_bytes(limits, LogitFormat::float32, 5000, 4);
-      std::vector<std::uint64_t> memory(bytes / 8 + 1);
-      auto* const begin = reinterpret_cast<unsigned char*>(memory.data());
-      SamplingWorkspace const parts = sampling_workspace(memory.data(), limits);
-      std::size_t const rows = workspace_rows(limits);
-      CHECK(reinterpret_cast<unsigned char*>(parts.row_logprobs) == begin + verify_workspace_bytes(limits));
-      CHECK(static_cast<void*>(parts.maxima) == parts.row_logprobs + rows);
-      CHECK(reinterpret_cast<unsigned char*>(parts.maxima + rows * 3 * 4) == begin + bytes);
+      std::size_t const bytes = sampling_scratch_bytes(limits, LogitFormat::float32, 5000, 4);
+      std::vector<std::uint32_t> memory(bytes / 4);
+      SamplingScratch const parts = sampling_scratch(memory.data(), limits);
+      CHECK(static_cast<void*>(parts.row_logprobs) == memory.data());
+      CHECK(static_cast<void*>(parts.maxima) == memory.data() + workspace_rows(limits));
+      CHECK(parts.maxima + workspace_rows(limits) * 3 * 4 == memory.data() + memory.size());
     }
   }
 }
