@@ -15,13 +15,13 @@
 #include "device_buffer.hpp"
 #include "workload.cuh"
 
-__global__ inline void widen(__nv_bfloat16 const* from, float* to, std::size_t count) {
+__global__ void widen(__nv_bfloat16 const* from, float* to, std::size_t count) {
   std::size_t const step = std::size_t{gridDim.x} * blockDim.x;
   for (std::size_t i = std::size_t{blockIdx.x} * blockDim.x + threadIdx.x; i < count; i += step)
     to[i] = __bfloat162float(from[i]);
 }
 
-__global__ inline void compare_drawn(std::int32_t const* drawn, copyspec::Token const* drafts, std::uint32_t requests,
+__global__ void compare_drawn(std::int32_t const* drawn, copyspec::Token const* drafts, std::uint32_t requests,
                                      std::uint32_t drafted, copyspec::cuda::BatchVerdict* verdicts) {
   std::uint32_t const request = blockIdx.x * blockDim.x + threadIdx.x;
   if (request >= requests) return;
