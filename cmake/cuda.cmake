@@ -27,4 +27,8 @@ target_sources(
     FILES
       include/copyspec/cuda/block_team.cuh
       include/copyspec/cuda/device_greedy_verifier.cuh
-      include/copyspec/cuda/greedy_verify.cuh)
+      include/copyspec/cuda/device_sampling_verifier.cuh
+      include/copyspec/cuda/device_verifier.cuh
+      include/copyspec/cuda/greedy_verify.cuh
+      include/copyspec/cuda/sample_verify.cuh
+      include/copyspec/cuda/verify_launch.cuh)

@@ -82,15 +82,15 @@ TEST_CASE("rules filter if their options do") {
 TEST_CASE("a candidate keeps its logit and token, and ranks by both") {
   for (float const logit : {-infinite, -3.5F, 0.0F, 2.0F, infinite}) {
     for (Token const token : {0, 1, 151935, std::numeric_limits<Token>::max()}) {
-      Candidate const candidate{.rank = Candidate::rank_of(logit, token)};
+      Candidate const candidate{.rank = copyspec::rank_of(logit, token)};
       CHECK(candidate.token() == token);
       CHECK(bits_of_float(candidate.logit()) == bits_of_float(logit));
     }
   }
-  CHECK(Candidate::rank_of(1, 9) > Candidate::rank_of(0.5F, 3));
-  CHECK(Candidate::rank_of(1, 3) > Candidate::rank_of(1, 4));
-  CHECK(Candidate::rank_of(-0.0F, 3) > Candidate::rank_of(0.0F, 4));
-  CHECK(Candidate::rank_of(0.0F, 3) > Candidate::rank_of(-0.0F, 4));
+  CHECK(copyspec::rank_of(1, 9) > copyspec::rank_of(0.5F, 3));
+  CHECK(copyspec::rank_of(1, 3) > copyspec::rank_of(1, 4));
+  CHECK(copyspec::rank_of(-0.0F, 3) > copyspec::rank_of(0.0F, 4));
+  CHECK(copyspec::rank_of(0.0F, 3) > copyspec::rank_of(-0.0F, 4));
 }
 
 TEST_CASE("filters leave what sorting the row leaves") {

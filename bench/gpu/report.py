@@ -9,12 +9,13 @@ import pathlib
 import sys
 
 OURS = "copyspec"
+DRAWN = "top-k 50, top-p 0.9"
 ALL_ROWS = "copyspec, no row skipped"
 SKIPPING = "copyspec, rows skipped"
 
 
 def load(folder):
-    results = {"device": None, "copy_bytes_per_second": None, "records": [], "steps": []}
+    results = {"device": None, "copy_bytes_per_second": None, "records": [], "drawn": [], "steps": []}
     bench = folder / "bench.json"
     if bench.exists():
         try:
@@ -26,6 +27,12 @@ def load(folder):
         measured = json.loads(torch.read_text())
         results["torch"] = measured["torch"]
         results["records"] += measured["records"]
+    for name in ("sample.json", "torch_sampling.json"):
+        if (folder / name).exists():
+            try:
+                results["drawn"] += json.loads((folder / name).read_text())["records"]
+            except json.JSONDecodeError:
+                results["note"] = f"{name} is incomplete"
     for line in (folder / "steps.tsv").read_text().splitlines():
         name, outcome, seconds = line.split("\t")
         results["steps"].append({"name": name, "outcome": outcome, "seconds": int(seconds)})
@@ -36,9 +43,9 @@ def shape_of(record):
     return record["vocabulary"], record["scalar"], record["rows"], record["accepted"]
 
 
-def by_shape(results, cache):
+def by_shape(results, cache, kind="records"):
     shapes = {}
-    for record in results["records"]:
+    for record in results[kind]:
         if record["cache"] == cache:
             shapes.setdefault(shape_of(record), {})[record["what"]] = record
     return dict(sorted(shapes.items()))
@@ -80,9 +87,48 @@ def table(results, cache):
     return lines
 
 
+def drawn_table(results, cache):
+    """What drawing takes, in each way that was measured."""
+    shapes = by_shape(results, cache, "drawn")
+    ways = list(dict.fromkeys(what for shape in shapes.values() for what in shape))
+    lines = [
+        f"## Drawn, {cache}, microseconds",
+        "",
+        "| vocabulary | scalar | rows | accepted | " + " | ".join(ways) + " |",
+        "|---|---|---|---|" + "---|" * len(ways),
+    ]
+    for (vocabulary, scalar, rows, accepted), shape in shapes.items():
+        said = " | ".join(number(microseconds(shape, way), 2) for way in ways)
+        lines.append(f"| {vocabulary:,} | {scalar} | {rows} | {accepted} | {said} |")
+    return lines
+
+
+def drawn_targets(results):
+    found = []
+    one = [
+        microseconds(shapes[151936, "bf16", 11, 10], DRAWN)
+        for shapes in (by_shape(results, "hot", "drawn"), by_shape(results, "streamed", "drawn"))
+        if DRAWN in shapes.get((151936, "bf16", 11, 10), {})
+    ]
+    if one:
+        said = ", ".join(f"{value:.2f} us" for value in one)
+        found.append((f"11 rows x 151,936 bf16 by {DRAWN} in at most 8 us (hot, streamed)", said, max(one) <= 8))
+    for peer in ("flashinfer", "torch"):
+        faster = [
+            ratio(microseconds(shape, peer), microseconds(shape, DRAWN))
+            for cache in ("hot", "streamed")
+            for (vocabulary, _, rows, _), shape in by_shape(results, cache, "drawn").items()
+            if vocabulary == 128256 and rows == 88 and peer in shape and DRAWN in shape
+        ]
+        if faster:
+            said = f"{min(faster):.2f}x to {max(faster):.2f}x"
+            found.append((f"88 rows x 128,256 by {DRAWN} at least 3x faster than {peer}", said, min(faster) >= 3))
+    return found
+
+
 def launches(results):
     counted = {}
-    for record in results["records"]:
+    for record in results["records"] + results["drawn"]:
         counted.setdefault(record["what"], set()).add(record["launches"])
     lines = ["## Launches a verification", "", "| what | kernels and copies |", "|---|---|"]
     for what, counts in counted.items():
@@ -129,6 +175,7 @@ def targets(results):
     if saved:
         said = f"{min(saved):.2f}x to {max(saved):.2f}x"
         found.append(("skipping saves time at 704 rows, nothing accepted", said, min(saved) > 1))
+    found += drawn_targets(results)
     return [{"target": name, "measured": said, "met": met} for name, said, met in found]
 
 
@@ -186,6 +233,8 @@ def main():
         lines += ["| target | measured | met |", "|---|---|---|"]
         lines += [f"| {t['target']} | {t['measured']} | {'yes' if t['met'] else 'NO'} |" for t in results["targets"]]
         lines += [""] + table(results, "streamed") + [""] + table(results, "hot") + [""] + launches(results) + [""]
+        if results["drawn"]:
+            lines += drawn_table(results, "streamed") + [""] + drawn_table(results, "hot") + [""]
         (folder / "picture.svg").write_text(picture(results))
     else:
         lines += ["Nothing was measured.", ""]

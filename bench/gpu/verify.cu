@@ -16,6 +16,7 @@
 #include "cub_verifier.cuh"
 #include "device_buffer.hpp"
 #include "measure.hpp"
+#include "record.hpp"
 #include "workload.cuh"
 
 namespace {
@@ -23,25 +24,6 @@ namespace {
 using copyspec::cuda::BatchVerdict;
 using copyspec::cuda::RowSkipping;
 using copyspec::cuda::VerifyStatus;
-
-// More than a second-level cache holds.
-constexpr std::size_t streamed_bytes = std::size_t{256} << 20U;
-constexpr std::size_t hot_calls = 50;
-
-bool first_record = true;
-
-void print_record(char const* what, Shape const& shape, char const* scalar, bool hot, std::size_t bytes,
-                  Measured const& measured) {
-  std::printf(
-      "%s\n  {\"what\": \"%s\", \"rows\": %zu, \"requests\": %u, \"drafted\": %u, \"accepted\": %u, \"vocabulary\": "
-      "%u, "
-      "\"scalar\": \"%s\", \"cache\": \"%s\", \"bytes\": %zu, \"microseconds\": %.4f, \"fastest\": %.4f, "
-      "\"launches\": %zu}",
-      first_record ? "" : ",", what, shape.rows(), shape.requests, shape.drafted, shape.accepted, shape.vocabulary,
-      scalar, hot ? "hot" : "streamed", bytes, measured.microseconds, measured.fastest, measured.launches);
-  std::fflush(stdout);
-  first_record = false;
-}
 
 void expect_right(DeviceBuffer<BatchVerdict> const& verdicts, Shape const& shape) {
   std::vector<BatchVerdict> const found = verdicts.download();
@@ -57,7 +39,7 @@ void expect_right(DeviceBuffer<BatchVerdict> const& verdicts, Shape const& shape
 template <class Scalar>
 void measure_shape(Shape const& shape, char const* scalar) {
   std::size_t const bytes = shape.rows() * shape.vocabulary * sizeof(Scalar);
-  std::size_t const copies = std::max<std::size_t>(2, (streamed_bytes + bytes - 1) / bytes);
+  std::size_t const copies = copies_of(bytes);
   Workload<Scalar> const workload(shape, copies);
   DeviceBuffer<BatchVerdict> verdicts(shape.requests);
   DeviceBuffer<copyspec::Token> emitted(shape.rows());

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
-// Verifies the drafts of two requests as an engine with its own batching loop would, and prints the verdicts.
+// Verifies the drafts of two requests as an engine with its own batching loop would, by the greatest logits and by
+// drawing, and prints the verdicts.
 #include <cuda_bf16.h>
 #include <cuda_runtime.h>
 
 #include <copyspec/cuda/greedy_verify.cuh>
+#include <copyspec/cuda/sample_verify.cuh>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -20,6 +22,13 @@ T* shared(std::size_t count) {
   cudaMemset(memory, 0, count * sizeof(T));
   cudaDeviceSynchronize();
   return static_cast<T*>(memory);
+}
+
+cudaError_t print(BatchVerdict const* verdicts, cudaStream_t stream) {
+  if (cudaError_t const error = cudaStreamSynchronize(stream); error != cudaSuccess) return error;
+  for (int request = 0; request < 2; ++request)
+    std::printf("request %d: %d accepted, then %d\n", request, verdicts[request].accepted, verdicts[request].next);
+  return cudaSuccess;
 }
 
 cudaError_t run(cudaStream_t stream) {
@@ -53,10 +62,20 @@ cudaError_t run(cudaStream_t stream) {
   cudaError_t const launched = greedy_verify(rows, drafts, outputs, workspace, stream);
   if (launched != cudaSuccess) return launched;
 
-  if (cudaError_t const error = cudaStreamSynchronize(stream); error != cudaSuccess) return error;
-  for (int request = 0; request < 2; ++request)
-    std::printf("request %d: %d accepted, then %d\n", request, verdicts[request].accepted, verdicts[request].next);
-  return cudaSuccess;
+  if (cudaError_t const error = print(verdicts, stream); error != cudaSuccess) return error;
+
+  std::size_t const scratch_size = sample_verify_scratch_bytes<__nv_bfloat16>(limits, vocabulary);
+  Scratch const scratch{shared<unsigned char>(scratch_size), scratch_size};
+  auto* const parameters = shared<SamplingParameters>(2);
+  auto* const logprobs = shared<float>(2 * 11);
+  if (scratch.data == nullptr || parameters == nullptr || logprobs == nullptr) return cudaErrorMemoryAllocation;
+  parameters[0] = SamplingParameters::of({.temperature = 0.7F, .top_k = 50, .top_p = 0.9F, .seed = 7}, 300);
+  parameters[1] = SamplingParameters::of({.min_p = 0.1F, .seed = 8, .logprobs = 0}, 45);
+  SamplingView const sampling{.parameters = parameters, .logprobs = logprobs};
+  cudaError_t const drawn = sample_verify(rows, drafts, sampling, outputs, workspace, scratch, stream);
+  if (drawn != cudaSuccess) return drawn;
+
+  return print(verdicts, stream);
 }
 
 }  // namespace

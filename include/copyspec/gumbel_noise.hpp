@@ -59,10 +59,28 @@ inline constexpr float max_noise = 22.875F;
   return bound < max_noise ? bound : max_noise;
 }
 
-/// What a token is worth whose logit is `logit`: the greatest score, of equal ones that of the lowest token, is drawn.
+/// What a token is worth whose logit is `logit`, with this noise: the greatest score, of equal ones that of the lowest
+/// token, is drawn. Infinite only if the logit is.
+[[nodiscard]] COPYSPEC_HOST_DEVICE inline float noisy_score(float logit, float inverse_temperature,
+                                                            float noise) noexcept {
+  constexpr float most = 0x1.fffffep+127F;
+  float const score = std::fma(logit, inverse_temperature, noise);
+  if (std::abs(score) <= most || !(std::abs(logit) <= most)) return score;
+  return score > 0 ? most : -most;
+}
+
+/// The score with the noise of `word`.
 [[nodiscard]] COPYSPEC_HOST_DEVICE inline float gumbel_score(float logit, float inverse_temperature,
                                                              std::uint32_t word) noexcept {
-  return std::fma(logit, inverse_temperature, gumbel_noise(word));
+  return noisy_score(logit, inverse_temperature, gumbel_noise(word));
+}
+
+/// Whether a token with this logit may have a score of `score` or above, however the product is rounded. `noise` is at
+/// least the token's.
+[[nodiscard]] COPYSPEC_HOST_DEVICE inline bool may_reach(float score, float logit, float inverse_temperature,
+                                                         float noise) noexcept {
+  // What makes a NaN is an infinite score, which others may equal.
+  return !(logit * inverse_temperature + noise < score - (std::abs(score) + 64) * 1e-6F);
 }
 
 }  // namespace copyspec::inline v0

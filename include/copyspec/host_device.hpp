@@ -7,3 +7,10 @@
 #else
 #define COPYSPEC_HOST_DEVICE
 #endif
+
+/// Before a loop that a device compiler is not to unroll.
+#if defined(__CUDA_ARCH__)
+#define COPYSPEC_NO_UNROLL _Pragma("unroll 1")
+#else
+#define COPYSPEC_NO_UNROLL
+#endif

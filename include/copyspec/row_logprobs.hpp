@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <span>
 #include <vector>
 
 #include "assert.hpp"
 #include "block_maxima.hpp"
-#include "exact_math.hpp"
 #include "logprobs.hpp"
 #include "row_mass.hpp"
 #include "sampling_filters.hpp"
@@ -26,16 +24,12 @@ class RowLogprobs {
     bool const valid = maxima_.take(row);
     COPYSPEC_ASSERT(valid && top <= row.size(), "a row that a token was drawn from, of at least so many");
     static_cast<void>(valid);
-    // The greatest alone has a mass of one, up to what a weight is rounded by.
-    double const log_mass = std::max(0.0, log_of_weights(row_mass(row, maxima_.greatest(), 1)));
-    auto const logprob = [&](float logit) {
-      double const below = logit == maxima_.greatest() ? 0.0 : double{maxima_.greatest()} - double{logit};
-      return static_cast<float>(-below - log_mass);
-    };
-    out.push_back({token, logprob(row[static_cast<std::size_t>(token)])});
+    double const log_mass = log_of_row_mass(row_mass(row, maxima_.greatest(), 1));
+    out.push_back({token, logprob_of(maxima_.greatest(), row[static_cast<std::size_t>(token)], log_mass)});
     if (top == 0) return;
     std::span<Candidate const> const greatest = filters_.greatest(maxima_, top);
-    for (Candidate const& candidate : greatest) out.push_back({candidate.token(), logprob(candidate.logit())});
+    for (Candidate const& candidate : greatest)
+      out.push_back({candidate.token(), logprob_of(maxima_.greatest(), candidate.logit(), log_mass)});
   }
 
  private:

@@ -12,52 +12,22 @@
 
 #include "block_maxima.hpp"
 #include "exact_math.hpp"
+#include "filter_rule.hpp"
 #include "float_bits.hpp"
 #include "row_mass.hpp"
-#include "sampling_options.hpp"
 #include "token.hpp"
+#include "token_rank.hpp"
 
 namespace copyspec::inline v0 {
 
-/// The filters of `SamplingOptions`, as numbers that a row is held against.
-struct FilterRule {
-  static constexpr std::uint64_t whole = std::uint64_t{1} << 32U;
-
-  float scale = 1;                      ///< Of the logits that the filters see.
-  std::size_t top_k = 0;                ///< Zero is all.
-  std::uint64_t typical_share = whole;  ///< Of the mass, in units of 2^-32.
-  std::uint64_t top_share = whole;      ///< As above.
-  /// How far below the greatest a scaled logit may lie.
-  float farthest = std::numeric_limits<float>::infinity();
-
-  /// Whether any token may be filtered out.
-  [[nodiscard]] bool any() const noexcept {
-    return top_k > 0 || typical_share < whole || top_share < whole || farthest < std::numeric_limits<float>::infinity();
-  }
-
-  [[nodiscard]] static FilterRule of(SamplingOptions const& options) noexcept {
-    FilterRule rule;
-    if (options.temperature_first && options.temperature > 0) rule.scale = 1 / options.temperature;
-    rule.top_k = options.top_k;
-    rule.typical_share = static_cast<std::uint64_t>(options.typical_p * static_cast<double>(whole));
-    rule.top_share = static_cast<std::uint64_t>(options.top_p * static_cast<double>(whole));
-    if (options.min_p > 0) rule.farthest = static_cast<float>(-exact_log(options.min_p));
-    return rule;
-  }
-};
-
 /// A token that may be drawn.
 struct Candidate {
-  std::uint64_t rank = 0;    ///< Greater for a greater logit, of equal ones for the lower token; each has its own.
+  std::uint64_t rank = 0;    ///< `rank_of` its logit.
   std::uint64_t weight = 0;  ///< `exact_weight` of its distance to the greatest logit of the row.
   float distance = 0;
 
-  [[nodiscard]] Token token() const noexcept { return static_cast<Token>(~static_cast<std::uint32_t>(rank)); }
-  [[nodiscard]] float logit() const noexcept { return value_of_ordered(static_cast<std::uint32_t>(rank >> 32U)); }
-
-  [[nodiscard]] static std::uint64_t rank_of(float logit, Token token) noexcept {
-    return std::uint64_t{ordered_bits(logit)} << 32U | static_cast<std::uint32_t>(~token);
-  }
+  [[nodiscard]] Token token() const noexcept { return token_of_rank(rank); }
+  [[nodiscard]] float logit() const noexcept { return value_of_rank(rank); }
 };
 
 /// Filters a row: finds the tokens that top-k, typical-p, top-p and min-p leave, in this order, without sorting the
@@ -108,23 +78,16 @@ class SamplingFilters {
 
   [[nodiscard]] float distance(float logit) const noexcept { return distance_below(greatest_, logit, scale_); }
 
-  // A logit below which nothing is as near to the greatest as `distance`.
-  [[nodiscard]] float least_within(float distance) const noexcept {
-    if (std::isinf(greatest_)) return greatest_;
-    float const below = distance / scale_;
-    return greatest_ - below - (std::abs(greatest_) + below) * 1e-6F;
-  }
-
   void add(std::size_t token, float logit) {
     float const distance = this->distance(logit);
-    candidates_.push_back({.rank = Candidate::rank_of(logit, static_cast<Token>(token)),
-                           .weight = exact_weight(distance),
-                           .distance = distance});
+    candidates_.push_back(
+        {.rank = rank_of(logit, static_cast<Token>(token)), .weight = exact_weight(distance), .distance = distance});
   }
 
   void list(BlockMaxima const& maxima, float farthest) {
     candidates_.clear();
-    maxima.for_each_at_least(least_within(farthest), [&](std::size_t token, float logit) { add(token, logit); });
+    maxima.for_each_at_least(least_within(greatest_, farthest, scale_),
+                             [&](std::size_t token, float logit) { add(token, logit); });
   }
 
   // The `count` greatest. Each of the `count` greatest maxima has a logit of its own, so none of these is less than the
@@ -139,7 +102,7 @@ class SamplingFilters {
     }
     candidates_.clear();
     maxima.for_each_at_least(least, [&](std::size_t token, float logit) {
-      candidates_.push_back({.rank = Candidate::rank_of(logit, static_cast<Token>(token))});
+      candidates_.push_back({.rank = rank_of(logit, static_cast<Token>(token))});
     });
     auto const end = candidates_.begin() + static_cast<std::ptrdiff_t>(count);
     std::nth_element(candidates_.begin(), end - 1, candidates_.end(),
@@ -165,11 +128,6 @@ class SamplingFilters {
     std::uint64_t sum = 0;
     for (Candidate const& candidate : candidates_) sum += candidate.weight;
     return sum;
-  }
-
-  // floor(sum * share / 2^32), at least 1, so that something is kept.
-  static std::uint64_t part_of(std::uint64_t sum, std::uint64_t share) noexcept {
-    return std::max<std::uint64_t>(1, (sum >> 32U) * share + (((sum & 0xFFFFFFFFU) * share) >> 32U));
   }
 
   // Keeps the fewest, those with the greatest keys, that have a mass of `target`. Quickselect, weighted.

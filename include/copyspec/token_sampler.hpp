@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -77,10 +76,8 @@ class TokenSampler {
       if (b != first && may_be_best(all[b], max_noise)) draw_from(b);
   }
 
-  // However the product is rounded; `noise` is none that is less than the token's. What makes a NaN is an infinite
-  // score, which others may equal.
   [[nodiscard]] bool may_be_best(float logit, float noise) const noexcept {
-    return !(logit * inverse_temperature_ + noise < best_.score - (std::abs(best_.score) + 64) * 1e-6F);
+    return may_reach(best_.score, logit, inverse_temperature_, noise);
   }
 
   // The words of a block are drawn all at once. Its least word has the greatest noise, and together with the greatest

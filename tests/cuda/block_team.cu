@@ -23,10 +23,13 @@ struct Seen {
   std::uint32_t told[2];
   std::uint32_t last;
   std::uint32_t sum;
+  std::uint64_t long_sums[2];
+  std::uint32_t counted;
+  std::uint32_t places;  // that were given out, each once
   BestWord greatest;
   BestWord maximum;
 };
-static_assert(sizeof(Seen) == 8 * sizeof(std::uint32_t) + 2 * sizeof(BestWord));
+static_assert(sizeof(Seen) == 10 * sizeof(std::uint32_t) + 4 * sizeof(BestWord));
 
 template <std::uint32_t threads>
 __global__ void use_team(BestWord const* words, BestWord* shared, std::uint32_t* counter, Seen* seen) {
@@ -47,6 +50,24 @@ __global__ void use_team(BestWord const* words, BestWord* shared, std::uint32_t*
   found.any = team.any([](std::uint32_t thread) { return thread == threads - 1; }) ? 1 : 0;
   found.none = team.any([](std::uint32_t) { return false; }) ? 1 : 0;
   for (std::uint32_t i = 0; i < 2; ++i) found.told[i] = team.lead([&] { return 100 + i; });
+  // Two in a row, and told to all.
+  for (std::uint32_t i = 0; i < 2; ++i)
+    found.long_sums[i] = team.sum([&](std::uint32_t thread) { return (std::uint64_t{i + 1} << 40U) + thread; });
+  bool const told_all = !team.any(
+      [&](std::uint32_t) { return found.long_sums[1] - found.long_sums[0] != (std::uint64_t{threads} << 40U); });
+  if (!told_all) found.long_sums[0] = 0;
+  // Every thread takes a place and marks it.
+  team.each([&](std::uint32_t thread) {
+    places[thread] = 0;
+    if (thread == 0) places[threads] = 0;
+  });
+  team.each([&](std::uint32_t) { atomicAdd(places + team.count_up(places + threads), 1U); });
+  found.counted = team.lead([&] { return places[threads]; });
+  found.places = team.lead([&] {
+    std::uint32_t taken = 0;
+    for (std::uint32_t i = 0; i < threads; ++i) taken += places[i] == 1 ? 1 : 0;
+    return taken;
+  });
   found.greatest = team.greatest([&](std::uint32_t thread) { return words[thread]; });
   found.last = team.lead([&] {
     team.maximise(shared, words[0]);
@@ -69,8 +90,8 @@ void check_team() {
     DeviceArray<BestWord> const shared(std::vector<BestWord>{0});
     DeviceArray<std::uint32_t> const counter(std::vector<std::uint32_t>{0});
     DeviceArray<Seen> const output(blocks);
-    use_team<threads><<<blocks, threads, threads * sizeof(std::uint32_t)>>>(input.data(), shared.data(), counter.data(),
-                                                                            output.data());
+    use_team<threads><<<blocks, threads, (threads + 1) * sizeof(std::uint32_t)>>>(input.data(), shared.data(),
+                                                                                  counter.data(), output.data());
     check(cudaGetLastError());
     std::uint32_t last = 0;
     std::uint32_t block = 0;
@@ -78,6 +99,10 @@ void check_team() {
       REQUIRE(seen.block == block++);
       REQUIRE(seen.size == threads);
       REQUIRE(seen.sum == threads * (threads - 1) / 2);
+      for (std::uint64_t i = 0; i < 2; ++i)
+        REQUIRE(seen.long_sums[i] == ((i + 1) << 40U) * threads + threads * (threads - 1) / 2);
+      REQUIRE(seen.counted == threads);
+      REQUIRE(seen.places == threads);
       REQUIRE(seen.any == 1);
       REQUIRE(seen.none == 0);
       REQUIRE(seen.told[0] == 100);
@@ -113,7 +138,6 @@ TEST_CASE("every half has the value on the device that it has on the host") {
   for (std::uint32_t bits = 0; bits < 65536; ++bits) {
     float const on_host = float_from_half(bits);
     REQUIRE((on_host != on_host) == (on_device[bits] != on_device[bits]));
-    if (on_host == on_host)
-      REQUIRE(copyspec::bits_of_float(on_device[bits]) == copyspec::cuda::bits_of_float(on_host));
+    if (on_host == on_host) REQUIRE(copyspec::bits_of_float(on_device[bits]) == copyspec::bits_of_float(on_host));
   }
 }

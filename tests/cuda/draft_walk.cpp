@@ -33,14 +33,26 @@ Walk walk(Tokens const& tokens, Numbers const& parents, Tokens const& decided) {
                         .parents = parents.empty() ? nullptr : parents.data(),
                         .length = static_cast<std::uint32_t>(tokens.size())};
   WalkEnd const end = walk_draft(draft, decided.data(), path.data(), emitted.data());
-  WalkEnd const silent = walk_draft(draft, decided.data(), nullptr, nullptr);
-  CHECK(silent.accepted == end.accepted);
-  CHECK(silent.next == end.next);
   std::size_t const said = end.accepted + (end.next == no_token ? 0 : 1);
   for (std::size_t i = end.accepted; i < path.size(); ++i) CHECK(path[i] == -5);
   for (std::size_t i = said; i < emitted.size(); ++i) CHECK(emitted[i] == -5);
   path.resize(end.accepted);
   emitted.resize(said);
+  // In the place of the draft itself.
+  Tokens own_tokens = tokens;
+  Numbers own_parents = parents;
+  own_tokens.push_back(-5);
+  own_parents.resize(tokens.size() + 1, -5);
+  WalkEnd const in_place = walk_draft({.tokens = own_tokens.data(),
+                                       .parents = parents.empty() ? nullptr : own_parents.data(),
+                                       .length = static_cast<std::uint32_t>(tokens.size())},
+                                      decided.data(), own_parents.data(), own_tokens.data());
+  CHECK(in_place.accepted == end.accepted);
+  CHECK(in_place.next == end.next);
+  own_parents.resize(end.accepted);
+  own_tokens.resize(said);
+  CHECK(own_parents == path);
+  CHECK(own_tokens == emitted);
   return {end.accepted, end.next, path, emitted};
 }
 

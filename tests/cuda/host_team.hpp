@@ -16,7 +16,7 @@
 class HostTeam {
  public:
   HostTeam(std::uint32_t size, std::size_t scratch_bytes, std::uint32_t first = 0)
-      : size_(size), first_(first), scratch_(scratch_bytes / sizeof(std::int32_t)) {}
+      : size_(size), first_(first), scratch_(scratch_bytes / sizeof(std::uint64_t) + 1) {}
 
   [[nodiscard]] std::uint32_t size() const { return size_; }
   [[nodiscard]] void* scratch() { return scratch_.data(); }
@@ -31,6 +31,13 @@ class HostTeam {
     bool found = false;
     each([&](std::uint32_t thread) { found = function(thread) || found; });
     return found;
+  }
+
+  template <class Function>
+  [[nodiscard]] std::uint64_t sum(Function&& function) {
+    std::uint64_t sum = 0;
+    each([&](std::uint32_t thread) { sum += function(thread); });
+    return sum;
   }
 
   template <class Function>
@@ -63,6 +70,8 @@ class HostTeam {
     }
   }
 
+  [[nodiscard]] static std::uint32_t count_up(std::uint32_t* place) { return (*place)++; }
+
   [[nodiscard]] static bool arrive(std::uint32_t* place, std::uint32_t count) {
     std::atomic_ref const shared(*place);
     std::uint32_t seen = shared.load();
@@ -86,5 +95,5 @@ class HostTeam {
  private:
   std::uint32_t size_;
   std::uint32_t first_;
-  std::vector<std::int32_t> scratch_;
+  std::vector<std::uint64_t> scratch_;
 };

@@ -9,10 +9,11 @@
 #include <random>
 #include <span>
 #include <thread>
+#include <type_traits>
 #include <vector>
 
 #include "batch.hpp"
-#include "copyspec/cuda/greedy_score.hpp"
+#include "copyspec/cuda/greedy_rule.hpp"
 #include "copyspec/cuda/verify_geometry.hpp"
 #include "copyspec/cuda/verify_tile.hpp"
 #include "host_team.hpp"
@@ -35,9 +36,11 @@ struct HostOutcome {
   std::size_t vectors_read = 0;
 };
 
-/// Runs `verify_tile` for every work item of `batch` on the host.
-template <class Scalar>
-[[nodiscard]] HostOutcome host_verify(Batch<Scalar> const& batch, HostRun const& run = {}) {
+/// Runs `verify_tile` for every work item of `batch` on the host, with a rule that `make_rule(geometry)` gives and that
+/// needs so much scratch memory.
+template <class Scalar, class MakeRule>
+[[nodiscard]] HostOutcome host_verify(Batch<Scalar> const& batch, HostRun const& run, MakeRule&& make_rule,
+                                      std::size_t rule_scratch_bytes) {
   using namespace copyspec::cuda;
   constexpr LogitFormat format = LogitFormatOf<Scalar>::value;
   VerifyLimits const limits = batch.limits;
@@ -45,12 +48,14 @@ template <class Scalar>
   outcome.verdicts = poisoned(limits);
   std::vector<std::uint64_t> memory(verify_workspace_bytes(limits) / 8 + 1);
 
-  VerifyJob<GreedyScore> job;
+  VerifyGeometry const geometry = verify_geometry(format, batch.vocabulary, limits, run.processors, run.options);
+  VerifyJob<std::decay_t<decltype(make_rule(geometry))>> job;
+  job.rule = make_rule(geometry);
   job.logits = batch.logits.data() + batch.first_logit;
   job.row_stride = batch.stride * sizeof(Scalar);
   job.row_count = batch.row_count;
   job.vocabulary = batch.vocabulary;
-  job.geometry = verify_geometry(format, batch.vocabulary, limits, run.processors, run.options);
+  job.geometry = geometry;
   job.drafts = {.request_count = batch.use_count ? &batch.request_count : nullptr,
                 .offsets = batch.offsets.data(),
                 .tokens = batch.tokens.data(),
@@ -79,7 +84,8 @@ template <class Scalar>
   std::atomic<bool> misaligned = false;
   auto const work = [&] {
     for (std::size_t i = next++; i < items.size(); i = next++) {
-      HostTeam team(run.team_size, scratch_bytes(limits.max_draft_length), run.order % run.team_size);
+      HostTeam team(run.team_size, std::max(scratch_bytes(limits.max_draft_length), rule_scratch_bytes),
+                    run.order % run.team_size);
       verify_tile<format>(job, items[i], team);
       vectors_read += team.vectors_read;
       if (team.misaligned) misaligned = true;
@@ -94,4 +100,11 @@ template <class Scalar>
   outcome.misaligned = misaligned;
   outcome.vectors_read = vectors_read;
   return outcome;
+}
+
+/// The same for the greedy rule.
+template <class Scalar>
+[[nodiscard]] HostOutcome host_verify(Batch<Scalar> const& batch, HostRun const& run = {}) {
+  return host_verify(
+      batch, run, [](copyspec::cuda::VerifyGeometry const&) { return copyspec::cuda::GreedyRule{}; }, 0);
 }

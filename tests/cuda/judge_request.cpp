@@ -8,11 +8,13 @@
 #include <vector>
 
 #include "batch.hpp"
+#include "copyspec/cuda/greedy_rule.hpp"
 #include "host_team.hpp"
 
 using copyspec::Token;
 using copyspec::cuda::BestWord;
 using copyspec::cuda::DraftView;
+using copyspec::cuda::GreedyRule;
 using copyspec::cuda::judge_request;
 using copyspec::cuda::refuse_request;
 using copyspec::cuda::RunningBest;
@@ -30,17 +32,38 @@ BestWord word(std::uint32_t token) {
   return best.word();
 }
 
-Verdicts judge(std::vector<Token> const& tokens, std::vector<std::int32_t> const& parents, std::vector<BestWord> words,
-               std::uint32_t team_size) {
-  std::vector<std::uint32_t> decisions(words.size(), 5);
+// Says which row gave each token.
+struct RowRule : GreedyRule {
+  std::vector<std::size_t>* entries;
+  void emit(std::size_t place, std::uint32_t request, std::size_t entry, HostTeam const&) const {
+    CHECK(place / (limits.max_draft_length + 1) == request);
+    entries->at(place) = entry;
+  }
+};
+
+Verdicts judge(std::vector<Token> const& tokens, std::vector<std::int32_t> const& parents,
+               std::vector<BestWord> const& own, std::uint32_t team_size) {
+  std::size_t const first = limits.max_draft_length + 1;
+  std::vector<BestWord> words(2 * first, 0);
+  std::ranges::copy(own, words.begin() + first);
+  std::vector<std::uint32_t> decisions(2 * first, 0);
+  std::fill_n(decisions.begin() + first, own.size(), 5);
+  std::vector<std::size_t> entries(2 * first, 77);
   Verdicts verdicts = poisoned(limits);
   HostTeam team(team_size, scratch_bytes(limits.max_draft_length), team_size - 1);
   judge_request({.tokens = tokens.data(),
                  .parents = parents.empty() ? nullptr : parents.data(),
                  .length = static_cast<std::uint32_t>(tokens.size())},
-                10, words.data(), decisions.data(), view(verdicts), limits, 1, team);
+                10, {.words = words.data(), .decisions = decisions.data()}, view(verdicts), limits, 1,
+                RowRule{{}, &entries}, team);
   CHECK(std::ranges::all_of(words, [](BestWord left) { return left == 0; }));
   CHECK(std::ranges::all_of(decisions, [](std::uint32_t left) { return left == 0; }));
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    bool const said = i >= first && verdicts.emitted[i] != -1;
+    std::size_t const node =
+        said && i > first ? static_cast<std::size_t>(verdicts.path[limits.max_draft_length + i - first - 1]) + 1 : 0;
+    CHECK(entries[i] == (i < first ? 77 : said ? first + node : copyspec::cuda::no_entry));
+  }
   return verdicts;
 }
 
@@ -85,9 +108,11 @@ TEST_CASE("outputs that nobody wants are not written") {
   std::vector<copyspec::cuda::BatchVerdict> verdicts(2);
   std::vector<BestWord> words = {word(3)};
   std::vector<std::uint32_t> decisions(1);
+  GreedyRule const rule;
   HostTeam team(2, scratch_bytes(3));
-  judge_request({}, 10, words.data(), decisions.data(), {.verdicts = verdicts.data()}, limits, 0, team);
+  judge_request({}, 10, {.words = words.data(), .decisions = decisions.data()}, {.verdicts = verdicts.data()}, limits,
+                0, rule, team);
   CHECK(verdicts[0].next == 3);
-  refuse_request(VerifyStatus::bad_offsets, {.verdicts = verdicts.data()}, limits, 1, team);
+  refuse_request(VerifyStatus::bad_offsets, {.verdicts = verdicts.data()}, limits, 1, rule, team);
   CHECK(verdicts[1].status == VerifyStatus::bad_offsets);
 }

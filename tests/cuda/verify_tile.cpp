@@ -370,5 +370,5 @@ TEST_CASE("outputs that nobody wants are not written") {
   CHECK(nothing.verdicts == poisoned(batch.limits));
 }
 
-static_assert(std::is_trivially_copyable_v<VerifyJob<copyspec::cuda::GreedyScore>>);
+static_assert(std::is_trivially_copyable_v<VerifyJob<copyspec::cuda::GreedyRule>>);
 static_assert(std::is_trivially_copyable_v<WorkItem>);

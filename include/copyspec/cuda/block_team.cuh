@@ -34,6 +34,19 @@ class BlockTeam {
     return __syncthreads_or(function(threadIdx.x) ? 1 : 0) != 0;
   }
 
+  template <class Function>
+  [[nodiscard]] __device__ std::uint64_t sum(Function&& function) {
+    std::uint64_t sum = function(threadIdx.x);
+    for (std::uint32_t distance = 16; distance > 0; distance /= 2) sum += __shfl_xor_sync(0xFFFFFFFFU, sum, distance);
+    if (threadIdx.x % 32 == 0) warp_words_[threadIdx.x / 32] = sum;
+    __syncthreads();
+    sum = 0;
+    for (std::uint32_t warp = 0; warp < threads / 32; ++warp) sum += warp_words_[warp];
+    // The next words must not come before all have read these.
+    __syncthreads();
+    return sum;
+  }
+
   // Two of these in a row would need a barrier between them, which every other step has.
   template <class Function>
   [[nodiscard]] __device__ BestWord greatest(Function&& function) {
@@ -64,6 +77,8 @@ class BlockTeam {
     static_assert(sizeof(unsigned long long) == sizeof(BestWord));
     atomicMax(reinterpret_cast<unsigned long long*>(place), static_cast<unsigned long long>(word));
   }
+
+  [[nodiscard]] __device__ static std::uint32_t count_up(std::uint32_t* place) noexcept { return atomicAdd(place, 1U); }
 
   [[nodiscard]] __device__ static bool arrive(std::uint32_t* place, std::uint32_t count) noexcept {
     // Before it, so that who comes last sees what this block did; behind it, so that who is last sees what others did.

@@ -4,9 +4,9 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "../host_device.hpp"
 #include "../token.hpp"
 #include "draft_walk.hpp"
-#include "../host_device.hpp"
 #include "verdict_batch.hpp"
 
 namespace copyspec::inline v0::cuda {

@@ -3,8 +3,8 @@
 
 #include <cstdint>
 
-#include "../token.hpp"
 #include "../host_device.hpp"
+#include "../token.hpp"
 #include "running_best.hpp"
 
 namespace copyspec::inline v0::cuda {
@@ -46,8 +46,9 @@ struct WalkEnd {
 /// the node that follows and has the decided token, the first such node if there are several, until there is none.
 ///
 /// `decided[i]`, i <= length, is the token of row `i` or `no_token`; only rows on the path are looked at. `path` and
-/// `emitted`, unless null, receive the nodes of the path and their tokens, with the next token, if there is one, behind
-/// the latter. O(length): children stand behind their parents, so that one sweep is enough.
+/// `emitted` receive the nodes of the path and their tokens, with the next token, if there is one, behind the latter;
+/// they may be where the draft's parents and tokens are. O(length): children stand behind their parents, so that one
+/// sweep is enough.
 COPYSPEC_HOST_DEVICE inline WalkEnd walk_draft(DraftView const& draft, Token const* decided, std::int32_t* path,
                                                Token* emitted) noexcept {
   WalkEnd end{.accepted = 0, .next = decided[0]};
@@ -59,13 +60,13 @@ COPYSPEC_HOST_DEVICE inline WalkEnd walk_draft(DraftView const& draft, Token con
       continue;
     }
     if (draft.tokens[node] != end.next) continue;
-    if (path != nullptr) path[end.accepted] = static_cast<std::int32_t>(node);
-    if (emitted != nullptr) emitted[end.accepted] = end.next;
+    path[end.accepted] = static_cast<std::int32_t>(node);
+    emitted[end.accepted] = end.next;
     ++end.accepted;
     row = node + 1;
     end.next = decided[row];
   }
-  if (emitted != nullptr && end.next != no_token) emitted[end.accepted] = end.next;
+  if (end.next != no_token) emitted[end.accepted] = end.next;
   return end;
 }
 

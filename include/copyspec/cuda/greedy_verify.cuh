@@ -1,67 +1,23 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <cuda_bf16.h>
-#include <cuda_fp16.h>
 #include <cuda_runtime.h>
 
 #include <cstddef>
-#include <cstdint>
-#include <limits>
 
 #include "../device_logits.hpp"
-#include "block_team.cuh"
 #include "draft_batch.hpp"
-#include "greedy_score.hpp"
-#include "logit_format.hpp"
+#include "greedy_rule.hpp"
 #include "verdict_batch.hpp"
 #include "verify_geometry.hpp"
-#include "verify_tile.hpp"
+#include "verify_launch.cuh"
 #include "verify_workspace.hpp"
 
 namespace copyspec::inline v0::cuda {
 
-template <>
-struct LogitFormatOf<__half> {
-  static constexpr LogitFormat value = LogitFormat::float16;
-};
-template <>
-struct LogitFormatOf<__nv_bfloat16> {
-  static constexpr LogitFormat value = LogitFormat::bfloat16;
-};
-
-/// Threads of a block of `verify_kernel`.
-inline constexpr std::uint32_t verify_threads = 256;
-/// The longest draft, in nodes, whose walk fits into the shared memory that every device gives without asking.
-inline constexpr std::uint32_t longest_draft = 2048;
-
-/// One block a work item; blocks begin in the order of tiles, then requests, then rows.
-template <LogitFormat format, class Score>
-__global__ void __launch_bounds__(verify_threads) verify_kernel(VerifyJob<Score> const job) {
-  extern __shared__ Token scratch[];
-  __shared__ BestWord warp_words[verify_threads / 32];
-  __shared__ std::uint32_t told;
-  BlockTeam<verify_threads> team(scratch, warp_words, &told);
-  verify_tile<format>(job, {.tile = blockIdx.x, .request = blockIdx.y, .row = blockIdx.z}, team);
-}
-
-/// Memory for a verification, of the caller's: `greedy_verify_workspace_bytes(limits)` bytes of device memory, aligned
-/// to 8, for the limits that the batch names. It may serve one launch after the other, on one stream or ordered by
-/// events, but no two at a time.
-struct Workspace {
-  void* data = nullptr;
-  std::size_t bytes = 0;
-};
-
 /// Bytes of a `Workspace` for batches with `limits`.
 [[nodiscard]] constexpr std::size_t greedy_verify_workspace_bytes(VerifyLimits const& limits) noexcept {
   return verify_workspace_bytes(limits);
-}
-
-/// Enqueues what a workspace needs before its first use; each launch leaves it so for the next, for other limits too.
-/// After a launch that did not run to its end (a fault, a device that was reset) it is needed again.
-[[nodiscard]] inline cudaError_t initialize(Workspace workspace, cudaStream_t stream) noexcept {
-  return cudaMemsetAsync(workspace.data, 0, workspace.bytes, stream);
 }
 
 /// Enqueues the greedy verification of a batch of drafts on `stream`: of each row the token with the greatest logit,
@@ -83,45 +39,7 @@ template <class Scalar>
 [[nodiscard]] cudaError_t greedy_verify(DeviceLogitsView<Scalar> rows, DraftBatchView const& drafts,
                                         VerdictBatchView const& verdicts, Workspace workspace, cudaStream_t stream,
                                         VerifyOptions const& options = {}) noexcept {
-  constexpr LogitFormat format = LogitFormatOf<Scalar>::value;
-  VerifyLimits const& limits = drafts.limits;
-  if (limits.max_requests == 0) return cudaSuccess;
-  auto const address = reinterpret_cast<std::uintptr_t>(rows.data());
-  if (rows.data() == nullptr || address % sizeof(Scalar) != 0 || rows.vocabulary() == 0 ||
-      rows.vocabulary() > static_cast<std::size_t>(std::numeric_limits<Token>::max()))
-    return cudaErrorInvalidValue;
-  if (drafts.offsets == nullptr || (drafts.tokens == nullptr && drafts.token_capacity > 0) ||
-      verdicts.verdicts == nullptr || limits.max_requests > 65535 || limits.max_draft_length > longest_draft)
-    return cudaErrorInvalidValue;
-  if (workspace.data == nullptr || reinterpret_cast<std::uintptr_t>(workspace.data) % alignof(BestWord) != 0 ||
-      workspace.bytes < greedy_verify_workspace_bytes(limits))
-    return cudaErrorInvalidValue;
-
-  int device = 0;
-  int processors = 0;
-  if (cudaError_t const error = cudaGetDevice(&device); error != cudaSuccess) return error;
-  if (cudaError_t const error = cudaDeviceGetAttribute(&processors, cudaDevAttrMultiProcessorCount, device);
-      error != cudaSuccess)
-    return error;
-  VerifyJob<GreedyScore> job;
-  job.logits = rows.data();
-  job.row_stride = rows.stride() * sizeof(Scalar);
-  job.row_count = rows.rows();
-  job.vocabulary = static_cast<std::uint32_t>(rows.vocabulary());
-  job.geometry = verify_geometry(format, job.vocabulary, limits, static_cast<std::uint32_t>(processors), options);
-  job.drafts = drafts;
-  job.verdicts = verdicts;
-  job.workspace = verify_workspace(workspace.data, limits);
-  // Arrivals are counted in 32 bits.
-  if (std::uint64_t{job.geometry.tiles} * (limits.max_draft_length + 1) > std::numeric_limits<std::uint32_t>::max() ||
-      job.geometry.tiles > static_cast<std::uint32_t>(std::numeric_limits<std::int32_t>::max()))
-    return cudaErrorInvalidValue;
-  cudaLaunchConfig_t launch{};
-  launch.gridDim = dim3(job.geometry.tiles, limits.max_requests, limits.max_draft_length + 1);
-  launch.blockDim = dim3(verify_threads);
-  launch.dynamicSmemBytes = scratch_bytes(limits.max_draft_length);
-  launch.stream = stream;
-  return cudaLaunchKernelEx(&launch, &verify_kernel<format, GreedyScore>, job);
+  return launch_verify(rows, drafts, verdicts, workspace, GreedyRule{}, 0, shortest_tile_bytes, stream, options);
 }
 
 }  // namespace copyspec::inline v0::cuda

@@ -4,55 +4,70 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "../host_device.hpp"
 #include "../token.hpp"
 #include "draft_batch.hpp"
 #include "draft_walk.hpp"
-#include "../host_device.hpp"
 #include "running_best.hpp"
 #include "verdict_batch.hpp"
 #include "verify_workspace.hpp"
 
 namespace copyspec::inline v0::cuda {
 
-/// Writes -1 wherever the outputs of `request` have room behind `accepted` nodes and `emitted` tokens.
-template <class Team>
-COPYSPEC_HOST_DEVICE void fill_rest(VerdictBatchView const& out, VerifyLimits const& limits, std::uint32_t request,
-                                    std::size_t accepted, std::size_t emitted, Team& team) {
+/// What became of a request's draft: nothing, unless told otherwise.
+struct Outcome {
+  BatchVerdict verdict;
+  std::int32_t const* path = nullptr;  ///< [verdict.accepted]: the nodes.
+  Token const* emitted = nullptr;      ///< [emitted_count]
+  std::uint32_t emitted_count = 0;
+};
+
+/// Writes `outcome` to the outputs of `request`, -1 wherever these have room behind it, and lets `rule` write what else
+/// it says of emitted tokens. `first_entry` is that of the request's row 0 in the workspace.
+template <class Rule, class Team>
+COPYSPEC_HOST_DEVICE void write_outcome(Outcome const& outcome, VerdictBatchView const& out, VerifyLimits const& limits,
+                                        std::uint32_t request, Rule const& rule, Team& team) {
   std::size_t const room = limits.max_draft_length;
+  std::size_t const first_entry = request * (room + 1);
+  auto const accepted = static_cast<std::uint32_t>(outcome.verdict.accepted);
   team.each([&](std::uint32_t thread) {
-    if (out.emitted != nullptr)
-      for (std::size_t i = emitted + thread; i <= room; i += team.size()) out.emitted[request * (room + 1) + i] = -1;
-    if (out.path != nullptr)
-      for (std::size_t i = accepted + thread; i < room; i += team.size()) out.path[request * room + i] = -1;
+    if (thread == 0) out.verdicts[request] = outcome.verdict;
+    for (std::size_t i = thread; i <= room; i += team.size()) {
+      bool const said = i < outcome.emitted_count;
+      if (out.emitted != nullptr) out.emitted[first_entry + i] = said ? outcome.emitted[i] : -1;
+      if (out.path != nullptr && i < room) out.path[request * room + i] = i < accepted ? outcome.path[i] : -1;
+      std::size_t const row = i == 0 || !said ? 0 : static_cast<std::size_t>(outcome.path[i - 1]) + 1;
+      rule.emit(first_entry + i, request, said ? first_entry + row : no_entry, team);
+    }
   });
 }
 
 /// The verdict on a request that cannot be judged.
-template <class Team>
+template <class Rule, class Team>
 COPYSPEC_HOST_DEVICE void refuse_request(VerifyStatus status, VerdictBatchView const& out, VerifyLimits const& limits,
-                                         std::uint32_t request, Team& team) {
-  team.lead([&] {
-    out.verdicts[request] = {.accepted = 0, .next = no_token, .status = status};
-    return 0U;
-  });
-  fill_rest(out, limits, request, 0, 0, team);
+                                         std::uint32_t request, Rule const& rule, Team& team) {
+  write_outcome({.verdict = {.accepted = 0, .next = no_token, .status = status}}, out, limits, request, rule, team);
 }
 
 /// Bytes of scratch memory that `judge_request` needs for drafts of up to `max_draft_length`.
 [[nodiscard]] COPYSPEC_HOST_DEVICE constexpr std::size_t scratch_bytes(std::uint32_t max_draft_length) noexcept {
-  return (3 * std::size_t{max_draft_length} + 1) * sizeof(Token);
+  return (3 * std::size_t{max_draft_length} + 2) * sizeof(Token);
 }
 
-/// Judges `draft`, the draft of `request`, by the words that its rows have left in the workspace from `words` and
-/// `decisions` on, and sets these back to zero. For a `Team` as `verify_tile` describes it. O(draft.length).
-template <class Team>
-COPYSPEC_HOST_DEVICE void judge_request(DraftView const& draft, std::uint32_t vocabulary, BestWord* words,
-                                        std::uint32_t* decisions, VerdictBatchView const& out,
-                                        VerifyLimits const& limits, std::uint32_t request, Team& team) {
+/// Judges `draft`, the draft of `request`, by what its rows have left in the workspace, and sets that back to zero. For
+/// a `Team` and a `Rule` as `verify_tile` describes them. O(draft.length).
+template <class Rule, class Team>
+COPYSPEC_HOST_DEVICE void judge_request(DraftView const& draft, std::uint32_t vocabulary,
+                                        VerifyWorkspace const& workspace, VerdictBatchView const& out,
+                                        VerifyLimits const& limits, std::uint32_t request, Rule const& rule,
+                                        Team& team) {
+  std::size_t const first_entry = request * (std::size_t{limits.max_draft_length} + 1);
+  BestWord* const words = workspace.words + first_entry;
+  std::uint32_t* const decisions = workspace.decisions + first_entry;
   // The walk goes step by step, so what it reads is fetched beforehand, by all threads at once.
   auto* const decided = static_cast<Token*>(team.scratch());
   Token* const tokens = decided + draft.length + 1;
-  std::int32_t* const parents = tokens + draft.length;
+  std::int32_t* const parents = tokens + draft.length + 1;
   team.each([&](std::uint32_t thread) {
     for (std::uint32_t row = thread; row <= draft.length; row += team.size()) {
       decided[row] = token_of(team.read(words + row));
@@ -79,20 +94,24 @@ COPYSPEC_HOST_DEVICE void judge_request(DraftView const& draft, std::uint32_t vo
   });
 
   if (unknown_token || malformed) {
-    refuse_request(malformed ? VerifyStatus::bad_tree : VerifyStatus::bad_token, out, limits, request, team);
+    refuse_request(malformed ? VerifyStatus::bad_tree : VerifyStatus::bad_token, out, limits, request, rule, team);
     return;
   }
-  std::size_t const room = limits.max_draft_length;
-  std::uint32_t const outcome = team.lead([&] {
-    WalkEnd const end = walk_draft(fetched, decided, out.path == nullptr ? nullptr : out.path + request * room,
-                                   out.emitted == nullptr ? nullptr : out.emitted + request * (room + 1));
-    bool const valid = end.next != no_token;
-    out.verdicts[request] = {.accepted = static_cast<std::int32_t>(end.accepted),
-                             .next = end.next,
-                             .status = valid ? VerifyStatus::ok : VerifyStatus::invalid_row};
-    return end.accepted * 2 + (valid ? 1U : 0U);
+  // A path ascends, so what the walk writes stands where it has been already.
+  std::uint32_t const walked = team.lead([&] {
+    WalkEnd const end = walk_draft(fetched, decided, parents, tokens);
+    decided[0] = end.next;
+    return end.accepted;
   });
-  fill_rest(out, limits, request, outcome / 2, outcome / 2 + outcome % 2, team);
+  Token const next = decided[0];
+  bool const valid = next != no_token;
+  write_outcome({.verdict = {.accepted = static_cast<std::int32_t>(walked),
+                             .next = next,
+                             .status = valid ? VerifyStatus::ok : VerifyStatus::invalid_row},
+                 .path = parents,
+                 .emitted = tokens,
+                 .emitted_count = walked + (valid ? 1U : 0U)},
+                out, limits, request, rule, team);
 }
 
 }  // namespace copyspec::inline v0::cuda

@@ -18,7 +18,7 @@ enum class LogitFormat : std::uint8_t {
 };
 
 /// The format of a scalar type. Specialise it for a type of your own that lies in memory as one of the formats does;
-/// `greedy_verify.cuh` does so for `__half` and `__nv_bfloat16`.
+/// `verify_launch.cuh` does so for `__half` and `__nv_bfloat16`.
 template <class Scalar>
 struct LogitFormatOf;
 template <>

@@ -3,9 +3,10 @@
 
 #include <cstdint>
 
-#include "../token.hpp"
 #include "../float_bits.hpp"
 #include "../host_device.hpp"
+#include "../token.hpp"
+#include "../token_rank.hpp"
 
 namespace copyspec::inline v0::cuda {
 
@@ -13,7 +14,7 @@ namespace copyspec::inline v0::cuda {
 /// greater of two is kept, so a row may be read in any order and by any number of threads with the same outcome.
 ///
 ///     63                32 31                 0
-///     | ordered score     | ~token            |    the greatest score, the lowest token among equals
+///     | ordered score     | ~token            |    `rank_of` the greatest score, the lowest token among equals
 ///     all ones                                      a NaN was seen: nothing is greater
 ///     all zeros                                     nothing above minus infinity was seen: everything is greater
 using BestWord = std::uint64_t;
@@ -27,7 +28,7 @@ inline constexpr Token no_token = -1;
 /// The token that a complete word decides, or `no_token`.
 [[nodiscard]] COPYSPEC_HOST_DEVICE inline Token token_of(BestWord word) noexcept {
   if (word == nothing_seen || word == nan_seen) return no_token;
-  return static_cast<Token>(~static_cast<std::uint32_t>(word));
+  return token_of_rank(word);
 }
 
 /// The best of the scores that one thread meets, in ascending order of their tokens.
@@ -43,7 +44,7 @@ class RunningBest {
   [[nodiscard]] COPYSPEC_HOST_DEVICE BestWord word() const noexcept {
     if (nan_) return nan_seen;
     if (!(score_ > minus_infinity())) return nothing_seen;
-    return (BestWord{ordered_bits(score_)} << 32U) | static_cast<std::uint32_t>(~token_);
+    return rank_of(score_, static_cast<Token>(token_));
   }
 
  private:

@@ -11,11 +11,12 @@ namespace copyspec::inline v0::cuda {
 /// judged, and are found before any row is looked at or whatever the rows hold.
 enum class VerifyStatus : std::int32_t {
   ok,
-  invalid_row,  ///< The row after the accepted part holds a NaN, or nothing above minus infinity.
-  bad_count,    ///< The number of requests is negative or beyond the batch's limit. Every request says so.
-  bad_offsets,  ///< The draft's offsets decrease, or name a draft too long, or tokens or rows that are not there.
-  bad_token,    ///< A draft token lies outside the vocabulary.
-  bad_tree,     ///< A node's parent does not stand before it.
+  invalid_row,   ///< The row after the accepted part holds a NaN, or nothing above minus infinity.
+  bad_count,     ///< The number of requests is negative or beyond the batch's limit. Every request says so.
+  bad_offsets,   ///< The draft's offsets decrease, or name a draft too long, or tokens or rows that are not there.
+  bad_token,     ///< A draft token lies outside the vocabulary.
+  bad_tree,      ///< A node's parent does not stand before it.
+  bad_sampling,  ///< The request's `SamplingParameters` cannot be meant.
 };
 
 /// What was decided about one request.

@@ -30,21 +30,25 @@ struct VerifyGeometry {
   bool skipping = false;
 };
 
-/// Divides rows of `vocabulary` >= 1 logits for a device of `processors` >= 1 multiprocessors.
+/// The least that is worth a work item by itself.
+inline constexpr std::uint32_t shortest_tile_bytes = 2048;
+
+/// Divides rows of `vocabulary` >= 1 logits for a device of `processors` >= 1 multiprocessors, into tiles of
+/// `shortest_bytes` or more if `options` do not say otherwise.
 ///
 /// Few rows are cut into two tiles a processor, so that one request uses the whole device; many into tiles of 32 KiB,
 /// long enough to make what a work item costs by itself small, short enough to leave no long tail.
 [[nodiscard]] inline VerifyGeometry verify_geometry(LogitFormat format, std::uint32_t vocabulary,
                                                     VerifyLimits const& limits, std::uint32_t processors,
-                                                    VerifyOptions const& options = {}) noexcept {
-  constexpr std::uint64_t shortest_bytes = 2048;
+                                                    VerifyOptions const& options = {},
+                                                    std::uint32_t shortest_bytes = shortest_tile_bytes) noexcept {
   constexpr std::uint64_t longest_bytes = 32768;
   constexpr std::uint64_t items_at_once = 8;  // of 256 threads each, on a processor that holds 2048
 
   std::uint64_t const rows = std::uint64_t{limits.max_requests} * (std::uint64_t{limits.max_draft_length} + 1);
   std::uint64_t const row_bytes = std::uint64_t{vocabulary} * scalar_bytes(format);
   std::uint64_t const wanted =
-      std::clamp(rows * row_bytes / (2 * std::uint64_t{processors}), shortest_bytes, longest_bytes);
+      std::clamp(rows * row_bytes / (2 * std::uint64_t{processors}), std::uint64_t{shortest_bytes}, longest_bytes);
   std::uint64_t const even = (row_bytes + wanted - 1) / wanted;
   std::uint64_t const vector = vector_length(format);
   std::uint64_t const tile = options.tile > 0 ? options.tile : (vocabulary + even - 1) / even;

@@ -4,14 +4,13 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "../token.hpp"
-#include "draft_batch.hpp"
-#include "draft_walk.hpp"
 #include "../host_device.hpp"
+#include "draft_batch.hpp"
+#include "draft_row.hpp"
+#include "draft_walk.hpp"
 #include "judge_request.hpp"
 #include "logit_format.hpp"
 #include "running_best.hpp"
-#include "scan_tile.hpp"
 #include "verdict_batch.hpp"
 #include "verify_geometry.hpp"
 #include "verify_workspace.hpp"
@@ -19,7 +18,7 @@
 namespace copyspec::inline v0::cuda {
 
 /// All that a verification needs to know, for each of its work items alike. Trivially copyable.
-template <class Score>
+template <class Rule>
 struct VerifyJob {
   void const* logits = nullptr;  ///< Row `i` begins `i * row_stride` bytes behind; aligned to a logit.
   std::uint64_t row_stride = 0;
@@ -29,7 +28,7 @@ struct VerifyJob {
   DraftBatchView drafts;
   VerdictBatchView verdicts;
   VerifyWorkspace workspace;
-  Score score;
+  Rule rule;
 };
 
 /// One tile of one row. Items in the order of rows, then of requests, then of tiles let the later ones skip the most.
@@ -53,18 +52,32 @@ template <class Team>
   return true;
 }
 
-/// Counts one tile of `row` of a request with `length` draft tokens. Whether it was the last of the whole request.
+/// What the arrival of a team, with its part of a row, has completed.
+enum class Arrival : std::uint32_t { nothing, row, request };
+
+/// Counts a row of a request with `length` draft tokens as decided, and says to others what was decided.
 template <class Team>
-[[nodiscard]] COPYSPEC_HOST_DEVICE bool arrive(VerifyGeometry const& geometry, VerifyWorkspace const& workspace,
-                                               std::uint32_t request, std::size_t row, std::uint32_t length,
-                                               Team& team) {
-  std::uint32_t* const request_arrivals = workspace.request_arrivals + request;
-  if (!geometry.skipping) return team.arrive(request_arrivals, geometry.tiles * (length + 1));
-  if (!team.arrive(workspace.row_arrivals + row, geometry.tiles)) return false;
+[[nodiscard]] COPYSPEC_HOST_DEVICE Arrival arrive_with_row(VerifyWorkspace const& workspace, DraftRow const& row,
+                                                           Team& team) {
   // A tile that was skipped has said that the row is dead, and the word is not the whole row's.
-  if (team.read(workspace.decisions + row) == RowDecision::open)
-    team.write(workspace.decisions + row, RowDecision::of(token_of(team.read(workspace.words + row))));
-  return team.arrive(request_arrivals, length + 1);
+  if (team.read(workspace.decisions + row.entry) == RowDecision::open)
+    team.write(workspace.decisions + row.entry, RowDecision::of(token_of(team.read(workspace.words + row.entry))));
+  return team.arrive(workspace.request_arrivals + row.request, row.draft.length + 1) ? Arrival::request
+                                                                                     : Arrival::nothing;
+}
+
+/// Counts one tile of a row. Of a row that a rule `completes`, and that is not dead, the last tile leaves that to do.
+template <class Team>
+[[nodiscard]] COPYSPEC_HOST_DEVICE Arrival arrive_with_tile(VerifyWorkspace const& workspace, DraftRow const& row,
+                                                            bool completes, Team& team) {
+  VerifyGeometry const& geometry = row.logits.geometry;
+  if (!geometry.skipping && !completes)
+    return team.arrive(workspace.request_arrivals + row.request, geometry.tiles * (row.draft.length + 1))
+               ? Arrival::request
+               : Arrival::nothing;
+  if (!team.arrive(workspace.row_arrivals + row.entry, geometry.tiles)) return Arrival::nothing;
+  if (completes && team.read(workspace.decisions + row.entry) != RowDecision::dead) return Arrival::row;
+  return arrive_with_row(workspace, row, team);
 }
 
 /// Does one work item of a verification, with a team of threads. The items of a job, `tiles * max_requests *
@@ -76,50 +89,69 @@ template <class Team>
 /// | expression            | meaning |
 /// |-----------------------|---------|
 /// | `size()`              | how many threads there are |
-/// | `scratch()`           | `scratch_bytes(max_draft_length)` bytes that the threads share |
+/// | `scratch()`           | memory that the threads share, aligned to 8: `scratch_bytes(max_draft_length)` bytes, or what else the rule needs |
 /// | `each(f)`             | every thread calls `f(index)`; what one wrote, all see afterwards |
 /// | `any(f)`              | the same; whether `f` returned true anywhere, told to all |
+/// | `sum(f)`              | the same; the sum of what `f` returned, in 64 bits, told to all |
 /// | `greatest(f)`         | the same; the greatest `BestWord`, told to the leader at least |
 /// | `lead(f)`             | one thread, the leader, calls `f()`; its `std::uint32_t` is told to all |
 /// | `vector(p)`           | the `LogitVector` at `p`, which is aligned to 16 |
 /// | `maximise(p, word)`   | `*p = max(*p, word)`, atomically |
+/// | `count_up(p)`         | `(*p)++` in scratch memory, atomically |
 /// | `arrive(p, count)`    | `*p = (*p + 1) % count`, atomically; whether that was the last of `count`, which then sees all that the others did before |
 /// | `read(p)` `write(p, v)` | of memory that teams share |
 ///
+/// A `Rule` says what is decided about a row (`greedy_rule.hpp`, `sampling_rule.hpp`). Trivially copyable, and a
+/// function of the row and its place alone, so that no geometry changes what is decided:
+///
+/// | expression            | meaning |
+/// |-----------------------|---------|
+/// | `least_blocks`        | how many blocks a processor of a device is to hold at once, which bounds their registers |
+/// | `status(request)`     | `ok`, or why the request cannot be judged by it |
+/// | `scan<format>(row, tile, team)` | the best of a tile, told to the leader at least; a row's greatest such word gives its token |
+/// | `completes(request, vocabulary)` | whether `complete` is to be asked |
+/// | `complete<format>(row, word, team)` | by the last team of a row that may matter: makes of the row's greatest word in the workspace the one that gives its token |
+/// | `emit(place, request, entry, team)` | by one thread for each place of `VerdictBatchView::emitted`, with the workspace entry of the row that gave the token there, or `no_entry` |
+///
 /// Memory is only touched where the views of the job allow it, whatever the offsets, counts, tokens and parents are.
-template <LogitFormat format, class Score, class Team>
-COPYSPEC_HOST_DEVICE void verify_tile(VerifyJob<Score> const& job, WorkItem item, Team& team) {
+template <LogitFormat format, class Rule, class Team>
+COPYSPEC_HOST_DEVICE void verify_tile(VerifyJob<Rule> const& job, WorkItem item, Team& team) {
   VerifyLimits const& limits = job.drafts.limits;
   RequestShape const shape = shape_of(job.drafts, item.request, job.row_count);
   if (!shape.present || item.row > shape.draft.length) return;
-  if (shape.status != VerifyStatus::ok) {
-    if (item.tile == 0) refuse_request(shape.status, job.verdicts, limits, item.request, team);
+  VerifyStatus const status = shape.status == VerifyStatus::ok ? job.rule.status(item.request) : shape.status;
+  if (status != VerifyStatus::ok) {
+    if (item.tile == 0 && item.row == 0) refuse_request(status, job.verdicts, limits, item.request, job.rule, team);
     return;
   }
   std::size_t const first_entry = std::size_t{item.request} * (std::size_t{limits.max_draft_length} + 1);
-  BestWord* const words = job.workspace.words + first_entry;
-  std::uint32_t* const decisions = job.workspace.decisions + first_entry;
+  DraftRow const row{
+      .logits = {.data = static_cast<unsigned char const*>(job.logits) + (shape.first_row + item.row) * job.row_stride,
+                 .vocabulary = job.vocabulary,
+                 .geometry = job.geometry},
+      .draft = shape.draft,
+      .request = item.request,
+      .row = item.row,
+      .entry = first_entry + item.row};
+  BestWord* const word = job.workspace.words + row.entry;
 
-  bool const dead = job.geometry.skipping &&
-                    team.lead([&] { return is_dead(shape.draft, item.row, decisions, team) ? 1U : 0U; }) != 0;
-  BestWord best = nothing_seen;
-  if (!dead) {
-    auto const* const row =
-        static_cast<unsigned char const*>(job.logits) + (shape.first_row + item.row) * job.row_stride;
-    std::uint32_t const begin = item.tile * job.geometry.tile;
-    std::uint32_t const left = job.vocabulary - begin;
-    std::uint32_t const end = begin + (left < job.geometry.tile ? left : job.geometry.tile);
-    auto const score = [&](float logit, std::uint32_t token) {
-      return job.score(logit, token, item.request, item.row);
-    };
-    best = team.greatest([&](std::uint32_t thread) { return scan_tile<format>(row, begin, end, thread, score, team); });
-  }
-  bool const last = team.lead([&] {
-    if (best != nothing_seen) team.maximise(words + item.row, best);
-    return arrive(job.geometry, job.workspace, item.request, first_entry + item.row, shape.draft.length, team) ? 1U
-                                                                                                               : 0U;
+  bool const dead = job.geometry.skipping && team.lead([&] {
+    return is_dead(shape.draft, item.row, job.workspace.decisions + first_entry, team) ? 1U : 0U;
   }) != 0;
-  if (last) judge_request(shape.draft, job.vocabulary, words, decisions, job.verdicts, limits, item.request, team);
+  BestWord best = nothing_seen;
+  if (!dead) best = job.rule.template scan<format>(row, item.tile, team);
+  bool const completes = job.rule.completes(item.request, job.vocabulary);
+  auto arrival = static_cast<Arrival>(team.lead([&] {
+    if (best != nothing_seen) team.maximise(word, best);
+    return static_cast<std::uint32_t>(arrive_with_tile(job.workspace, row, completes, team));
+  }));
+  if (arrival == Arrival::row) {
+    job.rule.template complete<format>(row, word, team);
+    arrival = static_cast<Arrival>(
+        team.lead([&] { return static_cast<std::uint32_t>(arrive_with_row(job.workspace, row, team)); }));
+  }
+  if (arrival == Arrival::request)
+    judge_request(shape.draft, job.vocabulary, job.workspace, job.verdicts, limits, item.request, job.rule, team);
 }
 
 }  // namespace copyspec::inline v0::cuda

@@ -4,8 +4,8 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "draft_batch.hpp"
 #include "../host_device.hpp"
+#include "draft_batch.hpp"
 #include "running_best.hpp"
 
 namespace copyspec::inline v0::cuda {
@@ -19,6 +19,9 @@ struct VerifyWorkspace {
   std::uint32_t* row_arrivals = nullptr;      ///< [rows]: counts tiles, wraps to zero at the last.
   std::uint32_t* request_arrivals = nullptr;  ///< [max_requests]: counts rows, or tiles, and wraps likewise.
 };
+
+/// The entry of no row.
+inline constexpr std::size_t no_entry = ~std::size_t{0};
 
 /// Rows that a workspace has entries for.
 [[nodiscard]] COPYSPEC_HOST_DEVICE constexpr std::size_t workspace_rows(VerifyLimits const& limits) noexcept {

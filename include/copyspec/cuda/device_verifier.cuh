@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+
+#include "../assert.hpp"
+#include "../device_logits.hpp"
+#include "../error.hpp"
+#include "../pass_verifier.hpp"
+#include "../verifier.hpp"
+#include "draft_batch.hpp"
+#include "pack_drafts.hpp"
+#include "verdict_batch.hpp"
+#include "verify_launch.cuh"
+
+namespace copyspec::inline v0::cuda {
+
+/// For what size of a pass a verifier on a device sets memory aside at once, and on which stream it works.
+struct DeviceVerifierOptions {
+  cudaStream_t stream = nullptr;  ///< The stream that the model's rows are written on, or one ordered behind it.
+  std::uint32_t sequences = 64;
+  std::uint32_t draft_length = 32;
+};
+
+/// A `PassVerifier` for a `DeviceModel`: drafts go to the device, one kernel judges all of a pass, and verdicts come
+/// back; rows stay where they are.
+///
+/// Belongs to the device that is current when it is made. `verify` waits for its stream, because what is fed next
+/// depends on the verdicts. It allocates, and waits for the device, only for a pass that is larger than any before and
+/// than the options; memory that grows with the vocabulary is there from the first pass on. Failure: what CUDA refuses,
+/// and a draft of more than `longest_draft` tokens, is an `Error`. Movable. Threads: one call at a time.
+///
+/// A `Method` says how: `request_bytes` go to the device for each request, a multiple of 8, which `stage(trials,
+/// memory)` writes; `workspace_bytes<Scalar>(limits, vocabulary)` are needed there; `launch(rows, drafts, staged,
+/// verdicts, workspace, stream)` enqueues the work.
+template <class Method>
+class DeviceVerifier {
+ public:
+  explicit DeviceVerifier(DeviceVerifierOptions const& options = {}, Method method = {})
+      : stream_(options.stream), method_(std::move(method)) {
+    reserve({.limits = {.max_requests = options.sequences, .max_draft_length = options.draft_length},
+             .drafted = std::size_t{options.sequences} * options.draft_length});
+  }
+
+  template <class Scalar>
+  void verify(DeviceLogitsView<Scalar> rows, std::span<Trial const> trials, std::span<Verdict> verdicts) {
+    COPYSPEC_ASSERT(verdicts.size() == trials.size(), "a verdict for each trial");
+    PassSize const pass = size_of(trials);
+    if (pass.limits.max_draft_length > longest_draft)
+      raise("a draft of " + std::to_string(pass.limits.max_draft_length) + " tokens is longer than the " +
+            std::to_string(longest_draft) + " that can be verified on the device");
+    reserve(pass);
+    std::size_t const scratch_bytes = method_.template scratch_bytes<Scalar>(pass.limits, rows.vocabulary());
+    if (scratch_bytes > scratch_bytes_) {
+      scratch_ = allocate(scratch_bytes);
+      scratch_bytes_ = scratch_bytes;
+    }
+
+    std::size_t const own = trials.size() * Method::request_bytes;
+    std::size_t const offsets = trials.size() + 1;
+    auto* const staged = static_cast<unsigned char*>(host_.get());
+    method_.stage(trials, staged);
+    auto* const numbers = reinterpret_cast<std::int32_t*>(staged + own);
+    pack_drafts(trials, {numbers, offsets}, {numbers + offsets, pass.drafted});
+    auto* const input = static_cast<unsigned char*>(input_.get());
+    check_cuda(cudaMemcpyAsync(input, staged, own + (offsets + pass.drafted) * sizeof(std::int32_t),
+                               cudaMemcpyHostToDevice, stream_));
+    // The host knows what this pass holds, so no block starts in vain.
+    DraftBatchView drafts;
+    drafts.offsets = reinterpret_cast<std::int32_t const*>(input + own);
+    drafts.tokens = drafts.offsets + offsets;
+    drafts.token_capacity = static_cast<std::uint32_t>(pass.drafted);
+    drafts.limits = pass.limits;
+    auto* const output = static_cast<BatchVerdict*>(output_.get());
+    check_cuda(method_.launch(rows, drafts, input, {.verdicts = output}, {workspace_.get(), workspace_bytes_},
+                              {scratch_.get(), scratch_bytes_}, stream_));
+    auto* const returned = static_cast<BatchVerdict*>(host_.get());
+    check_cuda(
+        cudaMemcpyAsync(returned, output, trials.size() * sizeof(BatchVerdict), cudaMemcpyDeviceToHost, stream_));
+    check_cuda(cudaStreamSynchronize(stream_));
+    std::transform(returned, returned + trials.size(), verdicts.begin(), on_host);
+  }
+
+ private:
+  struct FreeDevice {
+    void operator()(void* memory) const noexcept { static_cast<void>(cudaFree(memory)); }
+  };
+  struct FreeHost {
+    void operator()(void* memory) const noexcept { static_cast<void>(cudaFreeHost(memory)); }
+  };
+  using DeviceMemory = std::unique_ptr<void, FreeDevice>;
+  using HostMemory = std::unique_ptr<void, FreeHost>;
+
+  static void check_cuda(cudaError_t error) {
+    if (error != cudaSuccess) raise(std::string("verifying on the device: ") + cudaGetErrorString(error));
+  }
+
+  [[nodiscard]] static Verdict on_host(BatchVerdict const& verdict) {
+    if (verdict.status != VerifyStatus::ok && verdict.status != VerifyStatus::invalid_row)
+      raise("verifying on the device: a draft token outside the vocabulary, or fewer rows than drafts need");
+    bool const valid = verdict.status == VerifyStatus::ok;
+    return {.accepted = static_cast<std::size_t>(verdict.accepted),
+            .next = valid ? verdict.next : 0,
+            .status = valid ? VerdictStatus::ok : VerdictStatus::invalid_row};
+  }
+
+  [[nodiscard]] static DeviceMemory allocate(std::size_t bytes) {
+    void* memory = nullptr;
+    check_cuda(cudaMalloc(&memory, bytes));
+    return DeviceMemory(memory);
+  }
+
+  // Input and output use the pinned memory one after the other.
+  void reserve(PassSize const& pass) {
+    std::size_t const input = pass.limits.max_requests * Method::request_bytes +
+                              (pass.limits.max_requests + 1 + pass.drafted) * sizeof(std::int32_t);
+    std::size_t const output = pass.limits.max_requests * sizeof(BatchVerdict);
+    std::size_t const workspace = verify_workspace_bytes(pass.limits);
+    if (std::max(input, output) > host_bytes_) {
+      void* memory = nullptr;
+      check_cuda(cudaMallocHost(&memory, std::max(input, output)));
+      host_.reset(memory);
+      host_bytes_ = std::max(input, output);
+    }
+    if (input > input_bytes_) {
+      input_ = allocate(input);
+      input_bytes_ = input;
+    }
+    if (output > output_bytes_) {
+      output_ = allocate(output);
+      output_bytes_ = output;
+    }
+    if (workspace > workspace_bytes_) {
+      workspace_ = allocate(workspace);
+      workspace_bytes_ = workspace;
+      check_cuda(initialize({workspace_.get(), workspace_bytes_}, stream_));
+    }
+  }
+
+  cudaStream_t stream_;
+  Method method_;
+  HostMemory host_;
+  DeviceMemory input_;
+  DeviceMemory output_;
+  DeviceMemory workspace_;
+  DeviceMemory scratch_;
+  std::size_t host_bytes_ = 0;
+  std::size_t input_bytes_ = 0;
+  std::size_t output_bytes_ = 0;
+  std::size_t workspace_bytes_ = 0;
+  std::size_t scratch_bytes_ = 0;
+};
+
+}  // namespace copyspec::inline v0::cuda

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "../filter_rule.hpp"
+#include "../host_device.hpp"
+#include "../sampling_options.hpp"
+
+namespace copyspec::inline v0::cuda {
+
+/// How the tokens of one request are drawn. Trivially copyable.
+///
+/// What `SamplingOptions` ask of a row beyond temperature, top-k, top-p, min-p and the log-probability of what was
+/// drawn (typical-p, bias, penalties, hooks, the likeliest tokens) stays with the host.
+struct SamplingParameters {
+  std::uint64_t seed = 0;
+  std::uint64_t position = 0;     ///< Of what row 0 decides: how many tokens its context has.
+  FilterRule filters;             ///< Without typical-p.
+  float inverse_temperature = 1;  ///< Zero draws the greatest logit.
+  std::uint32_t logprobs = 0;     ///< Whether log-probabilities are wanted: 0 or 1.
+
+  /// Those of `options`, which were checked, for a context of `position` tokens.
+  [[nodiscard]] static SamplingParameters of(SamplingOptions const& options, std::size_t position) noexcept {
+    return {.seed = options.seed,
+            .position = position,
+            .filters = FilterRule::of(options),
+            .inverse_temperature = options.temperature == 0 ? 0 : 1 / options.temperature,
+            .logprobs = options.logprobs ? 1U : 0U};
+  }
+
+  /// Whether a row can be drawn from so.
+  [[nodiscard]] COPYSPEC_HOST_DEVICE bool valid() const noexcept {
+    return inverse_temperature >= 0 && inverse_temperature < FilterRule::anywhere && filters.scale > 0 &&
+           filters.scale < FilterRule::anywhere && filters.typical_share == FilterRule::whole &&
+           filters.top_share <= FilterRule::whole && filters.farthest >= 0;
+  }
+
+  /// The filters that may take a token out of a row of so many.
+  [[nodiscard]] COPYSPEC_HOST_DEVICE FilterRule filters_for(std::uint32_t vocabulary) const noexcept {
+    FilterRule rule = filters;
+    if (rule.top_k >= vocabulary) rule.top_k = 0;
+    // The greatest logit is never taken out.
+    if (inverse_temperature == 0) {
+      rule.top_k = 0;
+      rule.top_share = FilterRule::whole;
+      rule.farthest = FilterRule::anywhere;
+    }
+    return rule;
+  }
+};
+
+/// How the requests of a batch are drawn, in device memory.
+struct SamplingView {
+  /// [max_requests], of which those of requests that there are matter.
+  SamplingParameters const* parameters = nullptr;
+  /// [max_requests, max_draft_length + 1], like `VerdictBatchView::emitted`: the log-probability of each emitted token
+  /// in the softmax of its row, where the request asks for it, and 0 elsewhere. May be null.
+  float* logprobs = nullptr;
+};
+
+}  // namespace copyspec::inline v0::cuda
