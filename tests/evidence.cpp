@@ -65,7 +65,7 @@ TEST_CASE("without evidence nothing is known") {
   for (Evidence::Vote const& vote : evidence.votes) CHECK(vote.token < 0);
   CHECK_FALSE(evidence.history);
   // As many contexts as are kept of the own text, and what a history adds.
-  CHECK(evidence.successors.size() == copyspec::ContextHashes::count + 3);
+  CHECK(evidence.successors.size() == copyspec::ContextHashes::count + 2);
   CHECK(evidence.votes.size() == 2 + 2);
 }
 

@@ -115,7 +115,7 @@ class Reference {
     there_.advance(context.back(), [&](std::size_t position) { return history_->token(position); });
     for (MatchPointer* const pointer : {&there_.longest, &there_.survivor})
       if (pointer->active && !text.has(pointer->position)) pointer->active = false;
-    there_.search(text, text.previous(history_->end()), context.size(),
+    there_.search(text, is_sure() ? 0 : text.previous(history_->end()), context.size(),
                   [&](std::size_t i) { return context[context.size() - 1 - i]; });
   }
 
@@ -130,11 +130,12 @@ class Reference {
     evidence.votes[1] = vote(match_.pointers().survivor, context);
     evidence.hits = match_.pointers().hits;
     evidence.newest = context.empty() ? 0 : context.back();
-    evidence.history = history_ != nullptr;
-    if (history_ == nullptr) return evidence;
+    evidence.history = history_ != nullptr && (evidence.votes[0].token < 0 || !is_sure());
+    if (!evidence.history) return evidence;
+    // The newest two tokens take the place of the newest one where they were seen.
     for (auto const& known : contexts(context, true))
-      if (auto const found = followed_there_.find(known); found != followed_there_.end())
-        evidence.successors[Evidence::own_contexts + known.first] = found->second;
+      if (auto const found = followed_there_.find(known); found != followed_there_.end() && found->second.size() > 0)
+        evidence.successors[Evidence::own_contexts + (known.first == 2 ? 1 : 0)] = found->second;
     evidence.votes[2] = vote_there(there_.longest);
     evidence.votes[3] = vote_there(there_.survivor);
     return evidence;
@@ -167,6 +168,11 @@ class Reference {
   }
   [[nodiscard]] Evidence::Vote vote_there(MatchPointer const& pointer) const {
     return pointer.active ? vote(pointer, history_->token(pointer.position)) : Evidence::Vote{};
+  }
+
+  // A history has nothing to add to a long match of the own text.
+  [[nodiscard]] bool is_sure() const {
+    return match_.pointers().longest.active && match_.pointers().longest.length >= 16;
   }
 
   LongestMatch match_;

@@ -15,6 +15,7 @@
 #include "engine.hpp"
 #include "error.hpp"
 #include "evidence.hpp"
+#include "fast_math.hpp"
 #include "greedy_verifier.hpp"
 #include "histories.hpp"
 #include "history.hpp"
