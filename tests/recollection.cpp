@@ -116,7 +116,7 @@ class Reference {
     there_.advance(context.back(), [&](std::size_t position) { return history_->token(position); });
     for (MatchPointer* const pointer : {&there_.longest, &there_.survivor})
       if (pointer->active && !text.has(pointer->position)) pointer->active = false;
-    there_.search(text, text.previous(history_->end()), context.size(),
+    there_.search(text, is_sure() ? 0 : text.previous(history_->end()), context.size(),
                   [&](std::size_t i) { return context[context.size() - 1 - i]; });
   }
 
@@ -131,11 +131,13 @@ class Reference {
     evidence.votes[1] = vote(match_.pointers().survivor, context);
     evidence.hits = match_.pointers().hits;
     evidence.newest = context.empty() ? 0 : context.back();
-    evidence.history = history_ != nullptr;
-    if (history_ == nullptr) return evidence;
+    evidence.history = history_ != nullptr && (evidence.votes[0].token < 0 || !is_sure());
+    if (!evidence.history) return evidence;
     for (auto const& known : contexts(context, true))
       if (auto const found = followed_there_.find(known); found != followed_there_.end())
         evidence.successors[Evidence::own_contexts + known.first] = found->second;
+    // Of the newest token nothing is said where the newest three were seen.
+    if (evidence.successors[Evidence::own_contexts + 2].size() > 0) evidence.successors[Evidence::own_contexts] = {};
     evidence.votes[2] = vote_there(there_.longest);
     evidence.votes[3] = vote_there(there_.survivor);
     for (std::size_t i : {2U, 3U}) evidence.votes[i].source = Source::history;
@@ -169,6 +171,11 @@ class Reference {
   }
   [[nodiscard]] Evidence::Vote vote_there(MatchPointer const& pointer) const {
     return pointer.active ? vote(pointer, history_->token(pointer.position)) : Evidence::Vote{};
+  }
+
+  // A history has nothing to add to a long match of the own text.
+  [[nodiscard]] bool is_sure() const {
+    return match_.pointers().longest.active && match_.pointers().longest.length >= 16;
   }
 
   LongestMatch match_;
@@ -306,7 +313,7 @@ TEST_CASE("a chain in a history ends with the request, and goes on where the tex
   for (Token token = 104; token < 108; ++token) {
     Evidence const said = recollection.evidence(contexts_of(chain), place, chain.size(), token_at);
     CHECK(said.votes[Evidence::own_pointers].token == token);
-    CHECK(said.successors[Evidence::own_contexts].token(0) == token);
+    CHECK(said.successors[Evidence::own_contexts + 1].token(0) == token);
     chain.push_back(token);
     recollection.advance(place, token, token_at);
   }

@@ -127,6 +127,9 @@ class ContextStatistics {
     return {};
   }
 
+  /// `find(context)` will follow soon, and should not wait for memory then.
+  void expect(std::uint64_t context) const noexcept { __builtin_prefetch(&buckets_[home(tag_of(context))]); }
+
   /// `token` followed `context`. Tokens that `Successors` cannot hold are ignored.
   void observe(std::uint64_t context, Token token) noexcept {
     if (token < 0 || token > Successors::max_token) return;

@@ -19,6 +19,7 @@
 #include "error.hpp"
 #include "evidence.hpp"
 #include "exact_math.hpp"
+#include "fast_math.hpp"
 #include "filter_rule.hpp"
 #include "first_of.hpp"
 #include "float_bits.hpp"

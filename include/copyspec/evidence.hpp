@@ -33,12 +33,12 @@ struct Evidence {
     Source source = Source::context;  ///< Of the text that it points into.
   };
 
-  /// What followed the contexts of the sequence's own text, then the newest, newest two and newest three tokens in the
-  /// history; empty for a context that was not seen before.
+  /// What followed the contexts of the sequence's own text; then, in the history, the newest token, if the newest three
+  /// were not seen, the newest two and the newest three. Empty for a context that was not seen before, or not asked.
   std::array<Successors, contexts> successors{};
   /// Of the longest match and of the one that survives edits, in the sequence's own text, then in the history.
   std::array<Vote, pointers> votes{};
-  bool history = false;   ///< Whether there is a history; without one the mixer leaves its inputs out.
+  bool history = false;   ///< Whether a history was asked; if not, the mixer leaves its inputs out.
   std::uint8_t hits = 0;  ///< `MatchPointers::hits`, of the sequence's own text.
   Token newest = 0;       ///< The last token before the position.
 
@@ -65,7 +65,7 @@ struct ContextState {
   static constexpr std::uint32_t count = 7 * 7 * 2;
 
   static constexpr std::uint32_t of(std::uint32_t own, std::uint32_t rivals, bool latest) noexcept {
-    return (count_class(own) * 7 + count_class(rivals)) * 2 + (latest ? 1 : 0);
+    return (class_of(own) * 7 + class_of(rivals)) * 2 + (latest ? 1 : 0);
   }
 
   /// The share of candidates in `state` that come true, before anything was learnt: what the counts promise, times
@@ -78,8 +78,11 @@ struct ContextState {
   }
 
  private:
-  static constexpr std::uint32_t count_class(std::uint32_t seen) noexcept {
-    return seen <= 3 ? seen : seen <= 6 ? 4 : seen <= 12 ? 5 : 6;
+  // Counts in classes. A table, because branches on counts are guessed wrong.
+  static constexpr std::array<std::uint8_t, 14> classes{0, 1, 2, 3, 4, 4, 4, 5, 5, 5, 5, 5, 5, 6};
+
+  static constexpr std::uint32_t class_of(std::uint32_t seen) noexcept {
+    return classes[std::min<std::size_t>(seen, classes.size() - 1)];
   }
 };
 

@@ -161,6 +161,9 @@ class History {
   /// What followed one of these contexts.
   [[nodiscard]] Successors find(std::uint64_t context) const noexcept { return statistics_.find(context); }
 
+  /// `find(context)` will follow soon, and should not wait for memory then.
+  void expect(std::uint64_t context) const noexcept { statistics_.expect(context); }
+
   /// The newest position that may follow three tokens whose hash is `key` (`ContextHashes::three`); 0 if there is none.
   /// To be compared with `token`: keys collide, and what stood there may have been removed.
   [[nodiscard]] std::size_t newest(std::uint64_t key) const noexcept { return held(finder_.newest(key)); }

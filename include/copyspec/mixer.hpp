@@ -3,9 +3,11 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <string>
 #include <vector>
@@ -13,6 +15,7 @@
 #include "context_statistics.hpp"
 #include "error.hpp"
 #include "evidence.hpp"
+#include "fast_math.hpp"
 #include "token.hpp"
 
 namespace copyspec::inline v0 {
@@ -24,11 +27,11 @@ struct Prediction {
   static constexpr std::size_t inputs = Evidence::contexts + Evidence::pointers;
   /// Of the own inputs, a constant, and whether the candidate is the first: eight, which is one vector register or two.
   static constexpr std::size_t own_features = own_inputs + 2;
-  /// And of a history, filled up with zeros.
-  static constexpr std::size_t features = 2 * own_features;
+  /// And of a history, four more.
+  static constexpr std::size_t features = inputs + own_features - own_inputs;
   static constexpr std::size_t own_sets = 4;
   static constexpr std::size_t weight_sets = own_sets + 1;
-  static constexpr std::uint32_t no_state = ~std::uint32_t{0};
+  static constexpr std::uint16_t no_state = 0xffff;
 
   struct Candidate {
     Token token = 0;
@@ -43,8 +46,22 @@ struct Prediction {
   std::array<Candidate, max_candidates> candidates;
   std::array<std::uint32_t, weight_sets> sets;
   /// By input and candidate: the state, or `no_state` for an input that says nothing.
-  std::array<std::array<std::uint32_t, max_candidates>, inputs> states;
+  std::array<std::array<std::uint16_t, max_candidates>, inputs> states;
+  /// By input: that of the candidates that it does not name.
+  std::array<std::uint16_t, inputs> unnamed;
   std::array<std::array<float, max_candidates>, features> x;  ///< By feature and candidate.
+
+  /// Inputs are the own contexts, the own pointers, the contexts of the history, its pointers.
+  static constexpr std::size_t input_of_context(std::size_t context) noexcept {
+    return context < Evidence::own_contexts ? context : context + Evidence::own_pointers;
+  }
+  static constexpr std::size_t input_of_pointer(std::size_t pointer) noexcept {
+    return pointer + (pointer < Evidence::own_pointers ? Evidence::own_contexts : Evidence::contexts);
+  }
+  /// The feature of an input: behind the own ones stand the constant and the place of the candidate.
+  static constexpr std::size_t feature_of(std::size_t input) noexcept {
+    return input < own_inputs ? input : input + own_features - own_inputs;
+  }
 
   [[nodiscard]] std::size_t feature_count() const noexcept { return history ? features : own_features; }
   [[nodiscard]] std::size_t set_count() const noexcept { return history ? weight_sets : own_sets; }
@@ -63,7 +80,7 @@ struct Prediction {
 ///     chance = exp(s) / (1 + sum over candidates of exp(s))
 ///
 /// where the weight sets are selected by the match lengths, by the recent hits, by the newest token, by the order of
-/// the known contexts and, if there is a history, by the match lengths there. Learning descends the log-loss of the
+/// the known contexts and, if a history was asked, by the match lengths there. Learning descends the log-loss of the
 /// chances, in the weights and biases.
 ///
 /// It holds numbers only: weights by hashed token, no tokens, so it can be carried from one text to the next without
@@ -77,27 +94,30 @@ class Mixer {
       : weights_(first_set(Prediction::weight_sets)),
         token_bias_(token_biases),
         pair_bias_(pair_biases),
-        shares_(first_state(Prediction::inputs)) {
+        shares_(first_states.back()),
+        log_odds_(first_states.back()) {
     // What the sets have in common: all inputs count for a third. The other sets start at zero.
     for (std::size_t set = 0; set < first_set(1); ++set)
-      for (std::size_t input = 0; input < Prediction::inputs; ++input) weights_[set][feature_of(input)] = 0.3F;
-    for (std::size_t input = 0; input < Prediction::inputs; ++input) {
-      std::size_t const context = context_of(input);
-      for (std::uint32_t state = 0; first_state(input) + state < first_state(input + 1); ++state)
-        shares_[first_state(input) + state].set(
-            context < Evidence::contexts ? ContextState::prior(state, trust[context]) : PointerState::prior(state));
-    }
+      for (std::size_t input = 0; input < Prediction::inputs; ++input)
+        weights_[set][Prediction::feature_of(input)] = 0.3F;
+    for (std::size_t i = 0; i < Evidence::contexts; ++i)
+      for (std::uint32_t state = 0; state < ContextState::count; ++state)
+        shares_[first_states[Prediction::input_of_context(i)] + state].value = ContextState::prior(state, trust[i]);
+    for (std::size_t i = 0; i < Evidence::pointers; ++i)
+      for (std::uint32_t state = 0; state < PointerState::count; ++state)
+        shares_[first_states[Prediction::input_of_pointer(i)] + state].value = PointerState::prior(state);
+    settle();
   }
 
   [[nodiscard]] std::size_t memory_bytes() const noexcept {
     return weights_.capacity() * sizeof(Weights) + (token_bias_.capacity() + pair_bias_.capacity()) * sizeof(float) +
-           shares_.capacity() * sizeof(Share);
+           shares_.capacity() * sizeof(Share) + log_odds_.capacity() * sizeof(float);
   }
 
   /// How many numbers `learnt` gives.
   [[nodiscard]] static constexpr std::size_t learnt_size() noexcept {
     return 1 + first_set(Prediction::weight_sets) * Prediction::features + token_biases + pair_biases +
-           2 * first_state(Prediction::inputs);
+           2 * first_states.back();
   }
 
   /// All that was learnt, as plain numbers: what `set_learnt` of another mixer takes, which then predicts and learns
@@ -141,9 +161,10 @@ class Mixer {
     take(token_bias_);
     take(pair_bias_);
     for (Share& share : shares_) {
-      share.set(*next++);
+      share.value = *next++;
       share.seen = *next++;
     }
+    settle();
   }
 
   /// The candidates and their chances.
@@ -154,29 +175,27 @@ class Mixer {
     select(evidence, prediction);
     describe(evidence, named, prediction);
 
-    // All candidates at once, those that are not there too: loops of known length, which vectorise.
-    std::array<float, Prediction::max_candidates> scores{};
-    for (std::size_t f = 0; f < prediction.feature_count(); ++f) {
-      float weight = 0;
-      for (std::size_t k = 0; k < prediction.set_count(); ++k) weight += weights_[prediction.sets[k]][f];
-      for (std::size_t c = 0; c < scores.size(); ++c) scores[c] += weight * prediction.x[f][c];
+    Lanes scores = weighted(prediction);
+    for (std::size_t c = 0; c < prediction.size; ++c)
+      scores[c] += token_bias_[prediction.candidates[c].token_bias] + pair_bias_[prediction.candidates[c].pair_bias];
+    for (std::size_t c = 0; c < scores.size(); c += 4) {
+      Four four = load_four(&scores[c]);
+      four = four < max_score ? four : Four{} + max_score;
+      store_four(&scores[c], fast_exp(four > -max_score ? four : Four{} - max_score));
     }
     float total = 1;
     prediction.best = 0;
     for (std::size_t c = 0; c < prediction.size; ++c) {
-      Prediction::Candidate& candidate = prediction.candidates[c];
-      float const score = scores[c] + token_bias_[candidate.token_bias] + pair_bias_[candidate.pair_bias];
-      candidate.chance = std::exp(std::clamp(score, -max_score, max_score));
-      total += candidate.chance;
-      if (candidate.chance > prediction.candidates[prediction.best].chance) prediction.best = c;
+      total += scores[c];
+      if (scores[c] > scores[prediction.best]) prediction.best = c;
     }
-    for (std::size_t c = 0; c < prediction.size; ++c) prediction.candidates[c].chance /= total;
+    for (std::size_t c = 0; c < prediction.size; ++c) prediction.candidates[c].chance = scores[c] / total;
   }
 
   /// `token` came where `prediction` was made.
   void learn(Prediction const& prediction, Token token) noexcept {
     if (prediction.size == 0) return;
-    std::array<float, Prediction::max_candidates> errors{};
+    Lanes errors{};
     std::size_t right = Prediction::max_candidates;
     for (std::size_t c = 0; c < prediction.size; ++c) {
       Prediction::Candidate const& candidate = prediction.candidates[c];
@@ -185,23 +204,13 @@ class Mixer {
       token_bias_[candidate.token_bias] += bias_rate * errors[c];
       pair_bias_[candidate.pair_bias] += bias_rate * errors[c];
     }
-    for (std::size_t f = 0; f < prediction.feature_count(); ++f) {
-      float gradient = 0;
-      for (std::size_t c = 0; c < errors.size(); ++c) gradient += errors[c] * prediction.x[f][c];
-      for (std::size_t k = 0; k < prediction.set_count(); ++k)
-        weights_[prediction.sets[k]][f] += set_rates[k] * gradient;
-    }
-    for (std::size_t input = 0; input < prediction.input_count(); ++input) {
-      auto const& states = prediction.states[input];
-      if (states[0] == Prediction::no_state) continue;
-      for (std::size_t c = 0; c < prediction.size; ++c) shares_[states[c]].learn(c == right ? 1.0F : 0.0F);
-      for (std::size_t c = 0; c < prediction.size; ++c)
-        if (c == 0 || states[c] != states[c - 1]) shares_[states[c]].settle();
-    }
+    descend(prediction, errors);
+    learn_states(prediction, right);
   }
 
  private:
-  using Weights = std::array<float, Prediction::features>;
+  using Lanes = std::array<float, Prediction::max_candidates>;
+  struct alignas(64) Weights : std::array<float, Prediction::features> {};
 
   static constexpr float least_share = 0.002F;
   static constexpr float max_seen = 255;
@@ -213,20 +222,93 @@ class Mixer {
   // The share of a state's candidates that came: a mean that becomes a moving one.
   struct Share {
     float value = 0;
-    float log_odds = 0;
     float seen = 1;
 
-    void set(float share) noexcept {
-      value = share;
-      settle();
+    // Of so many more candidates, so many came.
+    void learn(float candidates, float came) noexcept {
+      seen = std::min(seen + candidates, max_seen);
+      value = std::min(std::max(value + (came - candidates * value) / (seen + 0.5F), least_share), 1 - least_share);
     }
-    // To be settled before it is used.
-    void learn(float outcome) noexcept {
-      seen = std::min(seen + 1, max_seen);
-      value = std::clamp(value + (outcome - value) / (seen + 0.5F), least_share, 1 - least_share);
-    }
-    void settle() noexcept { log_odds = std::log(value / (1 - value)); }
   };
+
+  static Four log_odds(Four shares) noexcept { return fast_log(shares / (1 - shares)); }
+
+  // The log-odds of all shares, to the bit as they are when they are learnt.
+  void settle() noexcept {
+    for (std::size_t state = 0; state < shares_.size(); ++state)
+      log_odds_[state] = log_odds(Four{} + shares_[state].value)[0];
+  }
+
+  // The sum of the sets' weights times the features. All candidates at once, those that are not there too.
+  [[nodiscard]] Lanes weighted(Prediction const& prediction) const noexcept {
+    Weights weights = weights_[prediction.sets[0]];
+    for (std::size_t k = 1; k < prediction.set_count(); ++k)
+      for (std::size_t f = 0; f < weights.size(); ++f) weights[f] += weights_[prediction.sets[k]][f];
+    Four first{};
+    Four second{};
+    for (std::size_t f = 0; f < prediction.feature_count(); ++f) {
+      first += weights[f] * load_four(&prediction.x[f][0]);
+      second += weights[f] * load_four(&prediction.x[f][4]);
+    }
+    Lanes scores;
+    store_four(&scores[0], first);
+    store_four(&scores[4], second);
+    return scores;
+  }
+
+  static void fill(Lanes& lanes, float value) noexcept {
+    store_four(&lanes[0], Four{} + value);
+    store_four(&lanes[4], Four{} + value);
+  }
+
+  // One step down the log-loss.
+  void descend(Prediction const& prediction, Lanes const& errors) noexcept {
+    Weights gradient{};
+    for (std::size_t f = 0; f < prediction.feature_count(); ++f) {
+      Four const sums = load_four(&errors[0]) * load_four(&prediction.x[f][0]) +
+                        load_four(&errors[4]) * load_four(&prediction.x[f][4]);
+      gradient[f] = (sums[0] + sums[1]) + (sums[2] + sums[3]);
+    }
+    for (std::size_t k = 0; k < prediction.set_count(); ++k)
+      for (std::size_t f = 0; f < gradient.size(); ++f) weights_[prediction.sets[k]][f] += set_rates[k] * gradient[f];
+  }
+
+  // The candidate `right` came, or none. Those that an input does not name count together.
+  void learn_states(Prediction const& prediction, std::size_t right) noexcept {
+    // Room for all, for one that does not count, and to a multiple of four. Few branches, as above.
+    constexpr std::size_t most = Prediction::inputs * (Successors::capacity + 1) + 4;
+    std::array<std::uint16_t, most> states;
+    std::array<float, most> candidates;
+    std::array<float, most> came;
+    std::array<float, most> values;
+    std::size_t count = 0;
+    for (std::size_t input = 0; input < prediction.input_count(); ++input) {
+      std::uint16_t const unnamed = prediction.unnamed[input];
+      if (unnamed == Prediction::no_state) continue;
+      std::size_t const begin = count;
+      bool named_came = false;
+      for (std::size_t c = 0; c < prediction.size; ++c) {
+        bool const named = prediction.states[input][c] != unnamed;
+        states[count] = prediction.states[input][c];
+        candidates[count] = 1;
+        came[count] = c == right ? 1 : 0;
+        named_came |= named && c == right;
+        count += named ? 1 : 0;
+      }
+      states[count] = unnamed;
+      candidates[count] = static_cast<float>(prediction.size - (count - begin));
+      came[count] = right < prediction.size && !named_came ? 1 : 0;
+      ++count;
+    }
+    for (std::size_t i = 0; i < count; ++i) {
+      Share& share = shares_[states[i]];
+      share.learn(candidates[i], came[i]);
+      values[i] = share.value;
+    }
+    for (std::size_t i = count; i % 4 != 0; ++i) values[i] = 0.5F;
+    for (std::size_t i = 0; i < count; i += 4) store_four(&values[i], log_odds(load_four(&values[i])));
+    for (std::size_t i = 0; i < count; ++i) log_odds_[states[i]] = values[i];
+  }
 
   // Learning rates, chosen on recorded answers (docs/drafting.md); half or twice as much changes little.
   static constexpr std::array<float, Prediction::weight_sets> set_rates{0.0025F, 0.004F, 0.015F, 0.004F, 0.0025F};
@@ -251,63 +333,78 @@ class Mixer {
     return static_cast<std::uint32_t>((value * 0x9e3779b97f4a7c15) >> 40);
   }
 
-  // Inputs are the own contexts, the own pointers, the contexts of the history, its pointers. The context that one is,
-  // or, beyond `Evidence::contexts`, the pointer.
-  static constexpr std::size_t context_of(std::size_t input) noexcept {
-    if (input < Evidence::own_contexts) return input;
-    if (input < Prediction::own_inputs) return Evidence::contexts + input - Evidence::own_contexts;
-    std::size_t const of_history = input - Prediction::own_inputs;
-    if (of_history < Evidence::history_contexts) return Evidence::own_contexts + of_history;
-    return Evidence::contexts + Evidence::own_pointers + of_history - Evidence::history_contexts;
-  }
+  // Where the states of an input begin, and where all end.
+  static constexpr std::array<std::uint32_t, Prediction::inputs + 1> first_states = [] {
+    std::array<std::uint32_t, Prediction::inputs + 1> first{};
+    for (std::size_t i = 0; i < Evidence::contexts; ++i)
+      first[Prediction::input_of_context(i) + 1] = ContextState::count;
+    for (std::size_t i = 0; i < Evidence::pointers; ++i)
+      first[Prediction::input_of_pointer(i) + 1] = PointerState::count;
+    for (std::size_t input = 0; input < Prediction::inputs; ++input) first[input + 1] += first[input];
+    return first;
+  }();
 
-  // Where the feature of an input stands: behind the own ones are the constant and the place of the candidate.
-  static constexpr std::size_t feature_of(std::size_t input) noexcept {
-    return input < Prediction::own_inputs ? input : input + Prediction::own_features - Prediction::own_inputs;
-  }
-
-  // Where the states of an input begin.
-  static constexpr std::uint32_t first_state(std::size_t input) noexcept {
-    std::size_t const of_history = std::max(input, Prediction::own_inputs) - Prediction::own_inputs;
-    std::size_t const contexts =
-        std::min(input, Evidence::own_contexts) + std::min(of_history, Evidence::history_contexts);
-    return static_cast<std::uint32_t>(contexts * ContextState::count + (input - contexts) * PointerState::count);
-  }
-
-  // Which candidate each successor of each context and each vote is; none beyond the last that there is room for.
+  // The tokens named, those named several times as well, in the order of their rank; where among them the successors of
+  // each context and the votes are; and which candidate each of them is, `none` beyond the last that there is room for.
   struct Named {
+    static constexpr std::size_t most = Evidence::pointers + Evidence::contexts * Successors::capacity;
     static constexpr std::uint8_t none = Prediction::max_candidates;
+
+    alignas(16) std::array<Token, (most + 3) / 4 * 4> tokens;
+    std::array<std::uint8_t, most + 1> candidates;
     std::array<std::array<std::uint8_t, Successors::capacity>, Evidence::contexts> successors;
     std::array<std::uint8_t, Evidence::pointers> votes;
+    std::size_t size = 0;
+
+    // Without a branch: `token` is there only if `counts`.
+    std::uint8_t add(Token token, bool counts) noexcept {
+      tokens[size] = token;
+      std::size_t const at = size;
+      size += counts ? 1 : 0;
+      return static_cast<std::uint8_t>(at);
+    }
+
+    // The first of the tokens that is equal to the one at `at`.
+    [[nodiscard]] std::size_t first(std::size_t at) const noexcept {
+      FourWhole bits{1, 2, 4, 8};
+      FourWhole equal{};
+      for (std::size_t i = 0; i <= at; i += 4) {
+        FourWhole four;
+        std::memcpy(&four, &tokens[i], sizeof four);
+        equal |= (four == tokens[at]) & bits;
+        bits <<= 4;
+      }
+      return static_cast<std::size_t>(
+          std::countr_zero(static_cast<std::uint32_t>((equal[0] | equal[1]) | (equal[2] | equal[3]))));
+    }
   };
 
-  // What the pointers point to, then the latest successor of each context, then the others.
+  // What the pointers point to, then the latest successor of each context, then the others. Few branches, because those
+  // that compare tokens would be guessed wrong.
   static void collect(Evidence const& evidence, Prediction& prediction, Named& named) noexcept {
     prediction.history = evidence.history;
     std::size_t const pointers = evidence.history ? Evidence::pointers : Evidence::own_pointers;
     std::size_t const contexts = evidence.history ? Evidence::contexts : Evidence::own_contexts;
-    std::array<Token, Prediction::max_candidates> tokens;
-    std::size_t size = 0;
-    auto const add = [&](Token token) {
-      std::size_t at = 0;
-      while (at < size && tokens[at] != token) ++at;
-      if (at == tokens.size()) return Named::none;
-      if (at == size) tokens[size++] = token;
-      return static_cast<std::uint8_t>(at);
-    };
     for (std::size_t i = 0; i < pointers; ++i)
-      if (evidence.votes[i].token >= 0) named.votes[i] = add(evidence.votes[i].token);
+      named.votes[i] = named.add(evidence.votes[i].token, evidence.votes[i].token >= 0);
     for (std::size_t i = 0; i < Successors::capacity; ++i)
-      for (std::size_t context = 0; context < contexts; ++context)
-        if (evidence.successors[context].count(i) > 0)
-          named.successors[context][i] = add(evidence.successors[context].token(i));
+      for (std::size_t context = 0; context < contexts; ++context) {
+        Successors const& successors = evidence.successors[context];
+        named.successors[context][i] = named.add(successors.token(i), successors.count(i) > 0);
+      }
+    std::size_t size = 0;
+    for (std::size_t i = 0; i < named.size; ++i) {
+      std::size_t const first = named.first(i);
+      named.candidates[i] = first == i ? static_cast<std::uint8_t>(size) : named.candidates[first];
+      if (first != i || size == Prediction::max_candidates) continue;
+      prediction.candidates[size++].token = named.tokens[i];
+    }
     prediction.size = size;
-    for (std::size_t c = 0; c < size; ++c) prediction.candidates[c].token = tokens[c];
   }
 
   static void select(Evidence const& evidence, Prediction& prediction) noexcept {
-    auto const order = [&](std::size_t first) {
-      return evidence.successors[first + 1].count(0) > 0 ? 2U : evidence.successors[first].count(0) > 0 ? 1U : 0U;
+    auto const order = [&](std::size_t first) -> std::uint32_t {
+      return evidence.successors[first + 1].count(0) > 0 ? 2 : evidence.successors[first].count(0) > 0 ? 1 : 0;
     };
     auto const lengths = [&](std::size_t first) {
       Evidence::Vote const& longest = evidence.votes[first];
@@ -331,42 +428,44 @@ class Mixer {
   // The state that each input is in about each candidate, and what such states were worth.
   void describe(Evidence const& evidence, Named const& named, Prediction& prediction) const noexcept {
     auto const enter_all = [&](std::size_t input, std::uint32_t state) {
-      prediction.states[input].fill(state);
-      prediction.x[feature_of(input)].fill(state == Prediction::no_state ? 0 : shares_[state].log_odds);
+      prediction.unnamed[input] = static_cast<std::uint16_t>(state);
+      prediction.states[input].fill(static_cast<std::uint16_t>(state));
+      fill(prediction.x[Prediction::feature_of(input)], state == Prediction::no_state ? 0 : log_odds_[state]);
     };
     auto const enter = [&](std::size_t input, std::size_t candidate, std::uint32_t state) {
       if (candidate == Named::none) return;
-      prediction.states[input][candidate] = state;
-      prediction.x[feature_of(input)][candidate] = shares_[state].log_odds;
+      prediction.states[input][candidate] = static_cast<std::uint16_t>(state);
+      prediction.x[Prediction::feature_of(input)][candidate] = log_odds_[state];
     };
-    std::size_t const inputs = prediction.input_count();
-    for (std::size_t input = 0; input < inputs; ++input) {
-      std::size_t const context = context_of(input);
-      std::uint32_t const first = first_state(input);
-      if (context >= Evidence::contexts) {
-        Evidence::Vote const& vote = evidence.votes[context - Evidence::contexts];
-        bool const votes = vote.token >= 0;
-        enter_all(input, votes ? first + PointerState::of(vote, false) : Prediction::no_state);
-        if (votes) enter(input, named.votes[context - Evidence::contexts], first + PointerState::of(vote, true));
-        continue;
-      }
+    for (std::size_t context = 0; context < (evidence.history ? Evidence::contexts : Evidence::own_contexts);
+         ++context) {
+      std::size_t const input = Prediction::input_of_context(context);
       Successors const& successors = evidence.successors[context];
       std::uint32_t const total = successors.total();
+      std::uint32_t const first = first_states[input];
       enter_all(input, total > 0 ? first + ContextState::of(0, total, false) : Prediction::no_state);
       for (std::size_t i = 0; i < Successors::capacity && successors.count(i) > 0; ++i)
-        enter(input, named.successors[context][i],
+        enter(input, named.candidates[named.successors[context][i]],
               first + ContextState::of(successors.count(i), total - successors.count(i), i == 0));
+    }
+    for (std::size_t i = 0; i < (evidence.history ? Evidence::pointers : Evidence::own_pointers); ++i) {
+      std::size_t const input = Prediction::input_of_pointer(i);
+      Evidence::Vote const& vote = evidence.votes[i];
+      bool const votes = vote.token >= 0;
+      std::uint32_t const first = first_states[input];
+      enter_all(input, votes ? first + PointerState::of(vote, false) : Prediction::no_state);
+      if (votes) enter(input, named.candidates[named.votes[i]], first + PointerState::of(vote, true));
     }
     prediction.x[Prediction::own_inputs].fill(2);
     prediction.x[Prediction::own_inputs + 1].fill(0);
     prediction.x[Prediction::own_inputs + 1][0] = 1;
-    for (std::size_t f = feature_of(inputs); f < prediction.feature_count(); ++f) prediction.x[f].fill(0);
   }
 
   std::vector<Weights> weights_;
   std::vector<float> token_bias_;
   std::vector<float> pair_bias_;
-  std::vector<Share> shares_;  // by state, input after input
+  std::vector<Share> shares_;    // by state, input after input
+  std::vector<float> log_odds_;  // of the shares
 };
 
 }  // namespace copyspec::inline v0

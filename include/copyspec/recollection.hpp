@@ -137,7 +137,10 @@ class Recollection {
     evidence.votes[1] = own_vote(place.own.survivor);
     evidence.hits = place.own.hits;
     evidence.newest = contexts.newest;
-    if (history_ != nullptr) add_history(contexts, place.history, evidence);
+    if (asks_history(evidence)) {
+      add_history(contexts, place.history, evidence);
+      expect_behind(evidence, length, token_at);
+    }
     return evidence;
   }
 
@@ -145,6 +148,13 @@ class Recollection {
   static constexpr std::size_t unlimited = ~std::size_t{0};
   // 2 MiB: beyond it nearly every probe misses the caches. Tokens long past are left to the longest match.
   static constexpr std::size_t max_contexts = std::size_t{1} << 17;
+
+  // So long a match of the own text is right so often that a history has nothing to add.
+  static constexpr std::uint32_t sure_length = 16;
+
+  [[nodiscard]] bool asks_history(Evidence const& evidence) const noexcept {
+    return history_ != nullptr && (evidence.votes[0].token < 0 || evidence.votes[0].length < sure_length);
+  }
 
   struct HistoryText {
     History const& history;
@@ -175,22 +185,41 @@ class Recollection {
   void follow_history(std::span<Token const> context, std::uint64_t three) noexcept {
     MatchPointers& pointers = place_.history;
     advance_in_history(pointers, context.back());
-    std::size_t const candidate = three != 0 && !pointers.longest.active ? history_->newest(three) : 0;
+    MatchPointer const& own = place_.own.longest;
+    bool const sure = own.active && own.length >= sure_length;
+    std::size_t const candidate = three != 0 && !pointers.longest.active && !sure ? history_->newest(three) : 0;
     pointers.search(HistoryText{*history_}, candidate, context.size(),
                     [&](std::size_t i) { return context[context.size() - 1 - i]; });
   }
 
   void add_history(ContextHashes const& contexts, MatchPointers const& pointers, Evidence& evidence) const noexcept {
     evidence.history = true;
-    std::size_t i = Evidence::own_contexts;
-    for (std::uint64_t const hash : History::remembered(contexts)) {
-      if (hash != 0) evidence.successors[i] = history_->find(hash);
-      ++i;
-    }
-    i = Evidence::own_pointers;
+    auto const [one, two, three] = History::remembered(contexts);
+    auto const find = [&](std::uint64_t hash) { return hash != 0 ? history_->find(hash) : Successors(); };
+    Successors* const successors = &evidence.successors[Evidence::own_contexts];
+    successors[1] = find(two);
+    successors[2] = find(three);
+    // It says little where more is known, and costs a look into memory.
+    if (successors[2].size() == 0) successors[0] = find(one);
+    std::size_t i = Evidence::own_pointers;
     for (MatchPointer const& pointer : {pointers.longest, pointers.survivor})
       evidence.votes[i++] =
           pointer.active ? vote(pointer, history_->token(pointer.position), Source::history) : Evidence::Vote{};
+  }
+
+  // What is asked next, if that token is said which is named first: while the chances are worked out, it comes from
+  // memory.
+  template <class TokenAt>
+  void expect_behind(Evidence const& evidence, std::size_t length, TokenAt const& token_at) const noexcept {
+    Token guess = -1;
+    for (Evidence::Vote const& vote : evidence.votes)
+      if (guess < 0) guess = vote.token;
+    for (std::size_t const context : {Evidence::contexts - 1, std::size_t{1}, std::size_t{0}})
+      if (guess < 0 && evidence.successors[context].size() > 0) guess = evidence.successors[context].token(0);
+    if (guess < 0) return;
+    ContextHashes const behind(length + 1, [&](std::size_t at) { return at == length ? guess : token_at(at); });
+    for (std::uint64_t const hash : {behind.values[1], behind.three})
+      if (hash != 0) history_->expect(hash);
   }
 
   // The reference text, and behind it what `token_at` gives.
