@@ -169,3 +169,23 @@ TEST_CASE("every machine and compiler computes the same noise") {
   }
   CHECK(digest == 0x8DCDB2907372AD96);
 }
+
+TEST_CASE("a score is infinite only where the logit is") {
+  constexpr float infinity = std::numeric_limits<float>::infinity();
+  constexpr float most = std::numeric_limits<float>::max();
+  for (std::uint32_t const word : {0U, 1U << 31U, ~0U}) {
+    CHECK(copyspec::gumbel_score(3e38F, 1000, word) == most);
+    CHECK(copyspec::gumbel_score(-3e38F, 1000, word) == -most);
+    CHECK(copyspec::gumbel_score(infinity, 0.001F, word) == infinity);
+    CHECK(copyspec::gumbel_score(-infinity, 0.001F, word) == -infinity);
+  }
+}
+
+TEST_CASE("what may reach a score is not left out, also where scores are as great as can be") {
+  constexpr float most = std::numeric_limits<float>::max();
+  CHECK(copyspec::may_reach(1, 1, 1, 0));
+  CHECK(copyspec::may_reach(1, -5, 1, 6));
+  CHECK_FALSE(copyspec::may_reach(1, -5, 1, 5.9F));
+  CHECK(copyspec::may_reach(-most, -3e38F, 1000, 0));
+  CHECK(copyspec::may_reach(std::numeric_limits<float>::infinity(), 3e38F, 1000, 0));
+}

@@ -267,3 +267,17 @@ TEST_CASE("drawing again allocates nothing") {
   CHECK(allocations() == before);
   CHECK(drawn == 2 * rows.size());
 }
+
+TEST_CASE("a token that is ruled out is not drawn, however small the others' scores are") {
+  constexpr float infinity = std::numeric_limits<float>::infinity();
+  TokenSampler sampler;
+  for (std::uint64_t seed = 0; seed < 20; ++seed) {
+    std::vector<float> const low = {-infinity, -3e38F, -infinity};
+    CHECK(sampler.draw(low, {.temperature = 0.001F, .seed = seed}, 0) == 1);
+    CHECK(sampler.draw(low, {.temperature = 0.001F, .top_k = 2, .seed = seed}, 0) == 1);
+    // Filters that take nothing out change nothing.
+    std::vector<float> const high = {2e38F, infinity, 3e38F};
+    CHECK(sampler.draw(high, {.temperature = 0.001F, .seed = seed}, 0) == 1);
+    CHECK(sampler.draw(high, {.temperature = 0.001F, .top_k = 9, .seed = seed}, 0) == 1);
+  }
+}

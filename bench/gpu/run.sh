@@ -66,7 +66,7 @@ step configure 20 cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DC
 tests=$build/bin/copyspec-gpu-tests
 
 # All tests, among them capture and replay, and the ten thousand repeats with poisoned outputs.
-step tests 60 "$tests" --duration=true
+step tests 75 "$tests" --duration=true
 step example 10 bash -c "'$build/bin/device_quick_start' && '$build/bin/verify_batch'"
 
 sanitizer=$(command -v compute-sanitizer || true)
@@ -79,7 +79,7 @@ for tool in memcheck initcheck synccheck; do
     '--test-case-exclude=stress*,vocabularies*,what a launch*cannot do*,rough noise*'
 done
 
-step bench 80 bash -c "'$build/bin/copyspec-gpu-bench' >'$out/bench.json'"
+step bench 70 bash -c "'$build/bin/copyspec-gpu-bench' >'$out/bench.json'"
 step sample_bench 40 bash -c "'$build/bin/copyspec-gpu-sample-bench' >'$out/sample.json'"
 python=$(command -v python3 || true)
 if [[ -z $python ]]; then

@@ -15,7 +15,7 @@
 #include "toy_language.hpp"
 
 /// Writes the logits of the rows that have `states`: a block row of the grid to each.
-__global__ void write_toy_logits(std::uint64_t const* states, float* logits) {
+static __global__ void write_toy_logits(std::uint64_t const* states, float* logits) {
   std::uint32_t const token = blockIdx.x * blockDim.x + threadIdx.x;
   if (token < ToyLanguage::vocabulary)
     logits[std::size_t{blockIdx.y} * ToyLanguage::vocabulary + token] = ToyLanguage::logit(states[blockIdx.y], token);

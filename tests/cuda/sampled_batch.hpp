@@ -126,9 +126,9 @@ template <class Scalar>
     for (Scalar& logit : batch.row(i)) {
       if (random() % 16 == 0) continue;
       if constexpr (sizeof(Scalar) == 4)
-        logit = kind == 1 || random() % 8 != 0
-                    ? std::normal_distribution<float>(0, 4)(random)
-                    : copyspec::float_from_bits((0x7F7FFFFFU - random() % 0x2000000U) | (random() % 2 << 31U));
+        logit = kind == 1 || random() % 8 != 0 ? std::normal_distribution<float>(0, 4)(random)
+                                               : copyspec::float_from_bits(static_cast<std::uint32_t>(
+                                                     (0x7F7FFFFFU - random() % 0x2000000U) | (random() % 2 << 31U)));
       else
         logit = {static_cast<std::uint16_t>((random() % 2 << 15U) | (0x3000U + random() % 0x1200U))};
     }

@@ -275,3 +275,25 @@ TEST_CASE("the same request draws the same, wherever in whatever batch it stands
     }
   }
 }
+
+TEST_CASE("of a row that turned out not to matter, nothing is drawn") {
+  SampledBatch<float> batch;
+  batch.limits = {.max_requests = 1, .max_draft_length = 1};
+  batch.request_count = 1;
+  batch.vocabulary = 32;
+  batch.stride = 32;
+  batch.row_count = 2;
+  batch.logits.assign(2 * 32, 0.0F);
+  batch.options = {{.top_p = 0.5F}};
+  batch.parameters = {SamplingParameters::of(batch.options[0], 0)};
+  batch.offsets = {0, 0};
+  SampledRun run;
+  run.options = {.tile = 16, .skipping = RowSkipping::always};
+  std::size_t const alone = host_sample(batch, run).host.vectors_read;
+  batch.tokens = {(host_sample(batch, run).verdicts.verdicts.verdicts[0].next + 1) % 32};
+  batch.offsets = {0, 1};
+  // The first tile of row 1 is read before it is known to be dead, the second is not.
+  run.first = {{0, 0, 1}, {0, 0, 0}, {1, 0, 0}, {1, 0, 1}};
+  CHECK(host_sample(batch, run).host.vectors_read == alone + 4);
+  CHECK(host_sample(batch, run).verdicts == expected_verdicts(batch));
+}

@@ -92,7 +92,7 @@ class RowCandidates {
     team_.each([&](std::uint32_t thread) {
       std::uint32_t top = 0;
       for (std::uint32_t tile = 0; tile < row_.geometry.tiles; ++tile) {
-        std::uint32_t const other = team_.read(maxima_ + std::size_t{tile} * team_.size() + thread);
+        std::uint32_t const other = greatest_seen(tile, thread);
         top = other > top ? other : top;
       }
       tops_[thread] = top;
@@ -136,12 +136,27 @@ class RowCandidates {
       std::uint64_t const rank = rank_of(logit, static_cast<Token>(token));
       if (rank >= least) function(rank, [&] { return exact_weight(distance(logit)); });
     };
-    for (std::uint32_t tile = 0; tile < row_.geometry.tiles; ++tile)
-      if (team_.read(maxima_ + std::size_t{tile} * team_.size() + thread) >= least >> 32U)
-        scan_tile<format>(row_, tile, thread, offer, team_);
+    // Loads that do not wait for each other, and the visit in the program once.
+    constexpr std::uint32_t group = 8;
+    std::uint32_t const tiles = row_.geometry.tiles;
+    COPYSPEC_NO_UNROLL
+    for (std::uint32_t first = 0; first < tiles; first += group) {
+      std::uint32_t wanted = 0;
+      for (std::uint32_t i = 0; i < group; ++i) {
+        std::uint32_t const top = first + i < tiles ? greatest_seen(first + i, thread) : 0;
+        wanted |= top >= least >> 32U ? 1U << i : 0U;
+      }
+      COPYSPEC_NO_UNROLL
+      for (std::uint32_t tile = first; wanted != 0; ++tile, wanted >>= 1U)
+        if (wanted % 2 != 0) scan_tile<format>(row_, tile, thread, offer, team_);
+    }
   }
 
  private:
+  [[nodiscard]] COPYSPEC_HOST_DEVICE std::uint32_t greatest_seen(std::uint32_t tile, std::uint32_t thread) const {
+    return team_.read(maxima_ + std::size_t{tile} * team_.size() + thread);
+  }
+
   template <class Weigh>
   [[nodiscard]] COPYSPEC_HOST_DEVICE std::uint64_t total(std::uint64_t least, std::uint64_t most, Weigh const& weigh) {
     return team_.sum([&](std::uint32_t thread) {
