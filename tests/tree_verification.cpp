@@ -105,9 +105,10 @@ void check_walk(Tokens const& nodes, Parents const& parents, Tokens const& decid
   }
   // On a device, the same tree is walked the same way.
   Parents path(nodes.size());
+  Tokens emitted(nodes.size() + 1);
   auto const end = copyspec::cuda::walk_draft(
       {.tokens = nodes.data(), .parents = parents.data(), .length = static_cast<std::uint32_t>(nodes.size())},
-      decided.data(), path.data(), nullptr);
+      decided.data(), path.data(), emitted.data());
   path.resize(end.accepted);
   CHECK(path == walked.path);
   CHECK(end.next == walked.next);
