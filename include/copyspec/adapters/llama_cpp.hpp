@@ -77,7 +77,7 @@ class LlamaCpp {
     if (LlamaCppTree const* const tree = find_tree(sequence)) forget_tree(*tree);
     auto const id = static_cast<llama_seq_id>(sequence);
     std::size_t const held = this->held(sequence);
-    if (length >= held && checkpoints_.trusted(id)) return held;
+    if (length >= held) return held;
     if (!checkpoints_.reaches_back(id, length)) return checkpoints_.restore(id, length);
     cut(id, length);
     return length;
@@ -118,7 +118,7 @@ class LlamaCpp {
     while (!trees_.empty()) forget_tree(trees_.back());
     make_checkpoints(segments, total);
     std::size_t const rows = fill(segments, total);
-    decode(segments);
+    decode();
     float const* const logits = rows == 0 ? nullptr : llama_get_logits(context_);
     if (rows > 0 && logits == nullptr) raise<LlamaCppError>("llama.cpp: the pass returned no logits");
     return {logits, rows, vocabulary_size_};
@@ -140,19 +140,17 @@ class LlamaCpp {
       batch_.add_chain(segment.tokens.first(fed_before(segment, total)), 0, id,
                        static_cast<llama_pos>(held(segment.sequence)));
     }
-    if (batch_.get().n_tokens > 0) decode(segments);
+    if (batch_.get().n_tokens > 0) decode();
     for (AnySegment const& segment : segments)
       if (checkpoints_.needed(segment, total))
         checkpoints_.save(static_cast<llama_seq_id>(segment.sequence), held(segment.sequence));
   }
 
-  // Feeds the batch, which is of `segments`.
-  template <class AnySegment>
-  void decode(std::span<AnySegment const> segments) {
-    int const status = llama_decode(context_, batch_.get());
-    if (status == 0) return;
-    for (AnySegment const& segment : segments) checkpoints_.distrust(static_cast<llama_seq_id>(segment.sequence));
-    switch (status) {
+  // Feeds the batch.
+  void decode() {
+    switch (int const status = llama_decode(context_, batch_.get())) {
+      case 0:
+        return;
       case 1:
         raise<LlamaCppError>("llama.cpp: the cache is full: no room for " + std::to_string(batch_.get().n_tokens) +
                              " more tokens (n_ctx = " + std::to_string(llama_n_ctx(context_)) + ")");

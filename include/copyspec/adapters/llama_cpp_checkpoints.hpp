@@ -20,9 +20,9 @@ namespace copyspec::inline v0::adapters {
 ///
 /// Of each sequence one checkpoint is held, the newest: what llama.cpp calls its partial state, which is the recurrent
 /// state and the window, and not the keys and values of all tokens, which can be cut. It is made before a draft is fed:
-/// always if there is a recurrent state, and of a window if llama.cpp may not compute the pass at once (more than
-/// `n_ubatch` tokens, or several sequences with caches apart), since within that the window keeps what the draft began
-/// with. A checkpoint is a beginning of what the sequence holds, or else it is dropped.
+/// always if there is a recurrent state, and of a window if the pass is longer than what llama.cpp computes at once
+/// (`n_ubatch`), since that much the window has room for besides. A checkpoint is a beginning of what the sequence
+/// holds, or else it is dropped.
 ///
 /// A checkpoint costs a copy of the state, in host memory, and its memory stays allocated: that is the size of a
 /// recurrent state, however long the sequence, or of the window. Allocates in the constructor and while checkpoints
@@ -34,7 +34,6 @@ class LlamaCppCheckpoints {
       : context_(&context),
         keeps_state_(keeps_state(context)),
         window_(llama_model_n_swa(llama_get_model(&context))),
-        apart_(llama_n_ctx_seq(&context) != llama_n_ctx(&context)),
         kept_(llama_n_seq_max(&context)) {}
 
   /// Whether there is a recurrent state.
@@ -47,8 +46,7 @@ class LlamaCppCheckpoints {
   /// token that this stands behind: those with rows.
   template <class AnySegment>
   [[nodiscard]] bool needed(AnySegment const& segment, std::size_t total) const {
-    if (segment.rows <= 1 || (!keeps_state_ && window_ <= 0)) return false;
-    return keeps_state_ || total > llama_n_ubatch(context_) || (apart_ && total > segment.tokens.size());
+    return segment.rows > 1 && (keeps_state_ || (window_ > 0 && total > llama_n_ubatch(context_)));
   }
 
   /// Makes a checkpoint of sequence `id`, which holds `held` tokens, in place of the one before. Throws `LlamaCppError`
@@ -64,18 +62,12 @@ class LlamaCppCheckpoints {
     kept.length = held;
   }
 
-  /// A pass that fed sequence `id` has failed, so that its state may be of any token.
-  void distrust(llama_seq_id id) noexcept { of(id).trusted = !keeps_state_; }
-
-  /// Whether the state of sequence `id` is that of its newest token.
-  [[nodiscard]] bool trusted(llama_seq_id id) const noexcept { return of(id).trusted; }
-
   /// Whether the cache of sequence `id` can be cut to `length` tokens, or needs a checkpoint.
   [[nodiscard]] bool reaches_back(llama_seq_id id, std::size_t length) const {
     if (keeps_state_) return false;
     if (window_ <= 0 || length == 0) return true;
     llama_pos const oldest = llama_memory_seq_pos_min(llama_get_memory(context_), id);
-    // llama.cpp drops the oldest first, and of a window that begins here nothing may be missing.
+    // llama.cpp drops the oldest first.
     return oldest <= std::max<llama_pos>(0, static_cast<llama_pos>(length) - window_ + 1);
   }
 
@@ -85,7 +77,6 @@ class LlamaCppCheckpoints {
     drop_beyond(id, length);
     Kept& kept = of(id);
     llama_memory_t const memory = llama_get_memory(context_);
-    kept.trusted = true;
     if (kept.length > 0 &&
         llama_state_seq_set_data_ext(context_, kept.state.data(), kept.state.size(), id, flags) == kept.state.size() &&
         llama_memory_seq_rm(memory, id, static_cast<llama_pos>(kept.length), -1))
@@ -116,7 +107,6 @@ class LlamaCppCheckpoints {
   struct Kept {
     std::vector<std::uint8_t> state;
     std::size_t length = 0;
-    bool trusted = true;
   };
 
   [[nodiscard]] Kept& of(llama_seq_id id) noexcept {
