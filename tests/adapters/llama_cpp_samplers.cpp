@@ -92,7 +92,7 @@ TEST_CASE("filters leave what llama.cpp's leave, in its order, with the temperat
     std::vector<Token> kept;
     for (Candidate const& candidate : filters.apply(maxima, FilterRule::of(options))) kept.push_back(candidate.token());
     std::ranges::sort(kept);
-    same += std::ranges::equal(kept, expected, {}, {}, [](auto const& entry) { return entry.first; }) ? 1 : 0;
+    same += std::ranges::equal(kept, expected, {}, {}, [](auto const& entry) { return entry.first; }) ? 1U : 0U;
   }
   // Sums of floats decide otherwise now and then where a token lies on the limit.
   MESSAGE(same, " of ", trials, " the same");
@@ -152,7 +152,7 @@ TEST_CASE("DRY penalties are llama.cpp's") {
     dry.apply(row, said, options);
     for (auto const& [token, logit] : expected) {
       CHECK(row[static_cast<std::size_t>(token)] == doctest::Approx(logit).epsilon(1e-5));
-      penalised += logit < before[static_cast<std::size_t>(token)] ? 1 : 0;
+      penalised += logit < before[static_cast<std::size_t>(token)] ? 1U : 0U;
     }
   }
   CHECK(penalised > 100);
