@@ -391,33 +391,3 @@ TEST_CASE("an aborted pass leaves the sequence usable") {
   composer.run();
   CHECK(composer.sequence(SequenceId{0}).generated().size() == 8);
 }
-
-TEST_CASE("a recurrent model is refused with the reason") {
-  auto const model = copyspec_test::make_random_mamba();
-  REQUIRE(model != nullptr);
-  auto const context = make_context(*model, small_context());
-  CHECK(contains(error_of([&] { LlamaCpp adapter(*context); }), "cannot be cut back"));
-}
-
-TEST_CASE("a sliding window that has moved on is refused, and a full one works") {
-  auto const model = copyspec_test::make_random_sliding_window(8);
-  REQUIRE(model != nullptr);
-  for (bool const full : {false, true}) {
-    llama_context_params parameters = small_context();
-    parameters.swa_full = full;
-    parameters.n_batch = parameters.n_ubatch = 32;
-    auto const context = make_context(*model, parameters);
-    LlamaCpp adapter(*context);
-    std::vector<Token> const tokens(32, 5);
-    for (int i = 0; i < 12; ++i) {
-      Segment const segment{.sequence = SequenceId{0}, .tokens = tokens, .rows = 1};
-      (void)adapter.forward({&segment, 1});
-    }
-    if (full) {
-      CHECK(adapter.truncate(SequenceId{0}, 40) == 40);
-    } else {
-      CHECK(contains(error_of([&] { adapter.truncate(SequenceId{0}, 40); }), "swa_full"));
-      CHECK(adapter.truncate(SequenceId{0}, 0) == 0);
-    }
-  }
-}

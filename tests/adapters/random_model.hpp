@@ -36,14 +36,27 @@ class RandomModelBuilder {
     return *this;
   }
 
+  // One for each layer.
+  RandomModelBuilder& counts(std::string const& key, std::vector<std::uint32_t> const& values) {
+    gguf_set_arr_data(metadata_.get(), (architecture_ + "." + key).c_str(), GGUF_TYPE_UINT32, values.data(),
+                      values.size());
+    return *this;
+  }
+
   RandomModelBuilder& number(std::string const& key, float value) {
     gguf_set_val_f32(metadata_.get(), (architecture_ + "." + key).c_str(), value);
     return *this;
   }
 
-  [[nodiscard]] RandomModel build() const {
+  // How far the weights are from zero: what is far says less of the same.
+  RandomModelBuilder& spread(float deviation) {
+    deviation_ = deviation;
+    return *this;
+  }
+
+  [[nodiscard]] RandomModel build() {
     return RandomModel(
-        llama_model_init_from_user(metadata_.get(), set_random_weights, nullptr, llama_model_default_params()));
+        llama_model_init_from_user(metadata_.get(), set_random_weights, &deviation_, llama_model_default_params()));
   }
 
  private:
@@ -51,10 +64,10 @@ class RandomModelBuilder {
     void operator()(gguf_context* metadata) const { gguf_free(metadata); }
   };
 
-  static void set_random_weights(ggml_tensor* tensor, void*) {
+  static void set_random_weights(ggml_tensor* tensor, void* deviation) {
     std::string const name = tensor->name;
     std::mt19937 random(static_cast<unsigned>(std::hash<std::string>()(name)));
-    std::normal_distribution<float> normal(0.0F, 0.1F);
+    std::normal_distribution<float> normal(0.0F, *static_cast<float const*>(deviation));
     // Mamba's state decays only where this is negative.
     bool const decays = name.find("ssm_a") != std::string::npos;
     std::vector<float> values(static_cast<std::size_t>(ggml_nelements(tensor)));
@@ -67,14 +80,28 @@ class RandomModelBuilder {
 
   std::unique_ptr<gguf_context, FreeMetadata> metadata_;
   std::string architecture_;
+  float deviation_ = 0.1F;
 };
 
 inline RandomModel make_random_mamba() {
   return RandomModelBuilder("mamba")
+      .spread(0.5F)
       .count("ssm.conv_kernel", 4)
       .count("ssm.inner_size", 64)
       .count("ssm.state_size", 8)
       .count("ssm.time_step_rank", 4)
+      .build();
+}
+
+// A layer of short convolutions, which keep a state, before one of attention; with a window, that slides.
+inline RandomModel make_random_hybrid(std::uint32_t window = 0) {
+  return RandomModelBuilder("lfm2")
+      .spread(0.5F)
+      .count("feed_forward_length", 64)
+      .count("attention.head_count", 2)
+      .counts("attention.head_count_kv", {0, 2})
+      .count("shortconv.l_cache", 3)
+      .count("attention.sliding_window", window)
       .build();
 }
 

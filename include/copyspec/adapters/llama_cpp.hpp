@@ -16,6 +16,7 @@
 #include "../token.hpp"
 #include "../tree_model.hpp"
 #include "llama_cpp_batch.hpp"
+#include "llama_cpp_checkpoints.hpp"
 #include "llama_cpp_error.hpp"
 
 namespace copyspec::inline v0::adapters {
@@ -29,11 +30,15 @@ namespace copyspec::inline v0::adapters {
 /// Borrows the context, which must outlive it, must have a causal decoder, and must not be fed to behind its back
 /// while a sequence is under way. Positions are asked of the context, so what it held before is continued.
 ///
-/// The constructor throws `LlamaCppError` for a model whose cache cannot be cut back (recurrent and hybrid models), and
-/// for branches that the context does not allow.
-/// A sliding-window model needs a context made with `swa_full`; without it `truncate` throws once the window has moved
-/// past what would have to come back.
-/// Allocates in the constructor only. Threads: one call at a time, as llama.cpp itself.
+/// Recurrent and hybrid models, and a sliding window that has moved on (a context made without `swa_full`), cannot be
+/// cut back. There `truncate` goes back to a checkpoint, which is made before a draft is fed, or else to nothing, and
+/// returns how much is held then: see `LlamaCppCheckpoints`. A draft that is rejected costs that the tokens accepted of
+/// it, and the one before, are fed once more, with the next token, in a pass that says a token as any other. So there
+/// are never more passes than tokens, whatever is drafted.
+///
+/// The constructor throws `LlamaCppError` for a model that is not a decoder alone, and for branches that the model or
+/// the context does not allow. Allocates in the constructor, and for checkpoints. Threads: one call at a time, as
+/// llama.cpp itself.
 class LlamaCpp {
  public:
   explicit LlamaCpp(llama_context& context, std::size_t branches = 0)
@@ -41,16 +46,16 @@ class LlamaCpp {
         vocabulary_size_(
             static_cast<std::size_t>(llama_vocab_n_tokens(llama_model_get_vocab(llama_get_model(&context))))),
         branches_(check_branches(context, branches)),
-        batch_(llama_n_batch(&context), branches) {
+        batch_(llama_n_batch(&context), branches),
+        checkpoints_(context) {
     trees_.reserve(llama_n_seq_max(&context));
     llama_model const* const model = llama_get_model(context_);
-    if (llama_model_is_recurrent(model) || llama_model_is_hybrid(model))
-      raise<LlamaCppError>(
-          "this model keeps a recurrent state, which cannot be cut back to an earlier token: copying "
-          "needs a model with attention only");
     if (llama_model_has_encoder(model) || !llama_model_has_decoder(model))
       raise<LlamaCppError>("this model is not a decoder alone: copying needs one");
   }
+
+  /// What sequences go back to where their cache cannot be cut.
+  [[nodiscard]] LlamaCppCheckpoints const& checkpoints() const noexcept { return checkpoints_; }
 
   /// The context that was borrowed.
   [[nodiscard]] llama_context& context() const noexcept { return *context_; }
@@ -66,13 +71,15 @@ class LlamaCpp {
   /// See `TreeModel`. Throws as above.
   LogitsView<float> forward(std::span<TreeSegment const> segments) { return run(segments); }
 
-  /// See `Model`.
+  /// See `Model`. Throws `LlamaCppError` for an unknown sequence only.
   std::size_t truncate(SequenceId sequence, std::size_t length) {
     check_id(sequence);
     if (LlamaCppTree const* const tree = find_tree(sequence)) forget_tree(*tree);
+    auto const id = static_cast<llama_seq_id>(sequence);
     std::size_t const held = this->held(sequence);
     if (length >= held) return held;
-    cut(sequence, length);
+    if (!checkpoints_.reaches_back(id, length)) return checkpoints_.restore(id, length);
+    cut(id, length);
     return length;
   }
 
@@ -82,9 +89,9 @@ class LlamaCpp {
     COPYSPEC_ASSERT(tree != nullptr, "a path is kept once, after the pass that fed the tree");
     auto const id = static_cast<llama_seq_id>(sequence);
     std::size_t const kept = length + path.size();
-    check_window(id, kept);
+    if (!checkpoints_.reaches_back(id, kept)) return truncate(sequence, length);
     llama_seq_id const branch = path.empty() ? id : batch_.id_of(*tree, path.back());
-    cut(sequence, branch == id ? kept : length);
+    cut(id, branch == id ? kept : length);
     llama_memory_seq_cp(llama_get_memory(context_), branch, id, static_cast<llama_pos>(length),
                         static_cast<llama_pos>(kept));
     forget_tree(*tree);
@@ -97,6 +104,8 @@ class LlamaCpp {
     if (branches >= ids)
       raise<LlamaCppError>(std::to_string(branches) +
                            " branches leave no sequence id: n_seq_max = " + std::to_string(ids));
+    if (branches > 0 && LlamaCppCheckpoints::keeps_state(context))
+      raise<LlamaCppError>("branches need a model with attention only: a recurrent state is of one chain of tokens");
     // Only in a unified cache may one sequence take up all of it.
     if (branches > 0 && llama_n_ctx_seq(&context) != llama_n_ctx(&context))
       raise<LlamaCppError>("branches share cells of the cache: make the context with kv_unified = true");
@@ -105,12 +114,43 @@ class LlamaCpp {
 
   template <class AnySegment>
   LogitsView<float> run(std::span<AnySegment const> segments) {
-    check(segments);
+    std::size_t const total = check(segments);
     while (!trees_.empty()) forget_tree(trees_.back());
-    std::size_t const rows = fill(segments);
+    make_checkpoints(segments, total);
+    std::size_t const rows = fill(segments, total);
+    decode();
+    float const* const logits = rows == 0 ? nullptr : llama_get_logits(context_);
+    if (rows > 0 && logits == nullptr) raise<LlamaCppError>("llama.cpp: the pass returned no logits");
+    return {logits, rows, vocabulary_size_};
+  }
+
+  // How many tokens of a segment are fed before its checkpoint is made, in a pass of their own: so that with a draft
+  // that is rejected no prompt is lost.
+  template <class AnySegment>
+  [[nodiscard]] std::size_t fed_before(AnySegment const& segment, std::size_t total) const {
+    return checkpoints_.needed(segment, total) ? segment.tokens.size() - segment.rows : 0;
+  }
+
+  template <class AnySegment>
+  void make_checkpoints(std::span<AnySegment const> segments, std::size_t total) {
+    batch_.clear();
+    for (AnySegment const& segment : segments) {
+      auto const id = static_cast<llama_seq_id>(segment.sequence);
+      checkpoints_.drop_beyond(id, held(segment.sequence));
+      batch_.add_chain(segment.tokens.first(fed_before(segment, total)), 0, id,
+                       static_cast<llama_pos>(held(segment.sequence)));
+    }
+    if (batch_.get().n_tokens > 0) decode();
+    for (AnySegment const& segment : segments)
+      if (checkpoints_.needed(segment, total))
+        checkpoints_.save(static_cast<llama_seq_id>(segment.sequence), held(segment.sequence));
+  }
+
+  // Feeds the batch.
+  void decode() {
     switch (int const status = llama_decode(context_, batch_.get())) {
       case 0:
-        break;
+        return;
       case 1:
         raise<LlamaCppError>("llama.cpp: the cache is full: no room for " + std::to_string(batch_.get().n_tokens) +
                              " more tokens (n_ctx = " + std::to_string(llama_n_ctx(context_)) + ")");
@@ -121,9 +161,6 @@ class LlamaCpp {
       default:
         raise<LlamaCppError>("llama.cpp: the pass failed with status " + std::to_string(status));
     }
-    float const* const logits = rows == 0 ? nullptr : llama_get_logits(context_);
-    if (rows > 0 && logits == nullptr) raise<LlamaCppError>("llama.cpp: the pass returned no logits");
-    return {logits, rows, vocabulary_size_};
   }
 
   [[nodiscard]] std::size_t held(SequenceId sequence) const {
@@ -140,24 +177,10 @@ class LlamaCpp {
                            (branches_ > 0 ? " less " + std::to_string(branches_) + " branches" : ""));
   }
 
-  // A window that was moved on has forgotten what the tokens before `length` would attend to.
-  void check_window(llama_seq_id id, std::size_t length) const {
-    std::int32_t const window = llama_model_n_swa(llama_get_model(context_));
-    if (window <= 0) return;
-    llama_pos const oldest = llama_memory_seq_pos_min(llama_get_memory(context_), id);
-    llama_pos const needed = std::max<llama_pos>(0, static_cast<llama_pos>(length) - window);
-    if (oldest > needed)
-      raise<LlamaCppError>("llama.cpp: the sliding window of sequence " + std::to_string(id) +
-                           " has moved on and cannot come back: make the context with swa_full = true");
-  }
-
-  // Forgets all but the first `length` tokens, of more.
-  void cut(SequenceId sequence, std::size_t length) {
-    auto const id = static_cast<llama_seq_id>(sequence);
-    if (length > 0) check_window(id, length);
-    if (!llama_memory_seq_rm(llama_get_memory(context_), id, static_cast<llama_pos>(length), -1))
-      raise<LlamaCppError>("llama.cpp: the cache of sequence " + std::to_string(id) + " cannot be cut back from " +
-                           std::to_string(held(sequence)) + " to " + std::to_string(length) + " tokens");
+  // Forgets all but the first `length` tokens.
+  void cut(llama_seq_id id, std::size_t length) {
+    llama_memory_seq_rm(llama_get_memory(context_), id, static_cast<llama_pos>(length), -1);
+    checkpoints_.drop_beyond(id, length);
   }
 
   [[nodiscard]] LlamaCppTree const* find_tree(SequenceId sequence) const {
@@ -175,8 +198,9 @@ class LlamaCpp {
   static std::span<std::int32_t const> parents_of(Segment const&) noexcept { return {}; }
   static std::span<std::int32_t const> parents_of(TreeSegment const& segment) noexcept { return segment.parents; }
 
+  // Returns how many tokens the segments have.
   template <class AnySegment>
-  void check(std::span<AnySegment const> segments) const {
+  [[nodiscard]] std::size_t check(std::span<AnySegment const> segments) const {
     std::size_t total = 0;
     std::size_t branches = 0;
     for (AnySegment const& segment : segments) {
@@ -199,23 +223,25 @@ class LlamaCpp {
     if (total > max_tokens())
       raise<LlamaCppError>("a pass of " + std::to_string(total) +
                            " tokens exceeds n_batch = " + std::to_string(max_tokens()));
+    return total;
   }
 
-  // Copies the segments into the batch and returns how many rows they ask for.
+  // Copies what is left of the segments into the batch and returns how many rows they ask for.
   template <class AnySegment>
-  std::size_t fill(std::span<AnySegment const> segments) {
+  std::size_t fill(std::span<AnySegment const> segments, std::size_t total) {
     batch_.clear();
     std::size_t rows = 0;
     auto branch = static_cast<llama_seq_id>(llama_n_seq_max(context_) - branches_);
     for (AnySegment const& segment : segments) {
       auto const id = static_cast<llama_seq_id>(segment.sequence);
       std::span<std::int32_t const> const parents = parents_of(segment);
-      std::size_t const chain = segment.tokens.size() - parents.size();
-      batch_.add_chain(segment.tokens.first(chain), segment.rows - parents.size(), id,
+      std::span<Token const> const tokens = segment.tokens.subspan(fed_before(segment, total));
+      std::size_t const chain = tokens.size() - parents.size();
+      batch_.add_chain(tokens.first(chain), segment.rows - parents.size(), id,
                        static_cast<llama_pos>(held(segment.sequence)));
       rows += segment.rows;
       if (parents.empty()) continue;
-      trees_.push_back(batch_.add_tree(segment.tokens.last(parents.size()), parents, chain, id, branch));
+      trees_.push_back(batch_.add_tree(tokens.last(parents.size()), parents, chain, id, branch));
       for (; branch < trees_.back().end_branch; ++branch)
         llama_memory_seq_cp(llama_get_memory(context_), id, branch, -1, -1);
     }
@@ -226,6 +252,7 @@ class LlamaCpp {
   std::size_t vocabulary_size_;
   std::size_t branches_;
   LlamaCppBatch batch_;
+  LlamaCppCheckpoints checkpoints_;
   std::vector<LlamaCppTree> trees_;  // of the last pass, until their sequences are cut back
 };
 
