@@ -3,11 +3,9 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <span>
 #include <string>
 #include <vector>
@@ -16,57 +14,11 @@
 #include "error.hpp"
 #include "evidence.hpp"
 #include "fast_math.hpp"
+#include "named_tokens.hpp"
+#include "prediction.hpp"
 #include "token.hpp"
 
 namespace copyspec::inline v0 {
-
-/// What a `Mixer` makes of the evidence, and what it needs to learn from the outcome.
-struct Prediction {
-  static constexpr std::size_t max_candidates = 8;
-  static constexpr std::size_t own_inputs = Evidence::own_contexts + Evidence::own_pointers;
-  static constexpr std::size_t inputs = Evidence::contexts + Evidence::pointers;
-  /// Of the own inputs, a constant, and whether the candidate is the first: eight, which is one vector register or two.
-  static constexpr std::size_t own_features = own_inputs + 2;
-  /// And of a history, four more.
-  static constexpr std::size_t features = inputs + own_features - own_inputs;
-  static constexpr std::size_t own_sets = 4;
-  static constexpr std::size_t weight_sets = own_sets + 1;
-  static constexpr std::uint16_t no_state = 0xffff;
-
-  struct Candidate {
-    Token token = 0;
-    float chance = 0;  ///< That this is the token to come.
-    std::uint32_t token_bias = 0;
-    std::uint32_t pair_bias = 0;
-  };
-
-  std::size_t size = 0;  ///< Candidates; none if nothing is known.
-  std::size_t best = 0;  ///< The candidate with the greatest chance.
-  bool history = false;  ///< Whether the inputs of a history, and their features and weights, count.
-  std::array<Candidate, max_candidates> candidates;
-  std::array<std::uint32_t, weight_sets> sets;
-  /// By input and candidate: the state, or `no_state` for an input that says nothing.
-  std::array<std::array<std::uint16_t, max_candidates>, inputs> states;
-  /// By input: that of the candidates that it does not name.
-  std::array<std::uint16_t, inputs> unnamed;
-  std::array<std::array<float, max_candidates>, features> x;  ///< By feature and candidate.
-
-  /// Inputs are the own contexts, the own pointers, the contexts of the history, its pointers.
-  static constexpr std::size_t input_of_context(std::size_t context) noexcept {
-    return context < Evidence::own_contexts ? context : context + Evidence::own_pointers;
-  }
-  static constexpr std::size_t input_of_pointer(std::size_t pointer) noexcept {
-    return pointer + (pointer < Evidence::own_pointers ? Evidence::own_contexts : Evidence::contexts);
-  }
-  /// The feature of an input: behind the own ones stand the constant and the place of the candidate.
-  static constexpr std::size_t feature_of(std::size_t input) noexcept {
-    return input < own_inputs ? input : input + own_features - own_inputs;
-  }
-
-  [[nodiscard]] std::size_t feature_count() const noexcept { return history ? features : own_features; }
-  [[nodiscard]] std::size_t set_count() const noexcept { return history ? weight_sets : own_sets; }
-  [[nodiscard]] std::size_t input_count() const noexcept { return history ? inputs : own_inputs; }
-};
 
 /// Turns evidence into chances, and learns from what came: online logistic mixing as in the PAQ compressors (Mahoney
 /// 2005; Knoll and de Freitas, "A machine learning perspective on predictive coding with PAQ8", 2012), over at most
@@ -169,8 +121,9 @@ class Mixer {
 
   /// The candidates and their chances.
   void predict(Evidence const& evidence, Prediction& prediction) const noexcept {
-    Named named;
-    collect(evidence, prediction, named);
+    NamedTokens named(evidence);
+    prediction.history = evidence.history;
+    prediction.size = named.candidates(prediction.candidates);
     if (prediction.size == 0) return;
     select(evidence, prediction);
     describe(evidence, named, prediction);
@@ -344,64 +297,6 @@ class Mixer {
     return first;
   }();
 
-  // The tokens named, those named several times as well, in the order of their rank; where among them the successors of
-  // each context and the votes are; and which candidate each of them is, `none` beyond the last that there is room for.
-  struct Named {
-    static constexpr std::size_t most = Evidence::pointers + Evidence::contexts * Successors::capacity;
-    static constexpr std::uint8_t none = Prediction::max_candidates;
-
-    alignas(16) std::array<Token, (most + 3) / 4 * 4> tokens;
-    std::array<std::uint8_t, most + 1> candidates;
-    std::array<std::array<std::uint8_t, Successors::capacity>, Evidence::contexts> successors;
-    std::array<std::uint8_t, Evidence::pointers> votes;
-    std::size_t size = 0;
-
-    // Without a branch: `token` is there only if `counts`.
-    std::uint8_t add(Token token, bool counts) noexcept {
-      tokens[size] = token;
-      std::size_t const at = size;
-      size += counts ? 1 : 0;
-      return static_cast<std::uint8_t>(at);
-    }
-
-    // The first of the tokens that is equal to the one at `at`.
-    [[nodiscard]] std::size_t first(std::size_t at) const noexcept {
-      FourWhole bits{1, 2, 4, 8};
-      FourWhole equal{};
-      for (std::size_t i = 0; i <= at; i += 4) {
-        FourWhole four;
-        std::memcpy(&four, &tokens[i], sizeof four);
-        equal |= (four == tokens[at]) & bits;
-        bits <<= 4;
-      }
-      return static_cast<std::size_t>(
-          std::countr_zero(static_cast<std::uint32_t>((equal[0] | equal[1]) | (equal[2] | equal[3]))));
-    }
-  };
-
-  // What the pointers point to, then the latest successor of each context, then the others. Few branches, because those
-  // that compare tokens would be guessed wrong.
-  static void collect(Evidence const& evidence, Prediction& prediction, Named& named) noexcept {
-    prediction.history = evidence.history;
-    std::size_t const pointers = evidence.history ? Evidence::pointers : Evidence::own_pointers;
-    std::size_t const contexts = evidence.history ? Evidence::contexts : Evidence::own_contexts;
-    for (std::size_t i = 0; i < pointers; ++i)
-      named.votes[i] = named.add(evidence.votes[i].token, evidence.votes[i].token >= 0);
-    for (std::size_t i = 0; i < Successors::capacity; ++i)
-      for (std::size_t context = 0; context < contexts; ++context) {
-        Successors const& successors = evidence.successors[context];
-        named.successors[context][i] = named.add(successors.token(i), successors.count(i) > 0);
-      }
-    std::size_t size = 0;
-    for (std::size_t i = 0; i < named.size; ++i) {
-      std::size_t const first = named.first(i);
-      named.candidates[i] = first == i ? static_cast<std::uint8_t>(size) : named.candidates[first];
-      if (first != i || size == Prediction::max_candidates) continue;
-      prediction.candidates[size++].token = named.tokens[i];
-    }
-    prediction.size = size;
-  }
-
   static void select(Evidence const& evidence, Prediction& prediction) noexcept {
     auto const order = [&](std::size_t first) -> std::uint32_t {
       return evidence.successors[first + 1].count(0) > 0 ? 2 : evidence.successors[first].count(0) > 0 ? 1 : 0;
@@ -426,14 +321,14 @@ class Mixer {
   }
 
   // The state that each input is in about each candidate, and what such states were worth.
-  void describe(Evidence const& evidence, Named const& named, Prediction& prediction) const noexcept {
+  void describe(Evidence const& evidence, NamedTokens const& named, Prediction& prediction) const noexcept {
     auto const enter_all = [&](std::size_t input, std::uint32_t state) {
       prediction.unnamed[input] = static_cast<std::uint16_t>(state);
       prediction.states[input].fill(static_cast<std::uint16_t>(state));
       fill(prediction.x[Prediction::feature_of(input)], state == Prediction::no_state ? 0 : log_odds_[state]);
     };
     auto const enter = [&](std::size_t input, std::size_t candidate, std::uint32_t state) {
-      if (candidate == Named::none) return;
+      if (candidate == NamedTokens::none) return;
       prediction.states[input][candidate] = static_cast<std::uint16_t>(state);
       prediction.x[Prediction::feature_of(input)][candidate] = log_odds_[state];
     };
@@ -445,7 +340,7 @@ class Mixer {
       std::uint32_t const first = first_states[input];
       enter_all(input, total > 0 ? first + ContextState::of(0, total, false) : Prediction::no_state);
       for (std::size_t i = 0; i < Successors::capacity && successors.count(i) > 0; ++i)
-        enter(input, named.candidates[named.successors[context][i]],
+        enter(input, named.of_successor(context, i),
               first + ContextState::of(successors.count(i), total - successors.count(i), i == 0));
     }
     for (std::size_t i = 0; i < (evidence.history ? Evidence::pointers : Evidence::own_pointers); ++i) {
@@ -454,7 +349,7 @@ class Mixer {
       bool const votes = vote.token >= 0;
       std::uint32_t const first = first_states[input];
       enter_all(input, votes ? first + PointerState::of(vote, false) : Prediction::no_state);
-      if (votes) enter(input, named.candidates[named.votes[i]], first + PointerState::of(vote, true));
+      if (votes) enter(input, named.of_vote(i), first + PointerState::of(vote, true));
     }
     prediction.x[Prediction::own_inputs].fill(2);
     prediction.x[Prediction::own_inputs + 1].fill(0);
