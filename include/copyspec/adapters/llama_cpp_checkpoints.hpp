@@ -120,7 +120,6 @@ class LlamaCppCheckpoints {
   llama_context* context_;
   bool keeps_state_;
   std::int32_t window_;
-  bool apart_;              // each sequence has a cache of its own
   std::vector<Kept> kept_;  // by sequence
 };
 
