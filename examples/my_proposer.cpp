@@ -23,9 +23,10 @@ class FormProposer {
   // What the form says behind the two tokens said last, where it has them.
   copyspec::Draft propose(std::span<copyspec::Token const> context, std::span<copyspec::Token> space) const {
     if (context.size() < 2) return {};
-    auto const found = std::ranges::search(form_, context.last(2));
-    auto const length = std::min<std::size_t>(space.size(), static_cast<std::size_t>(form_.end() - found.end()));
-    std::copy_n(found.end(), length, space.begin());
+    auto const found = std::search(form_.begin(), form_.end(), context.end() - 2, context.end());
+    if (found == form_.end()) return {};
+    auto const length = std::min<std::size_t>(space.size(), static_cast<std::size_t>(form_.end() - found) - 2);
+    std::copy_n(found + 2, length, space.begin());
     return {.length = length};
   }
 

@@ -244,8 +244,9 @@ std::vector<std::pair<std::string, SamplingOptions>> settings() {
 TEST_CASE("three tokens in a row have the joint distribution of the options, and one percent more would show") {
   constexpr std::size_t draws = 1000000;
   Language const language(5);
-  for (auto const& [name, options] : settings()) {
-    CAPTURE(name);
+  for (auto const& setting : settings()) {
+    SamplingOptions const& options = setting.second;
+    CAPTURE(setting.first);
     std::vector<std::size_t> seen(vocabulary * vocabulary * vocabulary);
     Random random(7);
     SamplingOptions seeded = options;
