@@ -50,7 +50,7 @@ struct Arguments {
   Policy policy = Policy::mixing;
   PolicySettings settings;
   double marginal_cost = 0.06;
-  std::size_t max_branches = 0;
+  ReplayOptions replay;
   bool history = false;
   std::string references;
   std::size_t history_bytes = std::size_t{64} << 20;
@@ -104,10 +104,15 @@ void add_options(CLI::App& app, Arguments& arguments) {
                  "A: what a draft token adds to a pass (default 0.06,\n"
                  "about that of 8B parameters on one GPU)")
       ->type_name("A");
-  app.add_option("--tree", arguments.max_branches,
+  app.add_option("--tree", arguments.replay.max_branches,
                  "Branches a draft may have, leaves beyond one (default 0:\ndrafts are chains); of the policy default")
       ->check(CLI::Range(std::size_t{0}, copyspec::longest_chain).description(""))
       ->type_name("N");
+  app.add_flag(
+      "--checkpoints", arguments.replay.checkpoints,
+      "The model cannot be cut back, as recurrent ones: it makes a checkpoint\nbefore a draft, goes back to it "
+      "after a rejected one, and is fed again\nwhat was accepted. A token fed again costs A, making a "
+      "checkpoint nothing");
   add_choice(
       app, "--format", format_names, [&](Format format) { arguments.format = format; }, "Default: table");
 }
@@ -122,8 +127,10 @@ void check(Arguments const& arguments) {
     throw CLI::ValidationError("--match-length", "only the policies published and copy have one");
   if (!copies && arguments.settings.occurrence)
     throw CLI::ValidationError("--occurrence", "only the policies published and copy choose one");
-  if (arguments.policy != Policy::mixing && arguments.max_branches > 0)
+  if (arguments.policy != Policy::mixing && arguments.replay.max_branches > 0)
     throw CLI::ValidationError("--tree", "only the policy default drafts trees");
+  if (arguments.replay.checkpoints && arguments.replay.max_branches > 0)
+    throw CLI::ValidationError("--tree", "a model that cannot be cut back has no trees");
   if (arguments.policy != Policy::mixing && arguments.history)
     throw CLI::ValidationError("--history", "only the policy default copies from a history");
   if (!arguments.references.empty() && (arguments.policy != Policy::mixing || arguments.traces.size() != 1))
@@ -136,12 +143,13 @@ Report replayed(Trace const& trace, Arguments const& arguments) {
   try {
     return with_proposer(arguments.policy, given, arguments.marginal_cost, [&](auto const& proposer) {
       Json shown = settings(proposer);
-      if (arguments.max_branches > 0) shown["tree"] = arguments.max_branches;
+      if (arguments.replay.max_branches > 0) shown["tree"] = arguments.replay.max_branches;
+      if (arguments.replay.checkpoints) shown["checkpoints"] = true;
       return Report{.trace = trace.name,
                     .policy = arguments.policy,
                     .settings = std::move(shown),
                     .marginal_cost = arguments.marginal_cost,
-                    .turns = replay(trace, proposer, arguments.max_branches)};
+                    .turns = replay(trace, proposer, arguments.replay)};
     });
   } catch (ReplayMismatch const& mismatch) {
     throw ReplayMismatch(trace.name + ": " + mismatch.what());

@@ -942,7 +942,7 @@ TEST_CASE("in a composer that drafts trees, recorded answers come out, in fewer 
   for (auto const& turn : copyspec::bench::replay(trace, MixingProposer(options))) by_chains += turn.tally;
   copyspec::bench::Tally by_trees;
   // Throws if an answer comes out differently.
-  for (auto const& turn : copyspec::bench::replay(trace, MixingProposer(options), 15)) by_trees += turn.tally;
+  for (auto const& turn : copyspec::bench::replay(trace, MixingProposer(options), {.max_branches = 15})) by_trees += turn.tally;
   CHECK(by_trees.tokens == by_chains.tokens);
   CHECK(by_trees.passes < by_chains.passes);
   CHECK(by_trees.speedup(0.02).value() > by_chains.speedup(0.02).value());
