@@ -44,6 +44,7 @@ struct PolicySettings {
   std::optional<std::size_t> draft_length;
   std::optional<Occurrence> occurrence;
   std::size_t history_bytes = 0;  ///< None: nothing is shared between conversations.
+  bool checkpoints = false;       ///< Whether the model cannot be cut back.
 
   [[nodiscard]] CopyOptions over(CopyOptions options) const noexcept {
     options.match_length = match_length.value_or(options.match_length);
@@ -58,7 +59,7 @@ template <class Action>
 auto with_proposer(Policy policy, PolicySettings const& settings, double marginal_cost, Action&& action) {
   switch (policy) {
     case Policy::mixing: {
-      MixingOptions options{.pass_cost = PassCost::marginal(marginal_cost)};
+      MixingOptions options{.pass_cost = PassCost::marginal(marginal_cost), .checkpoints = settings.checkpoints};
       options.draft_length = settings.draft_length.value_or(options.draft_length);
       if (settings.history_bytes > 0) options.history = std::make_shared<History>(settings.history_bytes);
       return action(MixingProposer(std::move(options)));

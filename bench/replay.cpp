@@ -139,6 +139,7 @@ void check(Arguments const& arguments) {
 
 Report replayed(Trace const& trace, Arguments const& arguments) {
   PolicySettings given = arguments.settings;
+  given.checkpoints = arguments.replay.checkpoints;
   if (arguments.history) given.history_bytes = arguments.history_bytes;
   try {
     return with_proposer(arguments.policy, given, arguments.marginal_cost, [&](auto const& proposer) {
