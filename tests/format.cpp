@@ -15,8 +15,8 @@ using copyspec::Verdict;
 using copyspec::VerdictStatus;
 
 TEST_CASE("enumerators have names") {
-  CHECK(fmt::format("{} {} {} {} {}", Source::model, Source::context, Source::reference, Source::history,
-                    Source::other) == "model context reference history other");
+  CHECK(fmt::format("{} {} {} {} {} {}", Source::model, Source::context, Source::reference, Source::history,
+                    Source::draft_model, Source::other) == "model context reference history draft-model other");
   CHECK(fmt::format("{}, {}", VerdictStatus::ok, VerdictStatus::invalid_row) == "ok, invalid row");
   CHECK(fmt::format("{}, {}, {}", SequenceStatus::idle, SequenceStatus::running, SequenceStatus::stopped) ==
         "idle, running, stopped");

@@ -39,7 +39,7 @@ Chain predicted(Recollection const& recollection, Mixer const& mixer, std::span<
   Chain chain{.tokens = Tokens(room + 4, untouched),
               .chances = std::vector<float>(room + 4, -1.0F),
               .sources = std::vector<Source>(room + 4, Source::model)};
-  std::size_t const length = predict_chain(recollection, mixer, context, std::span(chain.tokens).first(room),
+  std::size_t const length = predict_chain(recollection, mixer, context, std::span(chain.tokens).first(room), 0,
                                            std::span(chain.chances).first(room), std::span(chain.sources).first(room));
   REQUIRE(length <= room);
   REQUIRE(std::ranges::count(std::span(chain.tokens).subspan(room), untouched) == 4);
@@ -138,6 +138,6 @@ TEST_CASE("predicting a chain allocates nothing") {
   std::vector<float> chances(64);
   std::vector<Source> sources(64);
   std::size_t const before = allocations();
-  CHECK(predict_chain(recollection, mixer, text, space, chances, sources) > 0);
+  CHECK(predict_chain(recollection, mixer, text, space, 0, chances, sources) > 0);
   CHECK(allocations() == before);
 }

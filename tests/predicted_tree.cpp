@@ -173,7 +173,7 @@ TEST_CASE("a predicted tree without branches is the predicted chain, as far as b
     Tokens space(longest_chain);
     std::vector<float> chances(longest_chain);
     std::vector<Source> sources(longest_chain);
-    space.resize(predict_chain(recollection, mixer, context, space, chances, sources));
+    space.resize(predict_chain(recollection, mixer, context, space, 0, chances, sources));
     CHECK(tree.tokens == space);
     compared += space.size();
   }

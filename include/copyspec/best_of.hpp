@@ -85,6 +85,14 @@ class BestOf : public ProposerGroup<Proposers...> {
     return best;
   }
 
+  /// All of them draft, so all that draft together are told.
+  void announce(std::span<Token const> context, std::size_t room) {
+    this->for_each([&](auto& proposer) {
+      if constexpr (requires { proposer.announce(context, room); })
+        proposer.announce(context, std::min(room, longest_chain));
+    });
+  }
+
   void truncate(std::size_t length) {
     if (length < length_) length_ = unknown;
     Group::truncate(length);

@@ -49,8 +49,12 @@ class Composer {
   using Times = PassTimes<Clock>;
 
   /// Copies of `proposer`, and of a verifier of sequences, serve each sequence; `proposer` itself hears of the passes.
+  /// Throws `Error` if the proposer cannot propose for a vocabulary like the model's.
   explicit Composer(M& model, Proposer proposer = Proposer(), Verifier verifier = Verifier())
-      : model_(&model), proposer_(std::move(proposer)), judges_(std::move(verifier)) {}
+      : model_(&model), proposer_(std::move(proposer)), judges_(std::move(verifier)) {
+    if constexpr (requires { proposer_.check_vocabulary(std::size_t{}); })
+      proposer_.check_vocabulary(model.vocabulary_size());
+  }
 
   Composer(Composer const&) = delete;
   Composer& operator=(Composer const&) = delete;
@@ -83,6 +87,8 @@ class Composer {
     slot->sequence.begin(prompt, options.max_new_tokens);
     drafts_.reserve(*model_, slot->draft, std::min<std::size_t>(model_->max_tokens(), slot->sequence.budget_left()));
     judges_.begin_turn(slot->verifier, options.sampling, model_->vocabulary_size(), slot->sequence.budget_left());
+    if constexpr (PassJudges::samples && requires { slot->proposer.draw_as(SamplingOptions(), false); })
+      slot->proposer.draw_as(slot->verifier.options(), PassJudges::needs_drawn);
     slot->turn.begin(std::move(options));
     if constexpr (requires { slot->proposer.refer_to(slot->turn.options().references); })
       slot->proposer.refer_to(slot->turn.options().references);
@@ -227,6 +233,7 @@ class Composer {
       drafts_.begin_pass(slot.draft);
     }
     drafts_.begin_pass(*model_, for_one_token);
+    if (with_drafts) announce(left - std::min(left, waiting));
     // Without a token for each, all take turns, whatever they wait for.
     bool const scarce = waiting > left;
     std::size_t const start = first_;
@@ -254,9 +261,25 @@ class Composer {
     }
   }
 
+  // So that what drafts for several sequences together can do it at once. None can have more than `spare` draft tokens.
+  void announce(std::size_t spare) {
+    if constexpr (requires(Proposer & proposer) { proposer.announce(std::span<Token const>(), std::size_t{}); })
+      timed<Clock>(times_.propose, [&] {
+        for (Slot& slot : slots_) {
+          if (!slot.sequence.running()) continue;
+          std::size_t const room = draft_space(slot, spare + 1).size();
+          if (room > 0) slot.proposer.announce(slot.sequence.context(), room);
+        }
+      });
+  }
+
+  [[nodiscard]] static std::span<Token> draft_space(Slot& slot, std::size_t allowance) {
+    std::span<Token> const space = slot.sequence.draft_space(allowance);
+    return space.first(std::min(space.size(), slot.turn.options().max_draft_length));
+  }
+
   Draft draft(Slot& slot, std::size_t allowance) {
-    std::span<Token> space = slot.sequence.draft_space(allowance);
-    space = space.first(std::min(space.size(), slot.turn.options().max_draft_length));
+    std::span<Token> const space = draft_space(slot, allowance);
     if (space.empty()) return {};
     std::span<Token const> const context = slot.sequence.context();
     return timed<Clock>(times_.propose, [&] {

@@ -18,6 +18,9 @@ struct Draft {
   std::span<Source const> sources = {};
   /// The chance of each that it is right if those before it are, or none where that is not known; valid as long.
   std::span<float const> chances = {};
+  /// The row that each token was drawn from, in order; an empty one if it was not drawn but named, as a copy is, and
+  /// none at all where no token was drawn. Valid as long. For a `RejectionVerifier`.
+  std::span<std::span<float const> const> drawn_from = {};
 };
 
 /// What a pass took in which each sequence fed as many tokens as it had rows: its pending token and its draft, no part
@@ -39,6 +42,10 @@ struct PassReport {
 /// | `refer_to(texts)`          | -       | optional: `TurnOptions::references` of a turn that begins; instead of those before |
 /// | `end_turn(context, answer)`| -       | optional: an answer has ended, which begins at `answer` of the context |
 /// | `drafted(length)`          | -       | optional: the draft that is fed has `length` tokens, whoever proposed it |
+/// | `announce(context, room)`  | -       | optional: `propose` is asked next behind `context`, with `room` at most |
+/// | `propose_behind(context, space, given)` | `Draft` | optional: what follows `context` and the first `given` tokens of `space`, with chances; behind these |
+/// | `draw_as(options, independently)` | - | optional: how the tokens of a turn that begins are drawn; `ModelProposer` |
+/// | `check_vocabulary(size)`   | -       | optional: raises an `Error` if it cannot propose for a vocabulary of that size |
 ///
 /// `context` is the whole sequence so far, prompt and output of all turns. `space` may be empty, and may lie anywhere;
 /// writing beyond the draft, within `space`, is allowed.
@@ -52,6 +59,9 @@ struct PassReport {
 ///    `truncate` or `reserve` it may read the context once again.
 ///
 /// One proposer belongs to one sequence. Threads: one call at a time.
+///
+/// A `Composer` announces all contexts that drafts are wanted for before it asks for the first draft, so that a
+/// proposer of which copies work together can do so.
 ///
 /// A pass belongs to all sequences: a `Composer` calls `observe_pass` once a successful pass, on the proposer that it
 /// was made with, and the copies that serve its sequences are expected to share what that one learns. Passes that feed

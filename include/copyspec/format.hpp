@@ -16,31 +16,46 @@ namespace copyspec::inline v0 {
 
 [[nodiscard]] constexpr std::string_view name(Source source) noexcept {
   switch (source) {
-    case Source::model: return "model";
-    case Source::context: return "context";
-    case Source::reference: return "reference";
-    case Source::history: return "history";
-    case Source::other: return "other";
+    case Source::model:
+      return "model";
+    case Source::context:
+      return "context";
+    case Source::reference:
+      return "reference";
+    case Source::history:
+      return "history";
+    case Source::draft_model:
+      return "draft-model";
+    case Source::other:
+      return "other";
   }
   return "unknown source";
 }
 
 [[nodiscard]] constexpr std::string_view name(VerdictStatus status) noexcept {
   switch (status) {
-    case VerdictStatus::ok: return "ok";
-    case VerdictStatus::invalid_row: return "invalid row";
+    case VerdictStatus::ok:
+      return "ok";
+    case VerdictStatus::invalid_row:
+      return "invalid row";
   }
   return "unknown status";
 }
 
 [[nodiscard]] constexpr std::string_view name(SequenceStatus status) noexcept {
   switch (status) {
-    case SequenceStatus::idle: return "idle";
-    case SequenceStatus::running: return "running";
-    case SequenceStatus::stopped: return "stopped";
-    case SequenceStatus::budget_spent: return "budget spent";
-    case SequenceStatus::context_full: return "context full";
-    case SequenceStatus::invalid_row: return "invalid row";
+    case SequenceStatus::idle:
+      return "idle";
+    case SequenceStatus::running:
+      return "running";
+    case SequenceStatus::stopped:
+      return "stopped";
+    case SequenceStatus::budget_spent:
+      return "budget spent";
+    case SequenceStatus::context_full:
+      return "context full";
+    case SequenceStatus::invalid_row:
+      return "invalid row";
   }
   return "unknown status";
 }
@@ -48,7 +63,9 @@ namespace copyspec::inline v0 {
 }  // namespace copyspec::inline v0
 
 template <class T>
-  requires requires(T value) { copyspec::name(value); }
+  requires requires(T value) {
+    copyspec::name(value);
+  }
 struct fmt::formatter<T> : fmt::formatter<std::string_view> {
   auto format(T value, fmt::format_context& context) const {
     return fmt::formatter<std::string_view>::format(copyspec::name(value), context);

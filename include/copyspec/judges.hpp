@@ -28,6 +28,7 @@ concept SamplingSequenceVerifier = requires(V& verifier, V const& const_verifier
                                             std::optional<SamplingOptions> const& options, std::size_t size,
                                             std::span<Token const> tokens) {
   {verifier.begin_turn(options, size, size)};
+  { const_verifier.options() } -> std::same_as<SamplingOptions const&>;
   { const_verifier.logprobs() } -> std::same_as<LogprobsView>;
   { const_verifier.allowed_draft(tokens, tokens) } -> std::same_as<std::size_t>;
 };
@@ -44,6 +45,11 @@ class Judges {
 
   /// Whether it samples: `begin_turn` tells it how, and `logprobs` and `allowed_draft` answer.
   static constexpr bool samples = SamplingSequenceVerifier<Verifier>;
+
+  /// Whether it asks what a draft was drawn from.
+  static constexpr bool needs_drawn = requires(Verifier & verifier, Draft const& draft) {
+    verifier.drawn_from(draft.drawn_from);
+  };
 
   explicit Judges(Verifier verifier) : verifier_(std::move(verifier)) {}
 

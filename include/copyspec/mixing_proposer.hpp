@@ -113,11 +113,24 @@ class MixingProposer {
     drafted_ = 0;
     if (checkpoints_ && behind_prompt_) return {};
     std::size_t const length = predict_chain(recollection_, learnt_->mixer, context,
-                                             space.first(std::min(space.size(), draft_length_)), chances_, sources_);
+                                             space.first(std::min(space.size(), draft_length_)), 0, chances_, sources_);
     drafted_ = worth_drafting(std::span<float const>(chances_).first(length));
     return {.length = drafted_,
             .sources = std::span(sources_).first(drafted_),
             .chances = std::span(chances_).first(drafted_)};
+  }
+
+  /// What follows `context` and the first `given` tokens of `space`, a guess of somebody else: written behind these,
+  /// however little it pays. Whoever asks says with `drafted` what is fed.
+  [[nodiscard]] Draft propose_behind(std::span<Token const> context, std::span<Token> space, std::size_t given) {
+    reserve(context.size());
+    take_in(context);
+    std::size_t const end =
+        predict_chain(recollection_, learnt_->mixer, context, space.first(std::min(space.size(), longest_chain)), given,
+                      chances_, sources_);
+    return {.length = end - given,
+            .sources = std::span(sources_).subspan(given, end - given),
+            .chances = std::span(chances_).subspan(given, end - given)};
   }
 
   /// As `propose`, with all candidates of a position, as far as they pay: see `TreeProposer`.

@@ -12,23 +12,26 @@
 
 namespace copyspec::inline v0 {
 
-/// Writes the likeliest continuation of `context`, all of which `recollection` has read, to the front of `space`: the
-/// likeliest token, then the likeliest behind it as if it had been said, and so on. `chances[i]`, as long as `space`,
-/// receives the chance that token `i` is right if those before it are, and `sources[i]` what it is copied from
-/// (`Evidence::source_of`). Returns how many tokens there are: it ends where nothing is known, or where all of them are
-/// right with a chance below 2 %.
+/// Writes the likeliest continuation of `context`, all of which `recollection` has read, and of the first `given`
+/// tokens of `space`, behind these: the likeliest token, then the likeliest behind it as if it had been said, and so
+/// on. `chances[i]`, as long as `space`, receives the chance that token `i` is right if those before it are, and
+/// `sources[i]` what it is copied from (`Evidence::source_of`); those of the given tokens stay. Returns how many tokens
+/// there are, the given ones among them: it ends where nothing is known, or where all that were written are right with
+/// a chance below 2 %.
 ///
 /// O(1) a token, of which an index and some tables are asked. No allocation. Threads: as `Mixer::predict`.
 inline std::size_t predict_chain(Recollection const& recollection, Mixer const& mixer, std::span<Token const> context,
-                                 std::span<Token> space, std::span<float> chances, std::span<Source> sources) noexcept {
+                                 std::span<Token> space, std::size_t given, std::span<float> chances,
+                                 std::span<Source> sources) noexcept {
   constexpr float min_survival = 0.02F;
   auto const token_at = [&](std::size_t position) {
     return position < context.size() ? context[position] : space[position - context.size()];
   };
   Place place = recollection.place();
+  for (std::size_t i = 0; i < given; ++i) recollection.advance(place, space[i], token_at);
   Prediction prediction;
   float survival = 1;
-  std::size_t length = 0;
+  std::size_t length = given;
   while (length < space.size()) {
     std::size_t const position = context.size() + length;
     Evidence const evidence = recollection.evidence(ContextHashes(position, token_at), place, position, token_at);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "draft.hpp"
+#include "sampling_options.hpp"
 #include "token.hpp"
 
 namespace copyspec::inline v0 {
@@ -44,6 +45,16 @@ class ProposerGroup {
   void refer_to(std::span<std::vector<Token> const> texts) {
     for_each([&](auto& proposer) {
       if constexpr (requires { proposer.refer_to(texts); }) proposer.refer_to(texts);
+    });
+  }
+  void draw_as(SamplingOptions const& options, bool independently) {
+    for_each([&](auto& proposer) {
+      if constexpr (requires { proposer.draw_as(options, independently); }) proposer.draw_as(options, independently);
+    });
+  }
+  void check_vocabulary(std::size_t vocabulary) {
+    for_each([&](auto& proposer) {
+      if constexpr (requires { proposer.check_vocabulary(vocabulary); }) proposer.check_vocabulary(vocabulary);
     });
   }
   void end_turn(std::span<Token const> context, std::size_t answer) {

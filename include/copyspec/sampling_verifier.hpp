@@ -58,6 +58,9 @@ class SamplingVerifier {
     records_.reserve(budget * per_token());
   }
 
+  /// Those of this turn.
+  [[nodiscard]] SamplingOptions const& options() const noexcept { return options_; }
+
   /// See `AcceptanceVerifier`.
   template <class Scalar>
   [[nodiscard]] Verdict verify(LogitsView<Scalar> rows, std::span<Token const> tokens, std::size_t length) {

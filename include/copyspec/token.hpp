@@ -17,17 +17,19 @@ enum class SequenceId : std::int32_t {};
 
 /// Where a token came from: a generated one, or one of a draft, which is any but `model`.
 enum class Source : std::uint8_t {
-  model,      ///< The model's own choice after the accepted part of a draft, or in a pass without one.
-  context,    ///< Copied from what the sequence has said, prompts included.
-  reference,  ///< Copied from a text that the turn was given (`TurnOptions::references`).
-  history,    ///< Copied from what earlier requests said.
-  other,      ///< Drafted by a proposer that does not say from what.
+  model,        ///< The model's own choice after the accepted part of a draft, or in a pass without one.
+  context,      ///< Copied from what the sequence has said, prompts included.
+  reference,    ///< Copied from a text that the turn was given (`TurnOptions::references`).
+  history,      ///< Copied from what earlier requests said.
+  draft_model,  ///< Guessed by a draft model.
+  other,        ///< Drafted by a proposer that does not say from what.
 };
 
-inline constexpr std::size_t source_count = 5;
+inline constexpr std::size_t source_count = 6;
 
 /// The sources that a draft can have.
-inline constexpr std::array draft_sources{Source::context, Source::reference, Source::history, Source::other};
+inline constexpr std::array draft_sources{Source::context, Source::reference, Source::history, Source::draft_model,
+                                          Source::other};
 static_assert(draft_sources.size() + 1 == source_count);
 
 }  // namespace copyspec::inline v0

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "exact_math.hpp"
+#include "greedy_verifier.hpp"
+#include "row_mass.hpp"
+#include "sampling_options.hpp"
+#include "token.hpp"
+#include "token_sampler.hpp"
+
+namespace copyspec::inline v0 {
+
+/// What a draft model says at a place.
+struct Guess {
+  Token token = 0;
+  float confidence = 0;  ///< The probability that its row gives the token, before any filter.
+};
+
+/// Makes guesses of rows, as a turn is drawn: greedily, or with its options, seed and positions, so that like rows give
+/// like tokens. Penalties, bias and hooks are left out.
+///
+/// O(row), one exponential a token. Allocates for a longer row than ever before. Threads: one call at a time.
+class Guesser {
+ public:
+  void draw_as(SamplingOptions const& options, bool independently) {
+    options_.temperature = options.temperature;
+    options_.temperature_first = options.temperature_first;
+    options_.top_k = options.top_k;
+    options_.typical_p = options.typical_p;
+    options_.top_p = options.top_p;
+    options_.min_p = options.min_p;
+    options_.seed = options.seed;
+    independently_ = independently;
+  }
+
+  /// Of the row behind `position` tokens; nothing if it gives no token.
+  template <class Scalar>
+  [[nodiscard]] std::optional<Guess> guess(std::span<Scalar const> row, std::size_t position) {
+    row_.assign(row.begin(), row.end());
+    std::span<float const> const logits = row_;
+    std::optional<Token> const token = sampler_.draw(logits, options_, position);
+    if (!token) return std::nullopt;
+    float const greatest = *std::ranges::max_element(logits);
+    float const scale = options_.temperature == 0 ? 1 : 1 / options_.temperature;
+    float const distance = distance_below(greatest, logits[static_cast<std::size_t>(*token)], scale);
+    auto const share =
+        static_cast<double>(exact_weight(distance)) / static_cast<double>(row_mass(logits, greatest, scale));
+    return Guess{.token = *token, .confidence = static_cast<float>(share)};
+  }
+
+ private:
+  SamplingOptions options_{.temperature = 0};
+  bool independently_ = false;
+  TokenSampler sampler_;
+  std::vector<float> row_;
+};
+
+}  // namespace copyspec::inline v0

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+
+namespace copyspec::inline v0 {
+
+/// How often a draft model was right: by its own confidence, and by what copying has at the same place. Means that
+/// become moving ones, so that they follow a text that changes.
+///
+/// Two questions are answered: before the model is asked, how likely it is to be right there (`expected`), by the
+/// chance of the token that copying has; and afterwards, how likely its token is right (`chance`), by its confidence,
+/// which is a probability that need not be calibrated, and by whether copying says the same. A cell that has seen
+/// little believes the confidence.
+///
+/// O(1). No allocation. Threads: one call at a time.
+class ModelRecord {
+ public:
+  /// What a guess was made on.
+  struct Evidence {
+    float confidence = 0;  ///< The draft model's probability of its token.
+    float copied = -1;     ///< The chance of the token that copying has there; negative if it has none.
+    bool same = false;     ///< Whether that is the same token.
+  };
+
+  /// The chance that the draft model is right where copying has a token with the chance `copied`, or none (negative).
+  [[nodiscard]] float expected(float copied) const noexcept { return before_[level(copied)].share; }
+
+  /// The chance that its token is right.
+  [[nodiscard]] float chance(Evidence const& evidence) const noexcept {
+    Mean const& mean = after_[cell(evidence)];
+    float const believed = evidence.same ? 1 - (1 - evidence.confidence) * (1 - evidence.copied) : evidence.confidence;
+    return (mean.share * mean.seen + believed * belief) / (mean.seen + belief);
+  }
+
+  /// It was right or not.
+  void observe(Evidence const& evidence, bool right) noexcept {
+    before_[level(evidence.copied)].observe(right);
+    after_[cell(evidence)].observe(right);
+  }
+
+  /// It was not asked: what is not asked is slowly taken to be as good as at first, so that it is tried again.
+  void forget_a_little() noexcept {
+    for (Mean& mean : before_) mean.share += (prior - mean.share) * 5e-4F;
+  }
+
+ private:
+  static constexpr float prior = 0.6F;
+  static constexpr float belief = 4;   // observations that a confidence is worth
+  static constexpr float memory = 64;  // in observations
+  static constexpr std::size_t levels = 9;
+  static constexpr std::size_t steps = 12;
+
+  struct Mean {
+    float share = 0;
+    float seen = 0;
+
+    void observe(bool right) noexcept {
+      seen = std::min(seen + 1, memory);
+      share += ((right ? 1.0F : 0.0F) - share) / seen;
+    }
+  };
+
+  static std::size_t level(float copied) noexcept {
+    return copied < 0 ? 0 : 1 + std::min(levels - 2, static_cast<std::size_t>(copied * (levels - 1)));
+  }
+
+  // Steps of equal odds, since a confidence of 99 % is another thing than one of 90 %.
+  static std::size_t step(float confidence) noexcept {
+    float const odds = confidence / std::max(1 - confidence, 1e-6F);
+    return static_cast<std::size_t>(std::clamp(std::log2(odds) + 3, 0.0F, static_cast<float>(steps - 1)));
+  }
+
+  static std::size_t cell(Evidence const& evidence) noexcept {
+    std::size_t const beside = evidence.copied < 0 ? 0 : evidence.same ? 1 : 2;
+    return beside * steps + step(evidence.confidence);
+  }
+
+  std::array<Mean, levels> before_ = [] {
+    std::array<Mean, levels> means;
+    means.fill({.share = prior, .seen = 4});
+    return means;
+  }();
+  std::array<Mean, 3 * steps> after_{};
+};
+
+}  // namespace copyspec::inline v0

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+#include <copyspec/model_record.hpp>
+
+#include <doctest/doctest.h>
+
+#include <cstddef>
+#include <random>
+
+using copyspec::ModelRecord;
+
+TEST_CASE("without experience a confidence is believed, and more where copying says the same") {
+  ModelRecord const record;
+  CHECK(record.chance({.confidence = 0.7F}) == doctest::Approx(0.7));
+  CHECK(record.chance({.confidence = 0.7F, .copied = 0.5F}) == doctest::Approx(0.7));
+  CHECK(record.chance({.confidence = 0.7F, .copied = 0.5F, .same = true}) == doctest::Approx(0.85));
+}
+
+TEST_CASE("a chance becomes what came true, apart for each confidence and for what copying says") {
+  ModelRecord record;
+  std::mt19937 random(1);
+  auto const chance = [&](unsigned percent) { return random() % 100 < percent; };
+  for (int i = 0; i < 2000; ++i) {
+    record.observe({.confidence = 0.99F}, chance(90));
+    record.observe({.confidence = 0.5F}, chance(30));
+    record.observe({.confidence = 0.99F, .copied = 0.4F, .same = true}, chance(98));
+    record.observe({.confidence = 0.99F, .copied = 0.4F, .same = false}, chance(50));
+  }
+  CHECK(record.chance({.confidence = 0.99F}) == doctest::Approx(0.9).epsilon(0.1));
+  CHECK(record.chance({.confidence = 0.5F}) == doctest::Approx(0.3).epsilon(0.4));
+  CHECK(record.chance({.confidence = 0.99F, .copied = 0.6F, .same = true}) == doctest::Approx(0.98).epsilon(0.05));
+  CHECK(record.chance({.confidence = 0.99F, .copied = 0.6F, .same = false}) == doctest::Approx(0.5).epsilon(0.3));
+  CHECK(record.expected(-1) == doctest::Approx(0.6).epsilon(0.3));
+  CHECK(record.expected(0.4F) == doctest::Approx(0.74).epsilon(0.2));
+}
+
+TEST_CASE("what is not asked is taken to be as good as at first, in time") {
+  ModelRecord record;
+  for (int i = 0; i < 200; ++i) record.observe({.confidence = 0.9F}, false);
+  CHECK(record.expected(-1) < 0.02F);
+  for (int i = 0; i < 100; ++i) record.forget_a_little();
+  CHECK(record.expected(-1) < 0.1F);
+  for (int i = 0; i < 5000; ++i) record.forget_a_little();
+  CHECK(record.expected(-1) > 0.5F);
+}
+
+TEST_CASE("any probability has a place, also those at the ends") {
+  ModelRecord record;
+  for (float const confidence : {0.0F, 1e-30F, 0.5F, 1.0F})
+    for (float const copied : {-1.0F, 0.0F, 0.5F, 1.0F}) {
+      record.observe({.confidence = confidence, .copied = copied, .same = copied >= 0}, true);
+      CHECK(record.chance({.confidence = confidence, .copied = copied, .same = copied >= 0}) >= 0);
+      CHECK(record.chance({.confidence = confidence, .copied = copied, .same = copied >= 0}) <= 1);
+      CHECK(record.expected(copied) >= 0);
+      CHECK(record.expected(copied) <= 1);
+    }
+}
