@@ -17,8 +17,10 @@
 
 #include "copyspec/copy_proposer.hpp"
 #include "copyspec/draft.hpp"
+#include "copyspec/first_of.hpp"
 #include "copyspec/format.hpp"
 #include "copyspec/mixing_proposer.hpp"
+#include "copyspec/model_proposer.hpp"
 #include "policy.hpp"
 #include "replay_trace.hpp"
 
@@ -43,12 +45,23 @@ using Json = nlohmann::ordered_json;
   return {{"draft_length", proposer.draft_length()}};
 }
 
+template <class M, class Copying>
+[[nodiscard]] Json settings(ModelProposer<M, Copying> const& proposer) {
+  return settings(proposer.copying());
+}
+
+template <class First, class... Others>
+[[nodiscard]] Json settings(FirstOf<First, Others...> const& proposer) {
+  return settings(proposer.template get<0>());
+}
+
 /// The replay of one trace, to be shown.
 struct Report {
   std::string trace;
   Policy policy = Policy::plain;
   Json settings;
   double marginal_cost = 0;
+  double draft_cost = 0;  ///< Of a pass of the draft model.
   std::vector<TurnTally> turns;
 
   [[nodiscard]] Tally total() const {
@@ -71,7 +84,7 @@ struct Report {
 };
 
 /// Adds the numbers of `tally` to `row`. What is divided by the passes is null where there are none.
-inline void add_numbers(Json& row, Tally const& tally, double marginal_cost) {
+inline void add_numbers(Json& row, Tally const& tally, Report const& report) {
   auto const number = [](std::optional<double> value) { return value ? Json(*value) : Json(); };
   row["tokens"] = tally.tokens;
   row["passes"] = tally.passes;
@@ -85,8 +98,9 @@ inline void add_numbers(Json& row, Tally const& tally, double marginal_cost) {
                         {"split_passes", tally.checkpoints.splits},
                         {"replaying_passes", tally.checkpoints.replays},
                         {"replayed", tally.checkpoints.replayed}};
-  row["cost"] = tally.cost(marginal_cost);
-  row["speedup"] = number(tally.speedup(marginal_cost));
+  row["draft_model"] = {{"passes", tally.draft_model.passes}, {"caught_up", tally.draft_model.caught_up}};
+  row["cost"] = tally.cost(report.marginal_cost, report.draft_cost);
+  row["speedup"] = number(tally.speedup(report.marginal_cost, report.draft_cost));
   row["propose_ns_per_step"] = number(tally.propose_ns_per_pass());
   row["memory_bytes_per_token"] = tally.memory_bytes_per_token;
 }
@@ -95,31 +109,34 @@ inline void add_numbers(Json& row, Tally const& tally, double marginal_cost) {
   Json turns = Json::array();
   for (TurnTally const& turn : report.turns) {
     Json row{{"id", turn.id}, {"turn", turn.turn}, {"category", turn.category}};
-    add_numbers(row, turn.tally, report.marginal_cost);
+    add_numbers(row, turn.tally, report);
     turns.push_back(std::move(row));
   }
   Json by_turn = Json::array();
   for (auto const& [number, group] : report.grouped([](TurnTally const& turn) { return turn.turn; })) {
     Json row{{"turn", number}};
-    add_numbers(row, group.second, report.marginal_cost);
+    add_numbers(row, group.second, report);
     by_turn.push_back(std::move(row));
   }
   Json total = Json::object();
-  add_numbers(total, report.total(), report.marginal_cost);
-  return {{"trace", report.trace},       {"policy", word(policy_names, report.policy)},
-          {"settings", report.settings}, {"marginal_cost", report.marginal_cost},
-          {"turns", std::move(turns)},   {"by_turn", std::move(by_turn)},
-          {"total", std::move(total)}};
+  add_numbers(total, report.total(), report);
+  return {{"trace", report.trace},           {"policy", word(policy_names, report.policy)},
+          {"settings", report.settings},     {"marginal_cost", report.marginal_cost},
+          {"draft_cost", report.draft_cost}, {"turns", std::move(turns)},
+          {"by_turn", std::move(by_turn)},   {"total", std::move(total)}};
 }
 
 /// A table for people: a row for each turn number, for each category, and for everything.
 [[nodiscard]] inline std::string to_table(Report const& report) {
   Tally const total = report.total();
   bool const made_checkpoints = total.checkpoints.made > 0;
+  bool const asked_draft_model = total.draft_model.passes > 0;
   std::vector<std::vector<std::string>> rows{
       {"", "turns", "tokens", "passes", "attempts", "drafted", "accepted", "tokens/pass", "% copied"}};
   if (made_checkpoints)
     for (auto const* const heading : {"checkpoints", "split", "replays", "replayed"}) rows[0].emplace_back(heading);
+  if (asked_draft_model)
+    for (auto const* const heading : {"draft passes", "caught up"}) rows[0].emplace_back(heading);
   for (auto const* const heading : {"cost", "speed-up", "propose ns", "bytes/token"}) rows[0].emplace_back(heading);
 
   auto const shown = [](std::optional<double> value, std::string_view format) {
@@ -136,8 +153,9 @@ inline void add_numbers(Json& row, Tally const& tally, double marginal_cost) {
     if (made_checkpoints)
       add_counts(tally.checkpoints.made, tally.checkpoints.splits, tally.checkpoints.replays,
                  tally.checkpoints.replayed);
-    row.push_back(shown(tally.cost(report.marginal_cost), "{:.1f}"));
-    row.push_back(shown(tally.speedup(report.marginal_cost), "{:.3f}"));
+    if (asked_draft_model) add_counts(tally.draft_model.passes, tally.draft_model.caught_up);
+    row.push_back(shown(tally.cost(report.marginal_cost, report.draft_cost), "{:.1f}"));
+    row.push_back(shown(tally.speedup(report.marginal_cost, report.draft_cost), "{:.3f}"));
     row.push_back(shown(tally.propose_ns_per_pass(), "{:.0f}"));
     row.push_back(shown(tally.memory_bytes_per_token, "{:.1f}"));
   };

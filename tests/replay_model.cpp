@@ -274,6 +274,7 @@ TEST_CASE("a report sums the turns") {
                       .policy = Policy::copy,
                       .settings = settings(CopyProposer()),
                       .marginal_cost = 0.5,
+                      .draft_cost = 0.25,
                       .turns = {{"a",
                                  1,
                                  "x",
@@ -283,6 +284,7 @@ TEST_CASE("a report sums the turns") {
                                   .accepted = 4,
                                   .attempts = 1,
                                   .checkpoints = {.made = 1, .splits = 1, .replays = 1, .replayed = 2},
+                                  .draft_model = {.passes = 6, .caught_up = 4},
                                   .by_source = by_source,
                                   .propose = {},
                                   .memory_bytes_per_token = 40}},
@@ -294,23 +296,25 @@ TEST_CASE("a report sums the turns") {
   CHECK(json["settings"]["match_length"] == 3);
   CHECK(json["marginal_cost"] == 0.5);
   CHECK(json["turns"].size() == 3);
-  CHECK(json["turns"][0].dump() ==
-        R"({"id":"a","turn":1,"category":"x","tokens":6,"passes":2,"drafted":8,"accepted":4,"attempts":1,)"
-        R"("by_source":{"context":{"drafted":5,"accepted":3},"reference":{"drafted":0,"accepted":0},)"
-        R"("history":{"drafted":3,"accepted":1},"other":{"drafted":0,"accepted":0}},)"
-        R"("checkpoints":{"made":1,"split_passes":1,"replaying_passes":1,"replayed":2},"cost":8.0,)"
-        R"("speedup":0.75,"propose_ns_per_step":0.0,"memory_bytes_per_token":40.0})");
+  CHECK(
+      json["turns"][0].dump() ==
+      R"({"id":"a","turn":1,"category":"x","tokens":6,"passes":2,"drafted":8,"accepted":4,"attempts":1,)"
+      R"("by_source":{"context":{"drafted":5,"accepted":3},"reference":{"drafted":0,"accepted":0},)"
+      R"("history":{"drafted":3,"accepted":1},"draft-model":{"drafted":0,"accepted":0},"other":{"drafted":0,"accepted":0}},)"
+      R"("checkpoints":{"made":1,"split_passes":1,"replaying_passes":1,"replayed":2},)"
+      R"("draft_model":{"passes":6,"caught_up":4},"cost":10.0,"speedup":0.6,"propose_ns_per_step":0.0,"memory_bytes_per_token":40.0})");
   CHECK(json["turns"][1]["speedup"].is_null());
   CHECK(json["by_turn"].size() == 2);
   CHECK(json["by_turn"][0]["turn"] == 1);
   CHECK(json["by_turn"][0]["tokens"] == 10);
-  CHECK(json["total"].dump() ==
-        R"({"tokens":10,"passes":6,"drafted":8,"accepted":4,"attempts":1,)"
-        R"("by_source":{"context":{"drafted":5,"accepted":3},"reference":{"drafted":0,"accepted":0},)"
-        R"("history":{"drafted":3,"accepted":1},"other":{"drafted":0,"accepted":0}},)"
-        R"("checkpoints":{"made":1,"split_passes":1,"replaying_passes":1,"replayed":2},"cost":12.0,)"
-        R"("speedup":0.8333333333333334,)"
-        R"("propose_ns_per_step":10.0,"memory_bytes_per_token":40.0})");
+  CHECK(
+      json["total"].dump() ==
+      R"({"tokens":10,"passes":6,"drafted":8,"accepted":4,"attempts":1,)"
+      R"("by_source":{"context":{"drafted":5,"accepted":3},"reference":{"drafted":0,"accepted":0},)"
+      R"("history":{"drafted":3,"accepted":1},"draft-model":{"drafted":0,"accepted":0},"other":{"drafted":0,"accepted":0}},)"
+      R"("checkpoints":{"made":1,"split_passes":1,"replaying_passes":1,"replayed":2},)"
+      R"("draft_model":{"passes":6,"caught_up":4},"cost":14.0,"speedup":0.7142857142857143,)"
+      R"("propose_ns_per_step":10.0,"memory_bytes_per_token":40.0})");
   std::string const table = to_table(report);
   for (auto const* const row : {"\nturn 1 ", "\nturn 2 ", "\nx ", "\ny ", "\ntotal "})
     CHECK(table.find(row) != std::string::npos);
