@@ -88,8 +88,10 @@ void add_options(CLI::App& app, Arguments& arguments) {
   app.add_option("--trace", arguments.traces, "Traces to replay; needed")->type_name("FILE");
   add_choice(
       app, "--policy", policy_names, [&](Policy policy) { arguments.policy = policy; },
-      "default: MixingProposer, told A and nothing else; published: the paper's\n"
-      "rule; copy: CopyProposer with its own settings; plain: no drafts");
+      "default: MixingProposer, told A and nothing else, beside the draft model if\n"
+      "there is one; published: the paper's rule; copy: CopyProposer with its\n"
+      "own settings; draft: the draft model alone; published-draft: the paper's\n"
+      "rule, and the draft model where that has no draft; plain: no drafts");
   add_length(app, "--match-length", arguments.settings.match_length, 1,
              "Tokens that must have been seen before;\nby default, like the next two, as the policy has it");
   add_length(app, "--draft-length", arguments.settings.draft_length, 0, "Most tokens drafted a pass");

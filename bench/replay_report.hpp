@@ -98,7 +98,9 @@ inline void add_numbers(Json& row, Tally const& tally, Report const& report) {
                         {"split_passes", tally.checkpoints.splits},
                         {"replaying_passes", tally.checkpoints.replays},
                         {"replayed", tally.checkpoints.replayed}};
-  row["draft_model"] = {{"passes", tally.draft_model.passes}, {"caught_up", tally.draft_model.caught_up}};
+  row["draft_model"] = {{"passes", tally.draft_model.passes},
+                        {"caught_up", tally.draft_model.caught_up},
+                        {"prompts", tally.draft_model.prompts}};
   row["cost"] = tally.cost(report.marginal_cost, report.draft_cost);
   row["speedup"] = number(tally.speedup(report.marginal_cost, report.draft_cost));
   row["propose_ns_per_step"] = number(tally.propose_ns_per_pass());
@@ -136,7 +138,7 @@ inline void add_numbers(Json& row, Tally const& tally, Report const& report) {
   if (made_checkpoints)
     for (auto const* const heading : {"checkpoints", "split", "replays", "replayed"}) rows[0].emplace_back(heading);
   if (asked_draft_model)
-    for (auto const* const heading : {"draft passes", "caught up"}) rows[0].emplace_back(heading);
+    for (auto const* const heading : {"draft passes", "caught up", "prompts"}) rows[0].emplace_back(heading);
   for (auto const* const heading : {"cost", "speed-up", "propose ns", "bytes/token"}) rows[0].emplace_back(heading);
 
   auto const shown = [](std::optional<double> value, std::string_view format) {
@@ -153,7 +155,7 @@ inline void add_numbers(Json& row, Tally const& tally, Report const& report) {
     if (made_checkpoints)
       add_counts(tally.checkpoints.made, tally.checkpoints.splits, tally.checkpoints.replays,
                  tally.checkpoints.replayed);
-    if (asked_draft_model) add_counts(tally.draft_model.passes, tally.draft_model.caught_up);
+    if (asked_draft_model) add_counts(tally.draft_model.passes, tally.draft_model.caught_up, tally.draft_model.prompts);
     row.push_back(shown(tally.cost(report.marginal_cost, report.draft_cost), "{:.1f}"));
     row.push_back(shown(tally.speedup(report.marginal_cost, report.draft_cost), "{:.3f}"));
     row.push_back(shown(tally.propose_ns_per_pass(), "{:.0f}"));

@@ -42,7 +42,7 @@ struct Tally {
 
   /// In one-row passes, where one of n rows costs 1 + marginal_cost (n - 1); a draft of n - 1 tokens makes n rows. A
   /// token fed again costs a row as well, and making a checkpoint nothing. A pass of the draft model costs `draft_cost`
-  /// as much as one of the model.
+  /// as much as one of the model; the tokens of prompts, which either has to read, cost nothing.
   [[nodiscard]] double cost(double marginal_cost, double draft_cost = 0) const noexcept {
     return static_cast<double>(passes + checkpoints.splits) +
            marginal_cost * static_cast<double>(drafted + checkpoints.replayed) +

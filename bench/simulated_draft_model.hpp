@@ -18,20 +18,24 @@
 
 namespace copyspec::bench {
 
-/// What asking a draft model took. Tokens of prompts are fed to it as to any model, and are not counted.
+/// What asking a draft model took.
 struct DraftModelCounters {
   std::size_t passes = 0;
   std::size_t caught_up = 0;  ///< Tokens fed beyond the first of a pass, which had been said without it.
+  std::size_t prompts = 0;    ///< Tokens of prompts fed, which are none of those.
 
   DraftModelCounters& operator+=(DraftModelCounters const& other) noexcept {
     passes += other.passes;
     caught_up += other.caught_up;
+    prompts += other.prompts;
     return *this;
   }
 
   /// What was counted after `before`.
   [[nodiscard]] DraftModelCounters since(DraftModelCounters const& before) const noexcept {
-    return {.passes = passes - before.passes, .caught_up = caught_up - before.caught_up};
+    return {.passes = passes - before.passes,
+            .caught_up = caught_up - before.caught_up,
+            .prompts = prompts - before.prompts};
   }
 };
 
@@ -86,22 +90,21 @@ class SimulatedDraftModel {
     for (std::size_t const index : set_) logits_[index] = 0;
     set_.clear();
     std::size_t said = 0;
-    bool prompt = false;
+    std::size_t prompts = 0;
     for (Segment const& segment : batch) {
       COPYSPEC_ASSERT(!segment.tokens.empty() && segment.rows <= segment.tokens.size(), "rows only after fed tokens");
       Held& held = find_or_add(segment.sequence);
       COPYSPEC_ASSERT(held.length + segment.tokens.size() <= context_limit(), "within the context limit");
       for (std::size_t i = 0; i < segment.tokens.size(); ++i) {
-        bool const of_prompt = in_prompt(held.length);
-        prompt = prompt || of_prompt;
-        said += of_prompt ? 0 : 1;
+        ++(in_prompt(held.length) ? prompts : said);
         if (follows_recording(held) && recording_[held.length] == segment.tokens[i]) ++held.agreeing;
         ++held.length;
         if (i + segment.rows >= segment.tokens.size()) append_row(next(held));
       }
     }
     ++counters_.passes;
-    counters_.caught_up += said - (prompt ? 0 : 1);
+    counters_.caught_up += said - (prompts > 0 ? 0 : 1);
+    counters_.prompts += prompts;
     return {logits_.data(), set_.size(), vocabulary_size_};
   }
 

@@ -191,6 +191,7 @@ TEST_CASE("passes are counted, and of the tokens those that came to be said with
   // The end of an answer and the next prompt, with the beginning of the next answer.
   (void)feed(model, recorded.subspan(13, 20));
   counts(5, 3 + 7 + 3);
+  CHECK(model.counters().prompts == 20);
   model.follow(followed, 1);
   counts(5, 13);
 }
