@@ -123,7 +123,7 @@ TEST_CASE("seed, conversation and position decide, and nothing that was asked be
   auto const differing = [&](SimulatedDraftModel other) {
     Tokens const others = feed(other, recorded);
     std::size_t count = 0;
-    for (std::size_t i = 0; i < all.size(); ++i) count += all[i] == others[i] ? 0 : 1;
+    for (std::size_t i = 0; i < all.size(); ++i) count += all[i] == others[i] ? 0U : 1U;
     return count;
   };
   CHECK(differing(following(followed, 0.5)) == 0);
@@ -149,7 +149,7 @@ TEST_CASE("behind anything but the recording it says anything, until that is tak
   Tokens const lost = feed(model, recorded.subspan(21, 200));
   CHECK(std::ranges::count(lost, 0) == 0);
   std::size_t right = 0;
-  for (std::size_t i = 0; i < lost.size(); ++i) right += lost[i] == recorded[22 + i] ? 1 : 0;
+  for (std::size_t i = 0; i < lost.size(); ++i) right += lost[i] == recorded[22 + i] ? 1U : 0U;
   CHECK(right < 20);
   CHECK(model.truncate(SequenceId{0}, 20) == 20);
   CHECK(std::ranges::equal(feed(model, recorded.subspan(20, 100)), recorded.subspan(21, 100)));
@@ -209,7 +209,8 @@ TEST_CASE("with a draft model recorded answers come out, and one that is always 
   CHECK(right.accepted == right.drafted);
   CHECK(right.draft_model.passes == right.drafted);
   CHECK(right.draft_model.caught_up <= right.passes);  // the last token of a draft was not fed
-  CHECK(right.cost(0.5, 0) == doctest::Approx(static_cast<double>(right.passes) + 0.5 * right.drafted));
+  CHECK(right.cost(0.5, 0) ==
+        doctest::Approx(static_cast<double>(right.passes) + 0.5 * static_cast<double>(right.drafted)));
   CHECK(right.cost(0.5, 0.1) == doctest::Approx(right.cost(0.5) + 0.1 * static_cast<double>(right.drafted) +
                                                 0.05 * static_cast<double>(right.draft_model.caught_up)));
 
