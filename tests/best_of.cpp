@@ -34,6 +34,7 @@ using copyspec::PassReport;
 using copyspec::Source;
 using copyspec::Token;
 using copyspec::bench::Conversation;
+using copyspec::bench::ReplayModel;
 using copyspec::bench::Trace;
 
 namespace {
@@ -161,7 +162,8 @@ double cost(double marginal_cost, Proposer const& proposer) {
   std::vector<copyspec::bench::TurnTally> tallies;
   for (Conversation const& conversation : trace().conversations) {
     recorded = conversation.tokens;
-    copyspec::bench::replay(conversation, trace().numbering.size(), 0, proposer, tallies);
+    copyspec::bench::replay(conversation, ReplayModel(conversation.tokens, trace().numbering.size()), proposer,
+                            tallies);
   }
   copyspec::bench::Tally sum;
   for (auto const& turn : tallies) sum += turn.tally;
