@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <copyspec/sampling_options.hpp>
@@ -45,6 +46,25 @@ TEST_CASE("drawn like the turn, a row gives the token that a sampler draws of it
     CHECK(guess->confidence > 0);
     CHECK(guess->confidence <= 1);
   }
+}
+
+TEST_CASE("drawn independently, each guess has numbers of its own, and the row is kept") {
+  std::vector<float> const row(100, 1.0F);
+  SamplingOptions const options{.temperature = 1, .seed = 99};
+  Guesser guesser;
+  guesser.draw_as(options, true);
+  std::size_t repeated = 0, as_drawn = 0;
+  TokenSampler sampler;
+  Token last = -1;
+  for (int i = 0; i < 200; ++i) {
+    Token const token = guesser.guess(std::span<float const>(row), 7)->token;
+    repeated += token == last ? 1U : 0U;
+    as_drawn += token == sampler.draw(row, options, 7) ? 1U : 0U;
+    last = token;
+    CHECK(std::ranges::equal(guesser.row(), row));
+  }
+  CHECK(repeated < 12);
+  CHECK(as_drawn < 12);
 }
 
 TEST_CASE("penalties and hooks of the turn are left out: they would be asked of rows that are not decided") {

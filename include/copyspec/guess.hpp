@@ -3,10 +3,12 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <vector>
 
+#include "draw_streams.hpp"
 #include "exact_math.hpp"
 #include "greedy_verifier.hpp"
 #include "row_mass.hpp"
@@ -23,7 +25,8 @@ struct Guess {
 };
 
 /// Makes guesses of rows, as a turn is drawn: greedily, or with its options, seed and positions, so that like rows give
-/// like tokens. Penalties, bias and hooks are left out.
+/// like tokens; or independently of what is drawn, with numbers of `DrawPurpose::draft`, as a `RejectionVerifier` needs
+/// it. Penalties, bias and hooks are left out.
 ///
 /// O(row), one exponential a token. Allocates for a longer row than ever before. Threads: one call at a time.
 class Guesser {
@@ -35,16 +38,21 @@ class Guesser {
     options_.typical_p = options.typical_p;
     options_.top_p = options.top_p;
     options_.min_p = options.min_p;
-    options_.seed = options.seed;
+    options_.seed = independently ? seed_for(DrawPurpose::draft, options.seed) : options.seed;
     independently_ = independently;
   }
+
+  [[nodiscard]] bool independently() const noexcept { return independently_; }
+
+  /// The row of the last guess.
+  [[nodiscard]] std::span<float const> row() const noexcept { return row_; }
 
   /// Of the row behind `position` tokens; nothing if it gives no token.
   template <class Scalar>
   [[nodiscard]] std::optional<Guess> guess(std::span<Scalar const> row, std::size_t position) {
     row_.assign(row.begin(), row.end());
     std::span<float const> const logits = row_;
-    std::optional<Token> const token = sampler_.draw(logits, options_, position);
+    std::optional<Token> const token = sampler_.draw(logits, options_, independently_ ? draws_++ : position);
     if (!token) return std::nullopt;
     float const greatest = *std::ranges::max_element(logits);
     float const scale = options_.temperature == 0 ? 1 : 1 / options_.temperature;
@@ -57,6 +65,7 @@ class Guesser {
  private:
   SamplingOptions options_{.temperature = 0};
   bool independently_ = false;
+  std::uint64_t draws_ = 0;  // in all turns
   TokenSampler sampler_;
   std::vector<float> row_;
 };

@@ -50,9 +50,9 @@ struct ModelProposerOptions {
 ///     survival * (chance of the model - chance of the copy) * worth of a token  -  cost of a pass of the draft model
 ///
 /// where the chances are learnt (`ModelRecord`), and a token is worth what one took lately. In the end `draft_length`
-/// cuts the draft where its passes cost least. A long context that the draft model has not read yet is read once the
-/// gains that were passed up for it come to the cost of reading it, so at most twice what was best is paid for it (ski
-/// rental; Karlin et al., "Competitive snoopy caching", 1988).
+/// cuts the draft where its passes cost least. What the draft model has not read yet is read once the gains that were
+/// passed up for it, and those of the next 64 steps, come to the cost of reading it: so little more than twice what was
+/// best is lost by it, however long the context is (ski rental; Karlin et al., "Competitive snoopy caching", 1988).
 ///
 /// The draft model says what it would say itself: its greatest logit, or under `draw_as` what the noise of the sequence
 /// draws from its rows, which is what the other model draws whenever both rows are alike.
@@ -149,6 +149,8 @@ class ModelProposer {
 
  private:
   static constexpr std::size_t unknown = ~std::size_t{0};
+  // Steps in which a draft model that reads a context now is taken to be of use.
+  static constexpr double foreseen = 64;
   using Request = typename DraftModel<M, Clock>::Request;
 
   struct Own;
@@ -195,9 +197,9 @@ class ModelProposer {
     }
 
     void observe_copied_behind(std::span<float const> copied_chances) noexcept {
-      float survival = 1, sum = 1;
-      for (float const chance : copied_chances) sum += survival *= chance;
-      tokens_gained += (static_cast<double>(sum) - tokens_gained) / 64;
+      double survival = 1, sum = 1;
+      for (float const chance : copied_chances) sum += survival *= static_cast<double>(chance);
+      tokens_gained += (sum - tokens_gained) / 64;
     }
 
     // At first, and at most, that of plain decoding.
@@ -236,6 +238,10 @@ class ModelProposer {
     std::size_t decided = 0;  // of its first tokens, whether to ask the model
     double paid = 0;          // for the draft model in this step
     double passed_up = 0;     // gains, because the draft model is too far behind
+    // The rows of tokens that were drawn independently.
+    std::vector<float> rows;
+    std::array<std::span<float const>, longest_chain> drawn_from{};
+    std::size_t drawn = 0;  // tokens as far as the last of them
     // What is learnt from: the copied draft if it tells no chances, and what the model was asked.
     std::array<Token, longest_chain> copied{};
     std::size_t copied_size = 0;
@@ -272,7 +278,7 @@ class ModelProposer {
       }
       context = its_context;
       room = std::min(its_room, longest_chain);
-      size = decided = asked_size = copied_size = 0;
+      size = decided = asked_size = copied_size = drawn = 0;
       paid = 0;
       if (shared->fixed_length == 0) copy_on();
       shared->announced.push_back(this);
@@ -315,22 +321,37 @@ class ModelProposer {
         return;
       }
       double const worth = shared->token_cost();
+      std::span<float const> const chain = std::span<float const>(chances).first(size);
       float survival = 1;
-      for (std::size_t i = 0; i < decided; ++i) survival *= chances[i];
-      for (; decided < limit && decided <= size && survival > 0.02F; survival *= chances[decided++]) {
+      for (std::size_t i = 0; i < decided; ++i) survival *= chain[i];
+      for (; decided < limit && decided <= size && survival > 0.02F; survival *= chain[decided++]) {
         bool const copies = decided < size;
-        float const chance = copies ? chances[decided] : 0;
+        float const chance = copies ? chain[decided] : 0;
+        double const better = static_cast<double>(survival * (shared->record.expected(copies ? chance : -1) - chance));
         double const row = copies ? 0 : shared->share(decided + 2) - shared->share(decided + 1);
-        double const gain = static_cast<double>(survival * (shared->record.expected(copies ? chance : -1) - chance)) *
-                                worth * shared->tokens_gained -
-                            row - shared->draft_cost(decided + 1);
-        if (gain <= 0) continue;
+        double const gain =
+            better * worth * gained(chain.subspan(std::min(decided + 1, size))) - row - shared->draft_cost(decided + 1);
+        if (gain <= 0) {
+          if (!copies) break;
+          continue;
+        }
         std::size_t const unfed = request.unfed(context, std::span<Token const>(tokens).first(decided));
         double const reading = unfed > decided + 1 ? shared->draft_cost(unfed) - shared->draft_cost(decided + 1) : 0;
-        if ((passed_up += gain) >= reading) ask_at(decided);
+        passed_up += gain;
+        if (passed_up + foreseen * gain < reading) break;
+        ask_at(decided);
         return;
       }
       shared->record.forget_a_little();
+    }
+
+    // How many tokens a right one brings: itself, and what is copied behind it, which is what would be copied behind
+    // the copied one, or as much as usual.
+    [[nodiscard]] double gained(std::span<float const> behind) const noexcept {
+      double sum = 1;
+      double survival = 1;
+      for (float const chance : behind) sum += survival *= static_cast<double>(chance);
+      return std::max(sum, shared->tokens_gained);
     }
 
     void ask_at(std::size_t place) {
@@ -354,9 +375,10 @@ class ModelProposer {
             .token = guess->token};
       float const chance = shared->record.chance(it.evidence);
       std::size_t const place = decided++;
+      if (guesser.independently()) keep_row(place);
       if (it.evidence.same) {
         chances[place] = chance;
-      } else if (!copies || shared->fixed_length > 0 || chance >= chances[place]) {
+      } else if (!copies || guesser.independently() || chance >= chances[place]) {
         tokens[place] = guess->token;
         chances[place] = chance;
         sources[place] = Source::draft_model;
@@ -369,8 +391,22 @@ class ModelProposer {
       ask();
     }
 
+    // Of a token that is drawn from it whatever follows, `Draft::drawn_from`.
+    void keep_row(std::size_t place) {
+      std::span<float const> const row = guesser.row();
+      rows.resize(std::max(rows.size(), longest_chain * row.size()));
+      std::span<float> const kept = std::span(rows).subspan(place * row.size(), row.size());
+      std::ranges::copy(row, kept.begin());
+      std::fill(drawn_from.begin() + static_cast<std::ptrdiff_t>(drawn),
+                drawn_from.begin() + static_cast<std::ptrdiff_t>(place), std::span<float const>());
+      drawn_from[place] = kept;
+      drawn = place + 1;
+    }
+
     void end() {
       fed = shared->fixed_length > 0 ? size : draft_length(std::span<float const>(chances).first(size), shared->share);
+      // What was drawn does not decide whether it is fed.
+      fed = std::max(fed, drawn);
       drafted = true;
       length = context.size();
     }
@@ -378,7 +414,10 @@ class ModelProposer {
     [[nodiscard]] Draft deliver(std::span<Token> space) {
       feed(std::min(fed, space.size()));
       std::copy_n(tokens.begin(), fed, space.begin());
-      return {.length = fed, .sources = std::span(sources).first(fed), .chances = std::span(chances).first(fed)};
+      return {.length = fed,
+              .sources = std::span(sources).first(fed),
+              .chances = std::span(chances).first(fed),
+              .drawn_from = std::span(drawn_from).first(std::min(drawn, fed))};
     }
 
     void feed(std::size_t count) {

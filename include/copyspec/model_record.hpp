@@ -32,7 +32,8 @@ class ModelRecord {
   /// The chance that its token is right.
   [[nodiscard]] float chance(Evidence const& evidence) const noexcept {
     Mean const& mean = after_[cell(evidence)];
-    float const believed = evidence.same ? 1 - (1 - evidence.confidence) * (1 - evidence.copied) : evidence.confidence;
+    float const alone = evidence.confidence * credit;
+    float const believed = evidence.same ? 1 - (1 - alone) * (1 - evidence.copied) : alone;
     return (mean.share * mean.seen + believed * belief) / (mean.seen + belief);
   }
 
@@ -42,15 +43,20 @@ class ModelRecord {
     after_[cell(evidence)].observe(right);
   }
 
-  /// It was not asked: what is not asked is slowly taken to be as good as at first, so that it is tried again.
+  /// In a step it was not asked.
   void forget_a_little() noexcept {
-    for (Mean& mean : before_) mean.share += (prior - mean.share) * 5e-4F;
+    for (Mean& mean : before_) {
+      mean.share += (prior.share - mean.share) * 1e-4F;
+      mean.seen += (prior.seen - mean.seen) * forgetting;
+    }
+    for (Mean& mean : after_) mean.seen -= mean.seen * forgetting;
   }
 
  private:
-  static constexpr float prior = 0.6F;
-  static constexpr float belief = 4;   // observations that a confidence is worth
-  static constexpr float memory = 64;  // in observations
+  static constexpr float credit = 0.85F;  // what is believed of a confidence
+  static constexpr float belief = 4;      // observations that this is worth
+  static constexpr float memory = 64;     // in observations
+  static constexpr float forgetting = 2e-3F;
   static constexpr std::size_t levels = 9;
   static constexpr std::size_t steps = 12;
 
@@ -79,9 +85,12 @@ class ModelRecord {
     return beside * steps + step(evidence.confidence);
   }
 
+  // High, because what is taken to be bad would never be asked.
+  static constexpr Mean prior{.share = 0.95F, .seen = 4};
+
   std::array<Mean, levels> before_ = [] {
     std::array<Mean, levels> means;
-    means.fill({.share = prior, .seen = 4});
+    means.fill(prior);
     return means;
   }();
   std::array<Mean, 3 * steps> after_{};
