@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <copyspec/error.hpp>
 #include <copyspec/pass_cost.hpp>
 #include <copyspec/testing/toy_model.hpp>
 #include <copyspec/token.hpp>
@@ -191,4 +192,43 @@ TEST_CASE("what passes cost is learnt, and a sequence that is gone leaves its pl
   }
   CHECK(model.held.empty());
   CHECK(drafting->share().pass_cost().observed(2) == 3);
+}
+
+TEST_CASE("only who asks takes a sequence, and one for which there is none is not answered") {
+  struct One {
+    std::vector<float> row = std::vector<float>(4);
+    std::size_t held = 0;
+    std::size_t vocabulary_size() const { return 4; }
+    std::size_t max_tokens() const { return 100; }
+    std::size_t context_limit() const { return 100; }
+    copyspec::LogitsView<float> forward(std::span<Segment const> batch) {
+      REQUIRE(batch.size() == 1);
+      held += batch[0].tokens.size();
+      return {row.data(), 1, 4};
+    }
+    std::size_t truncate(SequenceId id, std::size_t length) {
+      if (id != SequenceId{0}) copyspec::raise("there is one sequence only");
+      return held = std::min(held, length);
+    }
+  } model;
+  using Request = DraftModel<One>::Request;
+  auto const drafting = std::make_shared<DraftModel<One>>(model);
+  Request const never_asks(drafting);
+  auto first = std::make_unique<Request>(drafting);
+  Request second(drafting);
+  std::vector<Request*> const requests{first.get(), &second};
+  Tokens const context{1, 2};
+  std::size_t answers = 0;
+  auto const answer = [&](std::span<Request* const> asking) {
+    for (Request* const request : asking) request->ask(context, {});
+    drafting->answer(asking, [&](std::size_t index, auto) { answers += index == 0 ? 1 : 100; });
+  };
+  answer(requests);
+  CHECK(answers == 1);
+  CHECK(drafting->failures() == 1);
+  CHECK(model.held == 2);  // the failure of one is not the other's
+  first.reset();
+  answer(std::span(requests).last(1));
+  CHECK(answers == 2);
+  CHECK(drafting->failures() == 1);
 }

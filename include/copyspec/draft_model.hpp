@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -35,15 +36,16 @@ class DraftModel {
  public:
   using Row = std::span<typename LogitsOf<M>::Scalar const>;
 
-  /// What is asked for one sequence; releases what the model holds of it when it is destroyed.
+  /// What is asked for one sequence, which has an id in the draft model from the first time that something is asked;
+  /// releases what the model holds of it when it is destroyed.
   class Request {
    public:
-    explicit Request(std::shared_ptr<DraftModel> model) : model_(std::move(model)), id_(model_->acquire()) {}
+    explicit Request(std::shared_ptr<DraftModel> model) : model_(std::move(model)) {}
     Request(Request const&) = delete;
     Request& operator=(Request const&) = delete;
     ~Request() {
       forget();
-      model_->taken_[static_cast<std::size_t>(id_)] = false;
+      if (id_) model_->taken_[static_cast<std::size_t>(*id_)] = false;
     }
 
     /// After it, contexts of up to `length` tokens allocate nothing here.
@@ -58,11 +60,13 @@ class DraftModel {
       return all - std::min(cache_.follow(context, draft), all - 1);
     }
 
-    /// Asks it. Needs one token at least, and `context_limit` at most.
+    /// Asks it. Needs one token at least, and `context_limit` at most. A draft model that has no room for one more
+    /// sequence is not asked, and that is a failure of its.
     void ask(std::span<Token const> context, std::span<Token const> draft) {
       context_ = context;
       draft_ = draft;
-      asks_ = true;
+      if (!id_) with_recovery([&] { id_ = model_->acquire(); }, [&] { ++model_->failures_; }, false);
+      asks_ = id_.has_value();
     }
 
     [[nodiscard]] bool asks() const noexcept { return asks_; }
@@ -72,7 +76,7 @@ class DraftModel {
 
     void forget() noexcept {
       asks_ = false;
-      cache_.cut(model_->model_->truncate(id_, 0));
+      if (id_) cache_.cut(model_->model_->truncate(*id_, 0));
     }
 
    private:
@@ -82,7 +86,7 @@ class DraftModel {
     void prepare() {
       std::size_t const all = context_.size() + draft_.size();
       std::size_t const agreeing = std::min(cache_.follow(context_, draft_), all - 1);
-      cache_.cut(cache_.held() > agreeing ? model_->model_->truncate(id_, agreeing) : agreeing);
+      cache_.cut(cache_.held() > agreeing ? model_->model_->truncate(*id_, agreeing) : agreeing);
       unfed_.clear();
       std::size_t const held = cache_.held();
       if (held < context_.size()) {
@@ -95,7 +99,7 @@ class DraftModel {
     }
 
     std::shared_ptr<DraftModel> model_;
-    SequenceId id_;
+    std::optional<SequenceId> id_;
     DraftCache cache_;
     std::span<Token const> context_;
     std::span<Token const> draft_;
@@ -112,7 +116,7 @@ class DraftModel {
   /// What feeding so many tokens of one sequence costs, in passes of one token; of passes that are shared, its part.
   [[nodiscard]] PassShare const& share() const noexcept { return share_; }
 
-  /// Passes that threw.
+  /// Passes that threw, and questions for which there was no room.
   [[nodiscard]] std::size_t failures() const noexcept { return failures_; }
 
   /// Feeds what `requests` ask, and calls `on_row(index, row)` with each answer, which may ask again, until none asks.
@@ -153,8 +157,8 @@ class DraftModel {
   [[nodiscard]] SequenceId acquire() {
     auto const free = static_cast<std::size_t>(std::ranges::find(taken_, false) - taken_.begin());
     if (free == taken_.size()) taken_.push_back(false);
-    taken_[free] = true;
     model_->truncate(static_cast<SequenceId>(free), 0);
+    taken_[free] = true;
     return static_cast<SequenceId>(free);
   }
 
@@ -170,7 +174,7 @@ class DraftModel {
       if (request.fed_ == request.unfed_.size()) request.prepare();
       std::span<Token const> const tokens = std::span<Token const>(request.unfed_).subspan(request.fed_);
       std::size_t const count = std::min(tokens.size(), left);
-      batch_.push_back({.sequence = request.id_,
+      batch_.push_back({.sequence = *request.id_,
                         .tokens = tokens.first(count),
                         .rows = count == tokens.size() ? std::size_t{1} : std::size_t{0}});
       left -= count;
