@@ -122,3 +122,13 @@ TEST_CASE("a precondition that holds costs nothing but its evaluation") {
   CHECK(end.printed.empty());
 }
 #endif
+
+TEST_CASE("a row of floats is itself as floats, another one is copied") {
+  std::vector<float> space;
+  std::vector<float> const floats{1, 2};
+  CHECK(copyspec::as_floats(std::span(floats), space).data() == floats.data());
+  std::vector<double> const doubles{3, 4.5};
+  auto const row = copyspec::as_floats(std::span(doubles), space);
+  CHECK(row.data() == space.data());
+  CHECK(space == std::vector<float>{3, 4.5F});
+}

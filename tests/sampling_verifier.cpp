@@ -9,8 +9,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
-#include <map>
-#include <numeric>
 #include <optional>
 #include <random>
 #include <span>
@@ -19,6 +17,7 @@
 #include <vector>
 
 #include "allocation_counter.hpp"
+#include "three_tokens.hpp"
 
 namespace {
 
@@ -33,11 +32,7 @@ using copyspec::VerdictStatus;
 using Tokens = std::vector<Token>;
 using Random = std::mt19937_64;
 
-constexpr std::size_t vocabulary = 8;
 constexpr float minus_infinity = -std::numeric_limits<float>::infinity();
-
-using Row = std::array<float, vocabulary>;
-using Chances = std::array<double, vocabulary>;
 
 // A language of three tokens: a row for each beginning of it.
 class Language {
@@ -61,103 +56,6 @@ class Language {
 
 constexpr Token context_token = 3;  // what stands before what is said
 
-// The chances of a row's tokens, from the definitions of the options, in double precision.
-Chances chances(Row const& row, SamplingOptions const& options, Tokens const& before) {
-  std::array<double, vocabulary> logits{};
-  std::ranges::copy(row, logits.begin());
-  for (auto const& [token, bias] : options.logit_bias) logits[static_cast<std::size_t>(token)] += bias;
-  for (std::size_t t = 0; t < vocabulary; ++t) {
-    auto const window = std::min(before.size(), options.penalties.window);
-    auto const count = std::count(before.end() - static_cast<std::ptrdiff_t>(window), before.end(), Token(t));
-    if (count == 0) continue;
-    logits[t] = logits[t] > 0 ? logits[t] / options.penalties.repetition : logits[t] * options.penalties.repetition;
-    logits[t] -= static_cast<double>(count) * options.penalties.frequency + options.penalties.presence;
-  }
-  if (options.hooks.edit) {
-    Row edited{};
-    std::ranges::transform(logits, edited.begin(), [](double logit) { return static_cast<float>(logit); });
-    options.hooks.edit(before, edited);
-    std::ranges::copy(edited, logits.begin());
-  }
-  std::vector<std::size_t> kept(vocabulary);
-  std::iota(kept.begin(), kept.end(), 0U);
-  std::ranges::sort(kept, [&](std::size_t a, std::size_t b) { return logits[a] > logits[b]; });
-  double const scale = options.temperature_first ? 1 / double{options.temperature} : 1;
-  auto const weight = [&](std::size_t t) { return std::exp((logits[t] - logits[kept[0]]) * scale); };
-  auto const mass = [&] {
-    double sum = 0;
-    for (std::size_t const t : kept) sum += weight(t);
-    return sum;
-  };
-  auto const keep_mass = [&](double share) {
-    double const target = share * mass();
-    double sum = 0;
-    std::size_t count = 0;
-    while (count < kept.size() && sum < target) sum += weight(kept[count++]);
-    kept.resize(std::max<std::size_t>(count, 1));
-  };
-  if (options.top_k > 0) kept.resize(std::min(options.top_k, kept.size()));
-  if (options.typical_p < 1) {
-    std::map<std::size_t, double> surprise;
-    double entropy = 0;
-    double const whole = mass();
-    for (std::size_t const t : kept) {
-      double const p = weight(t) / whole;
-      surprise[t] = -std::log(p);
-      if (p > 0) entropy -= p * std::log(p);
-    }
-    std::vector<std::size_t> const all = kept;
-    auto typical = kept;
-    std::ranges::sort(typical, {}, [&](std::size_t t) { return std::abs(surprise[t] - entropy); });
-    double sum = 0;
-    std::size_t count = 0;
-    while (count < typical.size() && sum < options.typical_p * whole) sum += weight(typical[count++]);
-    typical.resize(count);
-    std::erase_if(kept, [&](std::size_t t) { return std::ranges::find(typical, t) == typical.end(); });
-  }
-  if (options.top_p < 1) keep_mass(options.top_p);
-  if (options.min_p > 0) {
-    double const least = options.min_p * weight(kept[0]);
-    std::erase_if(kept, [&](std::size_t t) { return weight(t) < least; });
-  }
-  Chances result{};
-  double sum = 0;
-  for (std::size_t const t : kept)
-    sum += result[t] = std::exp((logits[t] - logits[kept[0]]) / double{options.temperature});
-  for (double& chance : result) chance /= sum;
-  return result;
-}
-
-// The chances of all that three tokens may be, and how many of the three are the likeliest of their rows. `planted`
-// makes these so much likelier.
-struct Joint {
-  std::vector<double> cells;
-  std::vector<std::size_t> likeliest;
-};
-
-Joint joint(Language const& language, SamplingOptions const& options, double planted = 1) {
-  Joint joint;
-  for (std::size_t cell = 0; cell < vocabulary * vocabulary * vocabulary; ++cell) {
-    Tokens said;
-    double chance = 1;
-    std::size_t likeliest = 0;
-    for (std::size_t const divisor : {vocabulary * vocabulary, vocabulary, std::size_t{1}}) {
-      Tokens before{context_token};
-      before.insert(before.end(), said.begin(), said.end());
-      Chances row = chances(language.after(said), options, before);
-      auto const best = std::ranges::max_element(row);
-      *best *= planted;
-      std::size_t const token = cell / divisor % vocabulary;
-      if (&row[token] == best) ++likeliest;
-      chance *= row[token] / std::accumulate(row.begin(), row.end(), 0.0);
-      said.push_back(static_cast<Token>(token));
-    }
-    joint.cells.push_back(chance);
-    joint.likeliest.push_back(likeliest);
-  }
-  return joint;
-}
-
 // Says three tokens, with drafts of any length that are sometimes right.
 std::size_t say_three(Language const& language, SamplingVerifier& verifier, Random& random) {
   std::array<Token, 4> tokens{context_token};
@@ -179,44 +77,6 @@ std::size_t say_three(Language const& language, SamplingVerifier& verifier, Rand
     tokens[length++] = verdict.next;
   }
   return static_cast<std::size_t>((tokens[1] * 8 + tokens[2]) * 8 + tokens[3]);
-}
-
-// How many standard deviations chi-square lies above its mean (Wilson and Hilferty's approximation). Cells of less than
-// five are put together; one that cannot be and was seen is infinitely far.
-double surprise(std::vector<std::size_t> const& seen, std::vector<double> const& expected, double draws) {
-  double square = 0;
-  double cells = 0;
-  double rare_seen = 0;
-  double rare_expected = 0;
-  for (std::size_t i = 0; i < seen.size(); ++i) {
-    auto const count = static_cast<double>(seen[i]);
-    double const mean = expected[i] * draws;
-    if (mean == 0 && count > 0) return INFINITY;
-    if (mean < 5) {
-      rare_seen += count;
-      rare_expected += mean;
-      continue;
-    }
-    square += (count - mean) * (count - mean) / mean;
-    ++cells;
-  }
-  if (rare_expected >= 5) {
-    square += (rare_seen - rare_expected) * (rare_seen - rare_expected) / rare_expected;
-    ++cells;
-  }
-  double const freedom = cells - 1;
-  return (std::cbrt(square / freedom) - (1 - 2 / (9 * freedom))) / std::sqrt(2 / (9 * freedom));
-}
-
-// The greater one of all cells and of their groups, in which an error of the likeliest tokens adds up.
-double surprise(std::vector<std::size_t> const& seen, Joint const& joint, double draws) {
-  std::vector<std::size_t> groups_seen(4);
-  std::vector<double> groups(4);
-  for (std::size_t cell = 0; cell < seen.size(); ++cell) {
-    groups_seen[joint.likeliest[cell]] += seen[cell];
-    groups[joint.likeliest[cell]] += joint.cells[cell];
-  }
-  return std::max(surprise(seen, joint.cells, draws), surprise(groups_seen, groups, draws));
 }
 
 std::vector<std::pair<std::string, SamplingOptions>> settings() {
@@ -256,8 +116,9 @@ TEST_CASE("three tokens in a row have the joint distribution of the options, and
       verifier.begin_turn(seeded, vocabulary, 0);
       ++seen[say_three(language, verifier, random)];
     }
-    CHECK(surprise(seen, joint(language, options), draws) < 4);
-    CHECK(surprise(seen, joint(language, options, 1.01), draws) > 4);
+    auto const row_after = [&](Tokens const& before) { return language.after(std::span(before).subspan(1)); };
+    CHECK(surprise(seen, joint(row_after, {context_token}, options), draws) < 4);
+    CHECK(surprise(seen, joint(row_after, {context_token}, options, 1.01), draws) > 4);
   }
 }
 

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "draft.hpp"
 #include "logits.hpp"
 #include "logprobs.hpp"
 #include "pass_verifier.hpp"

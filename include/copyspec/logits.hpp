@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
+#include <concepts>
 #include <cstddef>
 #include <span>
+#include <vector>
 
 #include "assert.hpp"
 
@@ -51,5 +54,17 @@ class LogitsView {
   std::size_t vocabulary_ = 0;
   std::size_t stride_ = 0;
 };
+
+/// A row as floats: the row itself, or a copy in `space`, which allocates only if it is shorter than ever before.
+template <class Scalar>
+[[nodiscard]] std::span<float const> as_floats(std::span<Scalar const> row, std::vector<float>& space) {
+  if constexpr (std::same_as<Scalar, float>) {
+    return row;
+  } else {
+    space.resize(row.size());
+    std::ranges::transform(row, space.begin(), [](Scalar logit) { return static_cast<float>(logit); });
+    return space;
+  }
+}
 
 }  // namespace copyspec::inline v0

@@ -35,8 +35,8 @@ namespace copyspec::inline v0 {
 /// it lost is fed again.
 ///
 /// Failure: `forward` may throw. It may then have appended some of the tokens it was given, but has lost none that it
-/// held: `truncate` to the earlier length recovers. `truncate` may throw, and has then changed nothing; to zero it does
-/// not. Lifetime: the view is valid until the next call of either function. Tokens are read during the call only.
+/// held: `truncate` to the earlier length recovers. `truncate` may throw, and has then changed nothing; to zero it does not.
+/// Lifetime: the view is valid until the next call of either function. Tokens are read during the call only.
 /// Threads: one call at a time.
 template <class M>
 concept Model = Engine<M> && std::same_as<LogitsOf<M>, LogitsView<typename LogitsOf<M>::Scalar>>;

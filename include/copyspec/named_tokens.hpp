@@ -16,8 +16,8 @@
 namespace copyspec::inline v0 {
 
 /// The tokens that the inputs of some evidence name, and which candidate each of them is: the candidates are the first
-/// `Prediction::max_candidates` different ones of what the pointers point to, then the latest successor of each
-/// context, then the second latest, then the third. Without a history, its inputs name nothing.
+/// `Prediction::max_candidates` different ones of what the pointers point to, then the latest successor of each context,
+/// then the second latest, then the third. Without a history, its inputs name nothing.
 ///
 /// O(1), with few branches, because those that compare tokens would be guessed wrong. No allocation.
 class NamedTokens {
@@ -80,8 +80,8 @@ class NamedTokens {
         std::countr_zero(static_cast<std::uint32_t>((equal[0] | equal[1]) | (equal[2] | equal[3]))));
   }
 
-  alignas(16) std::array<Token, (most + 3) / 4 * 4> tokens_{};  // those named several times as well
-  std::array<std::uint8_t, most + 1> candidates_;               // by place among the tokens
+  alignas(16) std::array<Token, (most + 3) / 4 * 4> tokens_{};// those named several times as well
+  std::array<std::uint8_t, most + 1> candidates_;             // by place among the tokens
   std::array<std::array<std::uint8_t, Successors::capacity>, Evidence::contexts> successors_;  // places
   std::array<std::uint8_t, Evidence::pointers> votes_;
   std::size_t size_ = 0;

@@ -54,7 +54,9 @@ class RollingHash {
     return x ^ (x >> 31);
   }
 
-  static constexpr std::uint64_t mix(Token token) noexcept { return finish(static_cast<std::uint32_t>(token) + base); }
+  static constexpr std::uint64_t mix(Token token) noexcept {
+    return finish(static_cast<std::uint32_t>(token) + base);
+  }
 
   std::uint64_t top_power_ = 1;
   std::uint64_t sum_ = 0;

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <algorithm>
-#include <concepts>
 #include <cstddef>
 #include <limits>
 #include <memory>
@@ -114,7 +113,7 @@ class SamplingVerifier {
   template <class Scalar>
   [[nodiscard]] std::optional<Token> draw(std::span<Scalar const> row, std::span<Token const> before) {
     RowHooks const& hooks = options_.hooks;
-    std::span<float const> logits = as_floats(row);
+    std::span<float const> logits = as_floats(row, work_->row);
     if (edits()) {
       std::span<float> const copy = copy_of(logits);
       edit(copy, before);
@@ -132,19 +131,8 @@ class SamplingVerifier {
       logits = copy;
       token = work_->sampler.draw(logits, options_, before.size());
     }
-    if (token && options_.logprobs) record(as_floats(row), *token, before.size());
+    if (token && options_.logprobs) record(as_floats(row, work_->row), *token, before.size());
     return token;
-  }
-
-  template <class Scalar>
-  [[nodiscard]] std::span<float const> as_floats(std::span<Scalar const> row) {
-    if constexpr (std::same_as<Scalar, float>) {
-      return row;
-    } else {
-      work_->row.resize(row.size());
-      std::ranges::transform(row, work_->row.begin(), [](Scalar logit) { return static_cast<float>(logit); });
-      return work_->row;
-    }
   }
 
   // The row where it may be written to.

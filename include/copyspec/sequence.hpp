@@ -29,13 +29,13 @@ enum class SequenceStatus : std::uint8_t {
 
 /// What one sequence has cost and gained so far, over all its turns.
 struct SequenceCounters {
-  std::size_t generated = 0;      ///< Tokens generated.
-  std::size_t passes = 0;         ///< Passes that returned rows.
-  std::size_t chunks = 0;         ///< Passes that only fed part of a prompt.
-  std::size_t fed = 0;            ///< Tokens fed, draft tokens included.
-  std::size_t attempts = 0;       ///< Passes with a draft.
-  std::size_t drafted = 0;        ///< Draft tokens fed, all nodes of trees.
-  std::size_t accepted = 0;       ///< Draft tokens that became generated tokens.
+  std::size_t generated = 0;  ///< Tokens generated.
+  std::size_t passes = 0;     ///< Passes that returned rows.
+  std::size_t chunks = 0;     ///< Passes that only fed part of a prompt.
+  std::size_t fed = 0;        ///< Tokens fed, draft tokens included.
+  std::size_t attempts = 0;   ///< Passes with a draft.
+  std::size_t drafted = 0;    ///< Draft tokens fed, all nodes of trees.
+  std::size_t accepted = 0;   ///< Draft tokens that became generated tokens.
   SourceCounters by_source = {};  ///< What of `drafted` and `accepted` came from each source.
 };
 
@@ -145,7 +145,9 @@ class Sequence {
     }
     fed_ = std::min(pending() + draft_length, max_tokens);
     bool const reaches_newest = cached_ + fed_ >= length_;
-    return {.sequence = id_, .tokens = {tokens_.data() + cached_, fed_}, .rows = reaches_newest ? draft_length + 1 : 0};
+    return {.sequence = id_,
+            .tokens = {tokens_.data() + cached_, fed_},
+            .rows = reaches_newest ? draft_length + 1 : 0};
   }
 
   /// The pass succeeded and had no rows for this sequence.

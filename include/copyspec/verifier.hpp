@@ -40,9 +40,9 @@ struct Verdict {
 ///
 /// One verifier belongs to one sequence. Threads: one call at a time.
 template <class V, class Scalar>
-concept AcceptanceVerifier = requires(V& verifier, LogitsView<Scalar> rows, std::span<Token const> tokens,
-                                      std::size_t length) {
-  { verifier.verify(rows, tokens, length) } -> std::same_as<Verdict>;
-};
+concept AcceptanceVerifier =
+    requires(V& verifier, LogitsView<Scalar> rows, std::span<Token const> tokens, std::size_t length) {
+      { verifier.verify(rows, tokens, length) } -> std::same_as<Verdict>;
+    };
 
 }  // namespace copyspec::inline v0
