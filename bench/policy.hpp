@@ -11,19 +11,24 @@
 
 #include "copyspec/copy_proposer.hpp"
 #include "copyspec/draft.hpp"
+#include "copyspec/first_of.hpp"
 #include "copyspec/history.hpp"
 #include "copyspec/mixing_proposer.hpp"
+#include "copyspec/model_proposer.hpp"
 #include "copyspec/pass_cost.hpp"
+#include "simulated_draft_model.hpp"
 
 namespace copyspec::bench {
 
 /// What decides about drafts in a replay. A new policy is an enumerator, a name and a case in `with_proposer`.
-enum class Policy { mixing, published, copy, plain };
+enum class Policy { mixing, published, copy, draft, published_draft, plain };
 
 inline constexpr std::array policy_names{
     std::pair<std::string_view, Policy>{"default", Policy::mixing},
     std::pair<std::string_view, Policy>{"published", Policy::published},
     std::pair<std::string_view, Policy>{"copy", Policy::copy},
+    std::pair<std::string_view, Policy>{"draft", Policy::draft},
+    std::pair<std::string_view, Policy>{"published-draft", Policy::published_draft},
     std::pair<std::string_view, Policy>{"plain", Policy::plain},
 };
 
@@ -40,10 +45,14 @@ template <class Names, class Value>
 
 /// What the user sets; whatever is left out, the policy decides.
 struct PolicySettings {
-  std::optional<std::size_t> match_length;
-  std::optional<std::size_t> draft_length;
-  std::optional<Occurrence> occurrence;
-  std::size_t history_bytes = 0;  ///< None: nothing is shared between conversations.
+  std::optional<std::size_t> match_length = {};
+  std::optional<std::size_t> draft_length = {};
+  std::optional<Occurrence> occurrence = {};
+  std::size_t history_bytes = 0;               ///< None: nothing is shared between conversations.
+  bool checkpoints = false;                    ///< Whether the model cannot be cut back.
+  SimulatedDraftModel* draft_model = nullptr;  ///< Needed by the policies that are named for one; of the default, too.
+  double draft_cost = 0.15;                    ///< What a pass of it costs, in passes of one row.
+  std::size_t draft_tokens = 5;                ///< That those policies have it draft.
 
   [[nodiscard]] CopyOptions over(CopyOptions options) const noexcept {
     options.match_length = match_length.value_or(options.match_length);
@@ -56,17 +65,31 @@ struct PolicySettings {
 /// `action(proposer)` with the proposer that `policy` stands for, told what a row costs if it asks.
 template <class Action>
 auto with_proposer(Policy policy, PolicySettings const& settings, double marginal_cost, Action&& action) {
+  auto const drafting = [&](std::size_t fixed_length = 0) {
+    PassCost const cost = PassCost::marginal(marginal_cost);
+    return ModelProposerOptions{
+        .pass_cost = cost, .draft_pass_cost = cost, .draft_cost = settings.draft_cost, .fixed_length = fixed_length};
+  };
+  auto const draft_alone = [&] {
+    return ModelProposer(*settings.draft_model, NoProposer(), drafting(settings.draft_tokens));
+  };
   switch (policy) {
     case Policy::mixing: {
-      MixingOptions options{.pass_cost = PassCost::marginal(marginal_cost)};
+      MixingOptions options{.pass_cost = PassCost::marginal(marginal_cost), .checkpoints = settings.checkpoints};
       options.draft_length = settings.draft_length.value_or(options.draft_length);
       if (settings.history_bytes > 0) options.history = std::make_shared<History>(settings.history_bytes);
-      return action(MixingProposer(std::move(options)));
+      MixingProposer mixing(std::move(options));
+      if (settings.draft_model == nullptr) return action(mixing);
+      return action(ModelProposer(*settings.draft_model, std::move(mixing), drafting()));
     }
     case Policy::published:
       return action(CopyProposer(settings.over(published_rule)));
     case Policy::copy:
       return action(CopyProposer(settings.over(CopyOptions())));
+    case Policy::draft:
+      return action(draft_alone());
+    case Policy::published_draft:
+      return action(FirstOf(CopyProposer(settings.over(published_rule)), draft_alone()));
     case Policy::plain:
       break;
   }

@@ -6,6 +6,7 @@
 #include <array>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <cstdio>
 #include <exception>
 #include <optional>
@@ -19,6 +20,7 @@
 #include "policy.hpp"
 #include "replay_report.hpp"
 #include "replay_trace.hpp"
+#include "simulated_draft_model.hpp"
 #include "trace.hpp"
 
 namespace {
@@ -31,7 +33,8 @@ Each trace is replayed as a model whose greedy output is the recording, through 
 so the counts are exact and need no weights. A trace has one conversation a line:
   {"id": "...", "category": "...", "turns": [{"prompt": [token, ...], "answer": [token, ...]}, ...]}
 
-Speed-up is tokens / cost, where a pass over the newest token and d draft tokens costs 1 + A d passes without a draft.
+Speed-up is tokens / cost, where a pass over the newest token and d draft tokens costs 1 + A d passes without a draft,
+and one of the draft model over d tokens C (1 + A (d - 1)), those of prompts not counted.
 That counts neither the time drafts take ("propose", measured here) nor anything else around a pass.)";
 
 constexpr char const* footer =
@@ -50,7 +53,9 @@ struct Arguments {
   Policy policy = Policy::mixing;
   PolicySettings settings;
   double marginal_cost = 0.06;
-  std::size_t max_branches = 0;
+  ReplayOptions replay;
+  std::optional<double> draft_chance;
+  std::uint64_t draft_seed = 1;
   bool history = false;
   std::string references;
   std::size_t history_bytes = std::size_t{64} << 20;
@@ -83,8 +88,10 @@ void add_options(CLI::App& app, Arguments& arguments) {
   app.add_option("--trace", arguments.traces, "Traces to replay; needed")->type_name("FILE");
   add_choice(
       app, "--policy", policy_names, [&](Policy policy) { arguments.policy = policy; },
-      "default: MixingProposer, told A and nothing else; published: the paper's\n"
-      "rule; copy: CopyProposer with its own settings; plain: no drafts");
+      "default: MixingProposer, told A and nothing else, beside the draft model if\n"
+      "there is one; published: the paper's rule; copy: CopyProposer with its\n"
+      "own settings; draft: the draft model alone; published-draft: the paper's\n"
+      "rule, and the draft model where that has no draft; plain: no drafts");
   add_length(app, "--match-length", arguments.settings.match_length, 1,
              "Tokens that must have been seen before;\nby default, like the next two, as the policy has it");
   add_length(app, "--draft-length", arguments.settings.draft_length, 0, "Most tokens drafted a pass");
@@ -104,9 +111,27 @@ void add_options(CLI::App& app, Arguments& arguments) {
                  "A: what a draft token adds to a pass (default 0.06,\n"
                  "about that of 8B parameters on one GPU)")
       ->type_name("A");
-  app.add_option("--tree", arguments.max_branches,
+  app.add_option("--tree", arguments.replay.max_branches,
                  "Branches a draft may have, leaves beyond one (default 0:\ndrafts are chains); of the policy default")
       ->check(CLI::Range(std::size_t{0}, copyspec::longest_chain).description(""))
+      ->type_name("N");
+  app.add_flag(
+      "--checkpoints", arguments.replay.checkpoints,
+      "The model cannot be cut back, as recurrent ones: it makes a checkpoint\nbefore a draft, goes back to it "
+      "after a rejected one, and is fed again\nwhat was accepted. A token fed again costs A, making a "
+      "checkpoint nothing");
+  app.add_option("--draft-chance", arguments.draft_chance,
+                 "There is a draft model, which at each position has this chance to be\nright, whatever the text: a "
+                 "simulation")
+      ->check(CLI::Range(0.0, 1.0).description(""))
+      ->type_name("P");
+  app.add_option("--draft-cost", arguments.settings.draft_cost,
+                 "C: what a pass of the draft model costs, in passes (default 0.15)")
+      ->type_name("C");
+  app.add_option("--draft-seed", arguments.draft_seed, "Chooses where it is right (default 1)")->type_name("N");
+  app.add_option("--draft-tokens", arguments.settings.draft_tokens,
+                 "Tokens that it drafts (default 5); of the policies draft and published-draft")
+      ->check(CLI::Range(std::size_t{1}, copyspec::longest_chain).description(""))
       ->type_name("N");
   add_choice(
       app, "--format", format_names, [&](Format format) { arguments.format = format; }, "Default: table");
@@ -117,13 +142,25 @@ void check(Arguments const& arguments) {
   if (arguments.traces.empty()) throw CLI::RequiredError("--trace");
   if (!std::isfinite(arguments.marginal_cost) || arguments.marginal_cost < 0)
     throw CLI::ValidationError("--marginal-cost", "must be a number and not negative");
-  bool const copies = arguments.policy == Policy::published || arguments.policy == Policy::copy;
+  if (!std::isfinite(arguments.settings.draft_cost) || arguments.settings.draft_cost < 0)
+    throw CLI::ValidationError("--draft-cost", "must be a number and not negative");
+  bool const drafts = arguments.policy == Policy::draft || arguments.policy == Policy::published_draft;
+  if (drafts && !arguments.draft_chance)
+    throw CLI::ValidationError("--policy", "draft and published-draft need a --draft-chance");
+  if (!drafts && arguments.policy != Policy::mixing && arguments.draft_chance)
+    throw CLI::ValidationError("--draft-chance", "this policy asks no draft model");
+  if (arguments.draft_chance && arguments.replay.max_branches > 0)
+    throw CLI::ValidationError("--tree", "with a draft model drafts are chains");
+  bool const copies = arguments.policy == Policy::published || arguments.policy == Policy::copy ||
+                      arguments.policy == Policy::published_draft;
   if (!copies && arguments.settings.match_length)
-    throw CLI::ValidationError("--match-length", "only the policies published and copy have one");
+    throw CLI::ValidationError("--match-length", "only the policies published, copy and published-draft have one");
   if (!copies && arguments.settings.occurrence)
-    throw CLI::ValidationError("--occurrence", "only the policies published and copy choose one");
-  if (arguments.policy != Policy::mixing && arguments.max_branches > 0)
+    throw CLI::ValidationError("--occurrence", "only the policies published, copy and published-draft choose one");
+  if (arguments.policy != Policy::mixing && arguments.replay.max_branches > 0)
     throw CLI::ValidationError("--tree", "only the policy default drafts trees");
+  if (arguments.replay.checkpoints && arguments.replay.max_branches > 0)
+    throw CLI::ValidationError("--tree", "a model that cannot be cut back has no trees");
   if (arguments.policy != Policy::mixing && arguments.history)
     throw CLI::ValidationError("--history", "only the policy default copies from a history");
   if (!arguments.references.empty() && (arguments.policy != Policy::mixing || arguments.traces.size() != 1))
@@ -132,16 +169,31 @@ void check(Arguments const& arguments) {
 
 Report replayed(Trace const& trace, Arguments const& arguments) {
   PolicySettings given = arguments.settings;
+  given.checkpoints = arguments.replay.checkpoints;
   if (arguments.history) given.history_bytes = arguments.history_bytes;
+  std::optional<SimulatedDraftModel> draft_model;
+  ReplayOptions how = arguments.replay;
+  if (arguments.draft_chance) {
+    draft_model.emplace(trace.numbering.size(),
+                        DraftModelSettings{.right = *arguments.draft_chance, .seed = arguments.draft_seed});
+    given.draft_model = how.draft_model = &*draft_model;
+  }
   try {
     return with_proposer(arguments.policy, given, arguments.marginal_cost, [&](auto const& proposer) {
       Json shown = settings(proposer);
-      if (arguments.max_branches > 0) shown["tree"] = arguments.max_branches;
+      if (arguments.replay.max_branches > 0) shown["tree"] = arguments.replay.max_branches;
+      if (arguments.replay.checkpoints) shown["checkpoints"] = true;
+      if (arguments.draft_chance) {
+        shown["draft_chance"] = *arguments.draft_chance;
+        shown["draft_seed"] = arguments.draft_seed;
+        if (arguments.policy != Policy::mixing) shown["draft_tokens"] = given.draft_tokens;
+      }
       return Report{.trace = trace.name,
                     .policy = arguments.policy,
                     .settings = std::move(shown),
                     .marginal_cost = arguments.marginal_cost,
-                    .turns = replay(trace, proposer, arguments.max_branches)};
+                    .draft_cost = given.draft_cost,
+                    .turns = replay(trace, proposer, how)};
     });
   } catch (ReplayMismatch const& mismatch) {
     throw ReplayMismatch(trace.name + ": " + mismatch.what());
@@ -161,7 +213,7 @@ std::string as_tables(std::vector<Report> const& reports) {
   std::size_t count = 0;
   for (Report const& report : reports) {
     text += to_table(report) + "\n";
-    if (auto const speedup = report.total().speedup(report.marginal_cost)) {
+    if (auto const speedup = report.total().speedup(report.marginal_cost, report.draft_cost)) {
       sum += *speedup;
       ++count;
     }

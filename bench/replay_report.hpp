@@ -17,8 +17,10 @@
 
 #include "copyspec/copy_proposer.hpp"
 #include "copyspec/draft.hpp"
+#include "copyspec/first_of.hpp"
 #include "copyspec/format.hpp"
 #include "copyspec/mixing_proposer.hpp"
+#include "copyspec/model_proposer.hpp"
 #include "policy.hpp"
 #include "replay_trace.hpp"
 
@@ -43,12 +45,23 @@ using Json = nlohmann::ordered_json;
   return {{"draft_length", proposer.draft_length()}};
 }
 
+template <class M, class Copying>
+[[nodiscard]] Json settings(ModelProposer<M, Copying> const& proposer) {
+  return settings(proposer.copying());
+}
+
+template <class First, class... Others>
+[[nodiscard]] Json settings(FirstOf<First, Others...> const& proposer) {
+  return settings(proposer.template get<0>());
+}
+
 /// The replay of one trace, to be shown.
 struct Report {
   std::string trace;
   Policy policy = Policy::plain;
   Json settings;
   double marginal_cost = 0;
+  double draft_cost = 0;  ///< Of a pass of the draft model.
   std::vector<TurnTally> turns;
 
   [[nodiscard]] Tally total() const {
@@ -71,7 +84,7 @@ struct Report {
 };
 
 /// Adds the numbers of `tally` to `row`. What is divided by the passes is null where there are none.
-inline void add_numbers(Json& row, Tally const& tally, double marginal_cost) {
+inline void add_numbers(Json& row, Tally const& tally, Report const& report) {
   auto const number = [](std::optional<double> value) { return value ? Json(*value) : Json(); };
   row["tokens"] = tally.tokens;
   row["passes"] = tally.passes;
@@ -81,8 +94,15 @@ inline void add_numbers(Json& row, Tally const& tally, double marginal_cost) {
   for (Source const source : draft_sources)
     row["by_source"][name(source)] = {{"drafted", tally.by_source[source].drafted},
                                       {"accepted", tally.by_source[source].accepted}};
-  row["cost"] = tally.cost(marginal_cost);
-  row["speedup"] = number(tally.speedup(marginal_cost));
+  row["checkpoints"] = {{"made", tally.checkpoints.made},
+                        {"split_passes", tally.checkpoints.splits},
+                        {"replaying_passes", tally.checkpoints.replays},
+                        {"replayed", tally.checkpoints.replayed}};
+  row["draft_model"] = {{"passes", tally.draft_model.passes},
+                        {"caught_up", tally.draft_model.caught_up},
+                        {"prompts", tally.draft_model.prompts}};
+  row["cost"] = tally.cost(report.marginal_cost, report.draft_cost);
+  row["speedup"] = number(tally.speedup(report.marginal_cost, report.draft_cost));
   row["propose_ns_per_step"] = number(tally.propose_ns_per_pass());
   row["memory_bytes_per_token"] = tally.memory_bytes_per_token;
 }
@@ -91,58 +111,76 @@ inline void add_numbers(Json& row, Tally const& tally, double marginal_cost) {
   Json turns = Json::array();
   for (TurnTally const& turn : report.turns) {
     Json row{{"id", turn.id}, {"turn", turn.turn}, {"category", turn.category}};
-    add_numbers(row, turn.tally, report.marginal_cost);
+    add_numbers(row, turn.tally, report);
     turns.push_back(std::move(row));
   }
   Json by_turn = Json::array();
   for (auto const& [number, group] : report.grouped([](TurnTally const& turn) { return turn.turn; })) {
     Json row{{"turn", number}};
-    add_numbers(row, group.second, report.marginal_cost);
+    add_numbers(row, group.second, report);
     by_turn.push_back(std::move(row));
   }
   Json total = Json::object();
-  add_numbers(total, report.total(), report.marginal_cost);
-  return {{"trace", report.trace},       {"policy", word(policy_names, report.policy)},
-          {"settings", report.settings}, {"marginal_cost", report.marginal_cost},
-          {"turns", std::move(turns)},   {"by_turn", std::move(by_turn)},
-          {"total", std::move(total)}};
+  add_numbers(total, report.total(), report);
+  return {{"trace", report.trace},           {"policy", word(policy_names, report.policy)},
+          {"settings", report.settings},     {"marginal_cost", report.marginal_cost},
+          {"draft_cost", report.draft_cost}, {"turns", std::move(turns)},
+          {"by_turn", std::move(by_turn)},   {"total", std::move(total)}};
 }
 
 /// A table for people: a row for each turn number, for each category, and for everything.
 [[nodiscard]] inline std::string to_table(Report const& report) {
-  struct Row {
-    std::string label;
-    std::size_t turns;
-    Tally tally;
+  Tally const total = report.total();
+  bool const made_checkpoints = total.checkpoints.made > 0;
+  bool const asked_draft_model = total.draft_model.passes > 0;
+  std::vector<std::vector<std::string>> rows{
+      {"", "turns", "tokens", "passes", "attempts", "drafted", "accepted", "tokens/pass", "% copied"}};
+  if (made_checkpoints)
+    for (auto const* const heading : {"checkpoints", "split", "replays", "replayed"}) rows[0].emplace_back(heading);
+  if (asked_draft_model)
+    for (auto const* const heading : {"draft passes", "caught up", "prompts"}) rows[0].emplace_back(heading);
+  for (auto const* const heading : {"cost", "speed-up", "propose ns", "bytes/token"}) rows[0].emplace_back(heading);
+
+  auto const shown = [](std::optional<double> value, std::string_view format) {
+    return value ? fmt::format(fmt::runtime(format), *value) : std::string("-");
   };
-  std::vector<Row> rows;
+  auto const add = [&](std::string label, std::size_t turns, Tally const& tally) {
+    auto& row = rows.emplace_back();
+    auto const add_counts = [&](auto... counts) { (row.push_back(std::to_string(counts)), ...); };
+    row.push_back(std::move(label));
+    add_counts(turns, tally.tokens, tally.passes, tally.attempts, tally.drafted, tally.accepted);
+    row.push_back(shown(tally.tokens_per_pass(), "{:.3f}"));
+    auto const share = tally.copied_share();
+    row.push_back(shown(share ? std::optional(100 * *share) : std::nullopt, "{:.1f}"));
+    if (made_checkpoints)
+      add_counts(tally.checkpoints.made, tally.checkpoints.splits, tally.checkpoints.replays,
+                 tally.checkpoints.replayed);
+    if (asked_draft_model) add_counts(tally.draft_model.passes, tally.draft_model.caught_up, tally.draft_model.prompts);
+    row.push_back(shown(tally.cost(report.marginal_cost, report.draft_cost), "{:.1f}"));
+    row.push_back(shown(tally.speedup(report.marginal_cost, report.draft_cost), "{:.3f}"));
+    row.push_back(shown(tally.propose_ns_per_pass(), "{:.0f}"));
+    row.push_back(shown(tally.memory_bytes_per_token, "{:.1f}"));
+  };
   for (auto const& [number, group] : report.grouped([](TurnTally const& turn) { return turn.turn; }))
-    rows.push_back({fmt::format("turn {}", number), group.first, group.second});
+    add(fmt::format("turn {}", number), group.first, group.second);
   for (auto const& [category, group] : report.grouped([](TurnTally const& turn) { return turn.category; }))
-    rows.push_back({category, group.first, group.second});
-  rows.push_back({"total", report.turns.size(), report.total()});
+    add(category, group.first, group.second);
+  add("total", report.turns.size(), total);
 
   std::string text = fmt::format("{}: policy {}", report.trace, word(policy_names, report.policy));
   auto const out = std::back_inserter(text);
   for (auto const& [key, value] : report.settings.items()) fmt::format_to(out, ", {} {}", key, value.dump());
   fmt::format_to(out, ", marginal cost {}\n", report.marginal_cost);
-
-  std::size_t width = 0;
-  for (Row const& row : rows) width = std::max(width, row.label.size());
-  fmt::format_to(out, "{:{}} {:>6} {:>8} {:>8} {:>8} {:>8} {:>8} {:>11} {:>8} {:>10} {:>8} {:>10} {:>11}\n", "", width,
-                 "turns", "tokens", "passes", "attempts", "drafted", "accepted", "tokens/pass", "% copied", "cost",
-                 "speed-up", "propose ns", "bytes/token");
-  auto const shown = [](std::optional<double> value, std::string_view format) {
-    return value ? fmt::format(fmt::runtime(format), *value) : std::string("-");
-  };
-  for (auto const& [label, turns, tally] : rows) {
-    auto const share = tally.copied_share();
-    fmt::format_to(out, "{:{}} {:>6} {:>8} {:>8} {:>8} {:>8} {:>8} {:>11} {:>8} {:>10.1f} {:>8} {:>10} {:>11.1f}\n",
-                   label, width, turns, tally.tokens, tally.passes, tally.attempts, tally.drafted, tally.accepted,
-                   shown(tally.tokens_per_pass(), "{:.3f}"),
-                   shown(share ? std::optional(100 * *share) : std::nullopt, "{:.1f}"),
-                   tally.cost(report.marginal_cost), shown(tally.speedup(report.marginal_cost), "{:.3f}"),
-                   shown(tally.propose_ns_per_pass(), "{:.0f}"), tally.memory_bytes_per_token);
+  for (auto const& row : rows) {
+    for (std::size_t column = 0; column < row.size(); ++column) {
+      std::size_t width = 0;
+      for (auto const& other : rows) width = std::max(width, other[column].size());
+      if (column == 0)
+        fmt::format_to(out, "{:{}}", row[column], width);
+      else
+        fmt::format_to(out, "  {:>{}}", row[column], width);
+    }
+    text += '\n';
   }
   return text;
 }

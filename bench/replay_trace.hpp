@@ -8,16 +8,21 @@
 #include <cstddef>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "checkpoint_model.hpp"
+#include "copyspec/assert.hpp"
 #include "copyspec/composer.hpp"
 #include "copyspec/draft.hpp"
 #include "copyspec/error.hpp"
 #include "copyspec/greedy_verifier.hpp"
+#include "copyspec/model.hpp"
 #include "copyspec/sequence.hpp"
 #include "copyspec/source_counters.hpp"
 #include "copyspec/token.hpp"
 #include "replay_model.hpp"
+#include "simulated_draft_model.hpp"
 #include "trace.hpp"
 
 namespace copyspec::bench {
@@ -25,22 +30,29 @@ namespace copyspec::bench {
 /// What generating some tokens took, in one turn or in many.
 struct Tally {
   std::size_t tokens = 0;
-  std::size_t passes = 0;    ///< The one over the prompt, which yields the first token, is among them.
-  std::size_t drafted = 0;   ///< Draft tokens fed.
-  std::size_t accepted = 0;  ///< Draft tokens that became generated tokens.
-  std::size_t attempts = 0;  ///< Passes with a draft.
-  SourceCounters by_source = {};  ///< What was drafted and accepted from where.
+  std::size_t passes = 0;               ///< The one over the prompt, which yields the first token, is among them.
+  std::size_t drafted = 0;              ///< Draft tokens fed.
+  std::size_t accepted = 0;             ///< Draft tokens that became generated tokens.
+  std::size_t attempts = 0;             ///< Passes with a draft.
+  CheckpointCounters checkpoints = {};  ///< Of a model that cannot be cut back.
+  DraftModelCounters draft_model = {};  ///< Of a draft model.
+  SourceCounters by_source = {};        ///< What was drafted and accepted from where.
   std::chrono::nanoseconds propose{};
   double memory_bytes_per_token = 0;  ///< That the proposer holds at the end, of context; of many turns the most.
 
-  /// In one-row passes, where one of n rows costs 1 + marginal_cost (n - 1); a draft of n - 1 tokens makes n rows.
-  [[nodiscard]] double cost(double marginal_cost) const noexcept {
-    return static_cast<double>(passes) + marginal_cost * static_cast<double>(drafted);
+  /// In one-row passes, where one of n rows costs 1 + marginal_cost (n - 1); a draft of n - 1 tokens makes n rows. A
+  /// token fed again costs a row as well, and making a checkpoint nothing. A pass of the draft model costs `draft_cost`
+  /// as much as one of the model; the tokens of prompts, which either has to read, cost nothing.
+  [[nodiscard]] double cost(double marginal_cost, double draft_cost = 0) const noexcept {
+    return static_cast<double>(passes + checkpoints.splits) +
+           marginal_cost * static_cast<double>(drafted + checkpoints.replayed) +
+           draft_cost *
+               (static_cast<double>(draft_model.passes) + marginal_cost * static_cast<double>(draft_model.caught_up));
   }
 
   /// Plain decoding costs one a token. Nothing to speed up without a pass.
-  [[nodiscard]] std::optional<double> speedup(double marginal_cost) const noexcept {
-    return ratio(static_cast<double>(tokens), cost(marginal_cost));
+  [[nodiscard]] std::optional<double> speedup(double marginal_cost, double draft_cost = 0) const noexcept {
+    return ratio(static_cast<double>(tokens), cost(marginal_cost, draft_cost));
   }
   [[nodiscard]] std::optional<double> tokens_per_pass() const noexcept {
     return ratio(static_cast<double>(tokens), static_cast<double>(passes));
@@ -58,6 +70,8 @@ struct Tally {
     drafted += other.drafted;
     accepted += other.accepted;
     attempts += other.attempts;
+    checkpoints += other.checkpoints;
+    draft_model += other.draft_model;
     by_source += other.by_source;
     propose += other.propose;
     memory_bytes_per_token = std::max(memory_bytes_per_token, other.memory_bytes_per_token);
@@ -95,14 +109,22 @@ template <class Composer>
     return 0;
 }
 
-/// Generates every answer of one conversation again, with drafts of at most `max_branches` branches a pass. Throws
-/// `ReplayMismatch` if one comes out differently.
-template <DraftProposer Proposer>
-void replay(Conversation const& conversation, std::size_t vocabulary_size, std::size_t max_branches,
-            Proposer const& proposer, std::vector<TurnTally>& tallies) {
-  ReplayModel model(conversation.tokens, vocabulary_size, max_branches);
-  Composer<ReplayModel, Proposer, GreedyVerifier> composer(model, proposer);
+/// What is replayed otherwise than by a model that can be cut back and takes chains.
+struct ReplayOptions {
+  std::size_t max_branches = 0;  ///< That the drafts of a pass may have.
+  bool checkpoints = false;      ///< Whether the model cannot be cut back, see `CheckpointModel`; not with branches.
+  SimulatedDraftModel* draft_model = nullptr;  ///< That the proposer asks, if it asks one.
+};
+
+/// Generates every answer of one conversation again, with `model`, which follows it, as does `draft_model` if
+/// there is one. Throws `ReplayMismatch` if one comes out differently.
+template <Model M, DraftProposer Proposer>
+void replay(Conversation const& conversation, M model, Proposer const& proposer, std::vector<TurnTally>& tallies,
+            SimulatedDraftModel const* draft_model = nullptr) {
+  Composer<M, Proposer, GreedyVerifier> composer(model, proposer);
   SequenceCounters counters;
+  CheckpointCounters checkpoints;
+  DraftModelCounters guessing = draft_model == nullptr ? DraftModelCounters() : draft_model->counters();
   std::chrono::nanoseconds propose{};
   for (std::size_t i = 0; i < conversation.turns.size(); ++i) {
     auto const answer = conversation.answer(conversation.turns[i]);
@@ -115,8 +137,12 @@ void replay(Conversation const& conversation, std::size_t vocabulary_size, std::
                       conversation.id, i + 1, generated.size(), answer.size(), at));
     }
     SequenceCounters const before = counters;
+    CheckpointCounters const checkpoints_before = checkpoints;
+    DraftModelCounters const guessing_before = guessing;
     std::chrono::nanoseconds const propose_before = propose;
     counters = composer.sequence(SequenceId{0}).counters();
+    if constexpr (requires { model.checkpoint_counters(); }) checkpoints = model.checkpoint_counters();
+    if (draft_model != nullptr) guessing = draft_model->counters();
     propose = composer.times().propose;
     tallies.push_back({.id = conversation.id,
                        .turn = i + 1,
@@ -126,6 +152,8 @@ void replay(Conversation const& conversation, std::size_t vocabulary_size, std::
                                  .drafted = counters.drafted - before.drafted,
                                  .accepted = counters.accepted - before.accepted,
                                  .attempts = counters.attempts - before.attempts,
+                                 .checkpoints = checkpoints.since(checkpoints_before),
+                                 .draft_model = guessing.since(guessing_before),
                                  .by_source = counters.by_source.since(before.by_source),
                                  .propose = propose - propose_before,
                                  .memory_bytes_per_token = memory_bytes_per_token(composer)}});
@@ -136,10 +164,18 @@ void replay(Conversation const& conversation, std::size_t vocabulary_size, std::
 /// tallies each turn, in the order of the trace. Throws `ReplayMismatch` if an answer comes out differently.
 template <DraftProposer Proposer>
 [[nodiscard]] std::vector<TurnTally> replay(Trace const& trace, Proposer const& proposer,
-                                            std::size_t max_branches = 0) {
+                                            ReplayOptions const& options = {}) {
+  COPYSPEC_ASSERT(options.max_branches == 0 || !options.checkpoints, "no trees where nothing can be cut back");
   std::vector<TurnTally> tallies;
-  for (Conversation const& conversation : trace.conversations)
-    replay(conversation, trace.numbering.size(), max_branches, proposer, tallies);
+  for (std::size_t number = 0; number < trace.conversations.size(); ++number) {
+    Conversation const& conversation = trace.conversations[number];
+    if (options.draft_model != nullptr) options.draft_model->follow(conversation, number);
+    ReplayModel model(conversation.tokens, trace.numbering.size(), options.max_branches);
+    if (options.checkpoints)
+      replay(conversation, CheckpointModel(std::move(model)), proposer, tallies, options.draft_model);
+    else
+      replay(conversation, std::move(model), proposer, tallies, options.draft_model);
+  }
   return tallies;
 }
 

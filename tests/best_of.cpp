@@ -34,6 +34,7 @@ using copyspec::PassReport;
 using copyspec::Source;
 using copyspec::Token;
 using copyspec::bench::Conversation;
+using copyspec::bench::ReplayModel;
 using copyspec::bench::Trace;
 
 namespace {
@@ -161,7 +162,8 @@ double cost(double marginal_cost, Proposer const& proposer) {
   std::vector<copyspec::bench::TurnTally> tallies;
   for (Conversation const& conversation : trace().conversations) {
     recorded = conversation.tokens;
-    copyspec::bench::replay(conversation, trace().numbering.size(), 0, proposer, tallies);
+    copyspec::bench::replay(conversation, ReplayModel(conversation.tokens, trace().numbering.size()), proposer,
+                            tallies);
   }
   copyspec::bench::Tally sum;
   for (auto const& turn : tallies) sum += turn.tally;
@@ -356,4 +358,24 @@ TEST_CASE("a draft fits into its room, and is from one of its proposers") {
     for (std::size_t i = 0; i < 4; ++i) REQUIRE(space[room + i] == -7);
     for (std::size_t i = 0; i < draft.length; ++i) REQUIRE(space[i] > 0);
   }
+}
+
+TEST_CASE("tokens that were drawn are named ones, as the draft was chosen by them") {
+  struct Drawing {
+    std::vector<float> row = std::vector<float>(9);
+    std::vector<std::span<float const>> rows = {row};
+
+    Draft propose(std::span<Token const>, std::span<Token> space) {
+      static constexpr float chance = 1;
+      space[0] = 3;
+      return {.length = 1, .chances = {&chance, 1}, .drawn_from = rows};
+    }
+    static void truncate(std::size_t) {}
+  };
+  BestOf best(PassCost::marginal(0.01), Drawing());
+  Tokens const context{1, 2};
+  Tokens space(4);
+  Draft const draft = best.propose(context, space);
+  CHECK(draft.length == 1);
+  CHECK(draft.drawn_from.empty());
 }

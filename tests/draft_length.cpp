@@ -43,6 +43,11 @@ std::size_t draft(Chances const& chances, Costs const& costs) {
   return draft_length(chances, [&](std::size_t rows) { return costs[rows - 1]; });
 }
 
+std::size_t draft(Chances const& chances, Costs const& costs, Costs const& rejections) {
+  return draft_length(
+      chances, [&](std::size_t rows) { return costs[rows - 1]; }, [&](std::size_t right) { return rejections[right]; });
+}
+
 std::size_t draft_nodes(Tree const& tree, Costs const& costs) {
   return draft_length(tree.parents, tree.reaches, [&](std::size_t rows) { return costs[rows - 1]; });
 }
@@ -64,21 +69,22 @@ Costs linear(std::size_t count, double slope) {
 }
 
 // Worth of following `policy`, the draft length at each place of the chain, from place `at` on, where a unit of cost is
-// worth `rate` tokens: what may happen in the pass, case by case.
-double worth(Chances const& chances, double rate, Costs const& costs, std::vector<std::size_t> const& policy,
-             std::size_t at) {
+// worth `rate` tokens: what may happen in the pass, case by case. A draft of which n tokens are right and the next is
+// not costs `rejections[n]` besides.
+double worth(Chances const& chances, double rate, Costs const& costs, Costs const& rejections,
+             std::vector<std::size_t> const& policy, std::size_t at) {
   std::size_t const drafted = policy[at];
   double total = -rate * costs[drafted];
   double chance = 1.0;  // that the first `accepted` are right
   for (std::size_t accepted = 0; accepted < drafted; ++accepted) {
     double const right = static_cast<double>(chances[at + accepted]);
-    total += chance * (1.0 - right) * static_cast<double>(accepted + 1);
+    total += chance * (1.0 - right) * (static_cast<double>(accepted + 1) - rate * rejections[accepted]);
     chance *= right;
   }
   total += chance * static_cast<double>(drafted + 1);
   if (at + drafted < chances.size()) {
     double const goes_on = chance * static_cast<double>(chances[at + drafted]);
-    if (goes_on > 0) total += goes_on * worth(chances, rate, costs, policy, at + drafted + 1);
+    if (goes_on > 0) total += goes_on * worth(chances, rate, costs, rejections, policy, at + drafted + 1);
   }
   return total;
 }
@@ -89,13 +95,13 @@ struct Best {
 };
 
 // Every policy there is.
-Best try_all(Chances const& chances, double rate, Costs const& costs) {
+Best try_all(Chances const& chances, double rate, Costs const& costs, Costs const& rejections) {
   std::size_t const places = chances.size() + 1;
   Best best;
   best.by_first.assign(places, -std::numeric_limits<double>::infinity());
   std::vector<std::size_t> policy(places, 0);
   for (bool more = true; more;) {
-    double const value = worth(chances, rate, costs, policy, 0);
+    double const value = worth(chances, rate, costs, rejections, policy, 0);
     best.worth = std::max(best.worth, value);
     best.by_first[policy[0]] = std::max(best.by_first[policy[0]], value);
     more = false;
@@ -243,6 +249,7 @@ bool aborts(Action action) {
 TEST_CASE("no policy on a small chain is worth more, whatever a pass costs and whatever cost is worth") {
   std::mt19937 random(7);
   std::array<std::size_t, 7> chosen{};
+  std::array<std::size_t, 7> chosen_with_regret{};
   for (int trial = 0; trial < 3000; ++trial) {
     CAPTURE(trial);
     Chances chances(random() % 7);
@@ -262,13 +269,25 @@ TEST_CASE("no policy on a small chain is worth more, whatever a pass costs and w
     double const rate = uniform(random, 0.1, 4.0);  // whichever it is
     std::size_t const length = draft(chances, costs);
     REQUIRE(length <= chances.size());
-    Best const best = try_all(chances, rate, costs);
+    Costs rejections(chances.size(), 0.0);
+    Best const best = try_all(chances, rate, costs, rejections);
     CHECK(best.by_first[length] == doctest::Approx(best.worth).epsilon(1e-9));
     CHECK(length == smallest_best(best));
+    CHECK(draft(chances, costs, rejections) == length);
     ++chosen[length];
+
+    // With a cost of rejection, as if it were one more kind of pass.
+    for (double& rejection : rejections) rejection = uniform(random, 0.0, trial % 2 == 0 ? 0.2 : 1.0);
+    std::size_t const careful = draft(chances, costs, rejections);
+    REQUIRE(careful <= chances.size());
+    Best const best_careful = try_all(chances, rate, costs, rejections);
+    CHECK(best_careful.by_first[careful] == doctest::Approx(best_careful.worth).epsilon(1e-9));
+    CHECK(careful == smallest_best(best_careful));
+    ++chosen_with_regret[careful];
   }
   // The trials mean something.
   for (std::size_t length = 0; length <= 5; ++length) CHECK(chosen[length] > 30);
+  for (std::size_t length = 0; length <= 5; ++length) CHECK(chosen_with_regret[length] > 30);
 }
 
 TEST_CASE("an empty chain gives an empty draft") {
@@ -316,6 +335,36 @@ TEST_CASE("a draft ends below a step of the cost, or goes over it") {
   CHECK(draft(Chances(12, 0.95F), costs) == 12);
   // Three rows cost what two do, and one much less.
   CHECK(draft({0.9F, 0.9F}, {1.0, 1.4, 1.4}) == 2);
+}
+
+TEST_CASE("where a rejection is dear only what is sure is drafted") {
+  Chances const chances{0.95F, 0.9F, 0.6F, 0.95F};
+  CHECK(draft(chances, linear(5, 0.01)) == 4);
+  CHECK(draft(chances, linear(5, 0.01), Costs(4, 0.0)) == 4);
+  CHECK(draft(chances, linear(5, 0.01), Costs(4, 4.0)) == 2);
+  CHECK(draft(chances, linear(5, 0.01), Costs(4, 20.0)) == 0);
+  CHECK(draft(Chances(4, 1.0F), linear(5, 0.01), Costs(4, 20.0)) == 4);
+  // Dear only if much was right.
+  CHECK(draft({0.7F, 0.5F}, linear(3, 0.01), {0.0, 20.0}) == 1);
+  CHECK(draft({}, {1.0}, {}) == 0);
+}
+
+TEST_CASE("with a cost of rejection a chain is looked at up to the longest, and nothing is allocated") {
+  Chances const chances(200, 1.0F);
+  Costs const costs = linear(300, 0.001);
+  std::vector<std::size_t> asked;
+  asked.reserve(longest_chain);
+  std::size_t const before = allocations();
+  std::size_t const length = draft_length(
+      chances, [&](std::size_t rows) { return costs[rows - 1]; },
+      [&](std::size_t right) {
+        asked.push_back(right);
+        return 1.0;
+      });
+  CHECK(allocations() == before);
+  CHECK(length == longest_chain);
+  CHECK(asked.size() == longest_chain);
+  CHECK(asked.back() == longest_chain - 1);
 }
 
 TEST_CASE("the costs asked for are those of one row up to one more than the chain") {

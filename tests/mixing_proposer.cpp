@@ -762,6 +762,48 @@ TEST_CASE("in a composer, recorded answers come out, of all sequences that learn
 
 static_assert(TreeProposer<MixingProposer>);
 
+TEST_CASE("over a model with checkpoints recorded answers come out, for less if the proposer knows") {
+  copyspec::bench::Trace const trace = copyspec::bench::read_trace(own_trace());
+  for (double const marginal : {0.01, 0.02, 0.06, 0.13}) {
+    CAPTURE(marginal);
+    auto const replayed = [&](bool told) {
+      copyspec::bench::Tally sum;
+      MixingProposer const proposer({.pass_cost = PassCost::marginal(marginal), .checkpoints = told});
+      // Throws if an answer comes out differently.
+      for (auto const& turn : copyspec::bench::replay(trace, proposer, {.checkpoints = true})) sum += turn.tally;
+      return sum;
+    };
+    copyspec::bench::Tally const told = replayed(true);
+    copyspec::bench::Tally const untold = replayed(false);
+    CHECK(told.tokens == untold.tokens);
+    CHECK(told.cost(marginal) < 0.99 * untold.cost(marginal));
+    CHECK(told.checkpoints.replayed < untold.checkpoints.replayed);
+    CHECK(told.checkpoints.splits == 0);
+    CHECK(untold.checkpoints.splits > 0);
+  }
+}
+
+TEST_CASE("a draft that is less sure is shorter where a rejection costs a replay, and none stands behind a prompt") {
+  Random random(3);
+  Tokens text = counting(0, 30);
+  std::size_t drafted = 0;
+  std::size_t drafted_careful = 0;
+  MixingProposer proposer = with_cost(0.02);
+  MixingProposer careful({.pass_cost = PassCost::marginal(0.02), .checkpoints = true});
+  CHECK(!propose(proposer, text + text).empty());
+  CHECK(propose(careful, text + text).empty());
+  CHECK(propose(careful, text + text).empty());  // asked twice
+  text = text + text;
+  for (int i = 0; i < 2000; ++i) {
+    // Now and then another token than the one that followed before.
+    text.push_back(below(random, 8) == 0 ? static_cast<Token>(below(random, 30)) : (text.back() + 1) % 30);
+    drafted += propose(proposer, text).size();
+    drafted_careful += propose(careful, text).size();
+  }
+  CHECK(drafted_careful > drafted / 4);
+  CHECK(drafted_careful < drafted);
+}
+
 TEST_CASE("trees are trees, of no more nodes and branches than asked for, and only of tokens of the context") {
   Random random(21);
   std::size_t branches = 0;
@@ -942,7 +984,8 @@ TEST_CASE("in a composer that drafts trees, recorded answers come out, in fewer 
   for (auto const& turn : copyspec::bench::replay(trace, MixingProposer(options))) by_chains += turn.tally;
   copyspec::bench::Tally by_trees;
   // Throws if an answer comes out differently.
-  for (auto const& turn : copyspec::bench::replay(trace, MixingProposer(options), 15)) by_trees += turn.tally;
+  for (auto const& turn : copyspec::bench::replay(trace, MixingProposer(options), {.max_branches = 15}))
+    by_trees += turn.tally;
   CHECK(by_trees.tokens == by_chains.tokens);
   CHECK(by_trees.passes < by_chains.passes);
   CHECK(by_trees.speedup(0.02).value() > by_chains.speedup(0.02).value());

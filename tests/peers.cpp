@@ -92,7 +92,7 @@ template <copyspec::DraftProposer Proposer>
 Tally check_same_as_composer(Proposer const& prototype, Proposer const& other, std::size_t max_branches = 0) {
   Trace const trace = own_trace();
   Tally expected;
-  for (TurnTally const& turn : replay(trace, prototype, max_branches)) expected += turn.tally;
+  for (TurnTally const& turn : replay(trace, prototype, {.max_branches = max_branches})) expected += turn.tally;
   Tally tally;
   PeerTimes times;
   OwnPeer<Proposer> peer(other, max_branches);

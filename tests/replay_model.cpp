@@ -80,15 +80,25 @@ Tokens searched_draft(std::span<Token const> context, std::size_t room, CopyOpti
   return draft;
 }
 
-// What a turn takes, counted without the library.
-Tally counted(Conversation const& conversation, Turn const& turn, CopyOptions const& options) {
+// What a turn takes, counted without the library. With checkpoints, `lost` tokens are fed again in the next pass.
+Tally counted(Conversation const& conversation, Turn const& turn, CopyOptions const& options, bool checkpoints,
+              std::size_t& lost) {
   std::span<Token const> const all = conversation.tokens;
   Tally tally;
   for (std::size_t length = turn.answer; length < turn.end;) {
-    Tokens const draft = searched_draft(all.first(length), turn.end - length - 1, options);
+    Tokens draft;
+    if (lost == 0) draft = searched_draft(all.first(length), turn.end - length - 1, options);
     auto const recorded = all.subspan(length);
     std::size_t accepted = 0;
     while (accepted < draft.size() && draft[accepted] == recorded[accepted]) ++accepted;
+    if (checkpoints) {
+      bool const behind_prompt = length == turn.answer;
+      tally.checkpoints += {.made = draft.empty() ? 0U : 1U,
+                            .splits = behind_prompt && !draft.empty() ? 1U : 0U,
+                            .replays = lost > 0 ? 1U : 0U,
+                            .replayed = lost};
+      lost = accepted < draft.size() ? accepted + 1 : 0;
+    }
     length += accepted + 1;
     tally += {.tokens = accepted + 1,
               .passes = 1,
@@ -163,27 +173,34 @@ TEST_CASE("the laws of a model hold") {
 TEST_CASE("answers come out as recorded, and the counts are those of a plain search, whatever is drafted") {
   Trace const trace = read_trace(own_trace());
   std::mt19937 random(1);
-  for (int i = 0; i < 12; ++i) {
+  for (int i = 0; i < 24; ++i) {
+    bool const checkpoints = i % 2 == 1;
     CopyOptions const options{.match_length = 1 + random() % 6,
                               .draft_length = random() % 24,
                               .occurrence = random() % 2 == 0 ? Occurrence::oldest : Occurrence::newest,
                               .extend_loops = random() % 2 == 0};
     CAPTURE(settings(CopyProposer(options)).dump());
-    std::vector<TurnTally> const turns = replay(trace, CopyProposer(options));
+    CAPTURE(checkpoints);
+    std::vector<TurnTally> const turns = replay(trace, CopyProposer(options), {.checkpoints = checkpoints});
     std::size_t index = 0;
     for (Conversation const& conversation : trace.conversations) {
+      std::size_t lost = 0;
       for (std::size_t turn = 0; turn < conversation.turns.size(); ++turn, ++index) {
         REQUIRE(index < turns.size());
         CHECK(turns[index].id == conversation.id);
         CHECK(turns[index].turn == turn + 1);
         CHECK(turns[index].category == conversation.category);
-        Tally const expected = counted(conversation, conversation.turns[turn], options);
+        Tally const expected = counted(conversation, conversation.turns[turn], options, checkpoints, lost);
         Tally const& actual = turns[index].tally;
         CHECK(actual.tokens == expected.tokens);
         CHECK(actual.passes == expected.passes);
         CHECK(actual.drafted == expected.drafted);
         CHECK(actual.accepted == expected.accepted);
         CHECK(actual.attempts == expected.attempts);
+        CHECK(actual.checkpoints.made == expected.checkpoints.made);
+        CHECK(actual.checkpoints.splits == expected.checkpoints.splits);
+        CHECK(actual.checkpoints.replays == expected.checkpoints.replays);
+        CHECK(actual.checkpoints.replayed == expected.checkpoints.replayed);
       }
     }
     CHECK(index == turns.size());
@@ -198,6 +215,24 @@ TEST_CASE("wrong drafts change nothing of what comes out, and no draft makes a p
     CHECK(turn.tally.passes == turn.tally.tokens);
     CHECK(turn.tally.drafted == 0);
   }
+}
+
+TEST_CASE("however wrong drafts are, what is fed again is no more than what is said") {
+  Trace const trace = read_trace(own_trace());
+  Tally total;
+  for (TurnTally const& turn :
+       replay(trace, RandomProposer(static_cast<Token>(trace.numbering.size())), {.checkpoints = true})) {
+    Tally const& tally = turn.tally;
+    CHECK(tally.passes + tally.accepted == tally.tokens);
+    // Of the draft that ended the turn before, one token may be left, and what it had right.
+    CHECK(tally.checkpoints.replayed <= tally.attempts + tally.accepted + 8);
+    // No two passes one after the other have a draft that is rejected.
+    CHECK(2 * tally.attempts <= tally.passes + 1 + tally.accepted);
+    total += tally;
+  }
+  CHECK(total.attempts > total.passes / 3);
+  CHECK(total.checkpoints.replayed >= total.attempts / 2);
+  CHECK(total.checkpoints.replayed <= total.tokens);
 }
 
 TEST_CASE("a turn without an answer takes no pass, and its prompt is still heard") {
@@ -239,6 +274,7 @@ TEST_CASE("a report sums the turns") {
                       .policy = Policy::copy,
                       .settings = settings(CopyProposer()),
                       .marginal_cost = 0.5,
+                      .draft_cost = 0.25,
                       .turns = {{"a",
                                  1,
                                  "x",
@@ -247,6 +283,8 @@ TEST_CASE("a report sums the turns") {
                                   .drafted = 8,
                                   .accepted = 4,
                                   .attempts = 1,
+                                  .checkpoints = {.made = 1, .splits = 1, .replays = 1, .replayed = 2},
+                                  .draft_model = {.passes = 6, .caught_up = 4, .prompts = 30},
                                   .by_source = by_source,
                                   .propose = {},
                                   .memory_bytes_per_token = 40}},
@@ -258,20 +296,25 @@ TEST_CASE("a report sums the turns") {
   CHECK(json["settings"]["match_length"] == 3);
   CHECK(json["marginal_cost"] == 0.5);
   CHECK(json["turns"].size() == 3);
-  CHECK(json["turns"][0].dump() ==
-        R"({"id":"a","turn":1,"category":"x","tokens":6,"passes":2,"drafted":8,"accepted":4,"attempts":1,)"
-        R"("by_source":{"context":{"drafted":5,"accepted":3},"reference":{"drafted":0,"accepted":0},)"
-        R"("history":{"drafted":3,"accepted":1},"other":{"drafted":0,"accepted":0}},"cost":6.0,)"
-        R"("speedup":1.0,"propose_ns_per_step":0.0,"memory_bytes_per_token":40.0})");
+  CHECK(
+      json["turns"][0].dump() ==
+      R"({"id":"a","turn":1,"category":"x","tokens":6,"passes":2,"drafted":8,"accepted":4,"attempts":1,)"
+      R"("by_source":{"context":{"drafted":5,"accepted":3},"reference":{"drafted":0,"accepted":0},)"
+      R"("history":{"drafted":3,"accepted":1},"draft-model":{"drafted":0,"accepted":0},"other":{"drafted":0,"accepted":0}},)"
+      R"("checkpoints":{"made":1,"split_passes":1,"replaying_passes":1,"replayed":2},)"
+      R"("draft_model":{"passes":6,"caught_up":4,"prompts":30},"cost":10.0,"speedup":0.6,"propose_ns_per_step":0.0,"memory_bytes_per_token":40.0})");
   CHECK(json["turns"][1]["speedup"].is_null());
   CHECK(json["by_turn"].size() == 2);
   CHECK(json["by_turn"][0]["turn"] == 1);
   CHECK(json["by_turn"][0]["tokens"] == 10);
-  CHECK(json["total"].dump() ==
-        R"({"tokens":10,"passes":6,"drafted":8,"accepted":4,"attempts":1,)"
-        R"("by_source":{"context":{"drafted":5,"accepted":3},"reference":{"drafted":0,"accepted":0},)"
-        R"("history":{"drafted":3,"accepted":1},"other":{"drafted":0,"accepted":0}},"cost":10.0,"speedup":1.0,)"
-        R"("propose_ns_per_step":10.0,"memory_bytes_per_token":40.0})");
+  CHECK(
+      json["total"].dump() ==
+      R"({"tokens":10,"passes":6,"drafted":8,"accepted":4,"attempts":1,)"
+      R"("by_source":{"context":{"drafted":5,"accepted":3},"reference":{"drafted":0,"accepted":0},)"
+      R"("history":{"drafted":3,"accepted":1},"draft-model":{"drafted":0,"accepted":0},"other":{"drafted":0,"accepted":0}},)"
+      R"("checkpoints":{"made":1,"split_passes":1,"replaying_passes":1,"replayed":2},)"
+      R"("draft_model":{"passes":6,"caught_up":4,"prompts":30},"cost":14.0,"speedup":0.7142857142857143,)"
+      R"("propose_ns_per_step":10.0,"memory_bytes_per_token":40.0})");
   std::string const table = to_table(report);
   for (auto const* const row : {"\nturn 1 ", "\nturn 2 ", "\nx ", "\ny ", "\ntotal "})
     CHECK(table.find(row) != std::string::npos);

@@ -30,6 +30,8 @@ namespace copyspec::inline v0 {
 /// not, they are learnt (`DraftRecord`) from what is said afterwards, whether its draft was taken or not, and its draft
 /// is cut where `draft_length` says. So a proposer that guesses badly costs its own time and next to no rows.
 ///
+/// As it looks at drafts before it chooses, tokens that were drawn are named ones of its draft (`Draft::drawn_from`).
+///
 /// Copies share what was learnt, also of what passes cost, as those of a `MixingProposer` do. A proposer is told with
 /// `drafted(length)`, if it has that call, how long the draft was that was taken.
 ///
@@ -62,6 +64,8 @@ class BestOf : public ProposerGroup<Proposers...> {
       Draft draft = proposer.propose(context, std::span(offer.tokens).first(room));
       COPYSPEC_ASSERT(draft.length <= room, "a draft fits into the space it was given");
       COPYSPEC_ASSERT(draft.chances.empty() || draft.chances.size() >= draft.length, "a chance for each token");
+      // Which draft is taken, and how much of it, depends on its tokens: it is not drawn from these rows any more.
+      draft.drawn_from = {};
       offer.length = draft.length;
       std::array<float, longest_chain> learnt;
       std::span<float const> chances = draft.chances;

@@ -73,6 +73,7 @@ class Composer {
       if (!PassJudges::samples)
         raise("sampling was asked for, and the verifier does not sample: use a SamplingVerifier");
       check(*options.sampling, model_->vocabulary_size());
+      PassJudges::check_supported(*options.sampling);
     }
     if (slot == nullptr) {
       model_->truncate(id, 0);
@@ -249,6 +250,7 @@ class Composer {
         }
         std::size_t const allowance = left - std::min(left - 1, waiting - 1);
         Draft const drafted = with_drafts ? draft(slot, allowance) : Draft{};
+        judges_.drawn_from(slot.verifier, drafted.drawn_from);
         scheduled_.push_back(index);
         batch_.push_back(slot.sequence.next(drafted.length, allowance, drafted.sources));
         drafts_.add(batch_.back(), slot.draft);

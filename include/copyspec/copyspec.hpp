@@ -56,6 +56,7 @@
 #include "proposer_group.hpp"
 #include "recollection.hpp"
 #include "recovery.hpp"
+#include "rejection_verifier.hpp"
 #include "relaxed.hpp"
 #include "rolling_hash.hpp"
 #include "row_chances.hpp"

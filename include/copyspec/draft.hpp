@@ -18,8 +18,11 @@ struct Draft {
   std::span<Source const> sources = {};
   /// The chance of each that it is right if those before it are, or none where that is not known; valid as long.
   std::span<float const> chances = {};
-  /// The row that each token was drawn from, in order; an empty one if it was not drawn but named, as a copy is, and
-  /// none at all where no token was drawn. Valid as long. For a `RejectionVerifier`.
+  /// The row of a draft model's logits that each token was drawn from, by a `TokenSampler` with the sampling options of
+  /// the turn and noise of its own (`DrawPurpose::draft`); valid as long, and needed by a `RejectionVerifier` alone. An
+  /// empty row, and none, stands for a token that was not drawn but named. Rows are no longer than the vocabulary.
+  /// Whether the draft ends behind a token may depend on what comes before and on that token, not on those that would
+  /// follow or did: a draft that was looked at before it was cut, or chosen among several, is one of named tokens.
   std::span<std::span<float const> const> drawn_from = {};
 };
 

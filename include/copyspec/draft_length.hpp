@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 
 #include "assert.hpp"
@@ -57,6 +58,48 @@ template <class Cost>
   std::size_t n = 0;
   while (n < length && charge[n] + later[n] > least + tie) ++n;
   return n;
+}
+
+/// The same where a draft that is rejected costs more than its pass, because the model cannot be cut back:
+/// `rejection(n)` is what it costs in addition if the first n of its tokens are right and the next is not. Then
+///
+///     W(i) = min over n of  cost(n + 1)  +  sum over k < n of chance that k are right and the next is not *
+///     rejection(k)
+///                           +  chance that all n and the token behind them are right  *  W(i + n + 1)
+///
+/// O(chain squared), of which each step waits for the one before. Needs: rejections that cost a finite amount and not
+/// less than nothing, and do not throw; the rest as above.
+template <class Cost, class Rejection>
+[[nodiscard]] std::size_t draft_length(std::span<float const> chances, Cost const& cost,
+                                       Rejection const& rejection) noexcept {
+  std::size_t const length = std::min(chances.size(), longest_chain);
+  std::array<double, longest_chain + 1> charge;  // for a draft of so many tokens
+  std::array<double, longest_chain + 1> regret;  // of a draft of which so many were right
+  for (std::size_t n = 0; n <= length; ++n) charge[n] = static_cast<double>(cost(n + 1));
+  for (std::size_t n = 0; n < length; ++n) regret[n] = static_cast<double>(rejection(n));
+
+  std::array<double, longest_chain + 2> least;  // cost expected of the passes from so far on
+  least[length + 1] = 0.0;
+  std::size_t best = 0;
+  for (std::size_t i = length + 1; i-- > 0;) {
+    double right = 1.0;     // the chance that the whole draft is
+    double rejected = 0.0;  // the cost expected of a rejection
+    least[i] = std::numeric_limits<double>::infinity();
+    best = 0;
+    for (std::size_t n = 0; i + n <= length; ++n) {
+      double const chance = i + n < length ? static_cast<double>(chances[i + n]) : 0.0;
+      COPYSPEC_ASSERT(chance >= 0.0 && chance <= 1.0, "a chance lies within [0, 1]");
+      double const expected = charge[n] + rejected + right * chance * least[i + n + 1];
+      // Rounding does not decide between equals.
+      if (expected < least[i] - 1e-12) {
+        least[i] = expected;
+        best = n;
+      }
+      if (n < length) rejected += right * (1.0 - chance) * regret[n];
+      right *= chance;
+    }
+  }
+  return best;
 }
 
 /// The same of a predicted tree: how many of its first nodes to draft.

@@ -56,6 +56,11 @@ class Judges {
 
   [[nodiscard]] Own begin_sequence() const { return verifier_; }
 
+  /// Raises an `Error` that names what is wrong, unless the verifier can draw with these options, which are valid.
+  static void check_supported(SamplingOptions const& options) {
+    if constexpr (requires { Verifier::check_supported(options); }) Verifier::check_supported(options);
+  }
+
   /// A turn begins, `SamplingVerifier::begin_turn`.
   static void begin_turn(Own& own, std::optional<SamplingOptions> const& options, std::size_t vocabulary,
                          std::size_t budget) {
@@ -73,6 +78,11 @@ class Judges {
                                                  std::span<Token const> draft) {
     if constexpr (samples) return own.allowed_draft(context, draft);
     return draft.size();
+  }
+
+  /// What the draft that is judged next was drawn from, `Draft::drawn_from`.
+  static void drawn_from(Own& own, std::span<std::span<float const> const> rows) {
+    if constexpr (requires { own.drawn_from(rows); }) own.drawn_from(rows);
   }
 
   /// After it, passes with up to `trials` trials allocate nothing here.
@@ -101,6 +111,8 @@ class Judges<Verifier, Rows> {
 
   [[nodiscard]] static Own begin_sequence() noexcept { return {}; }
 
+  static void check_supported(SamplingOptions const&) noexcept {}
+
   static void begin_turn(Own&, std::optional<SamplingOptions> const&, std::size_t, std::size_t) noexcept {}
 
   [[nodiscard]] static LogprobsView logprobs(Own const&) noexcept { return {}; }
@@ -109,6 +121,8 @@ class Judges<Verifier, Rows> {
                                                  std::span<Token const> draft) noexcept {
     return draft.size();
   }
+
+  static void drawn_from(Own&, std::span<std::span<float const> const>) noexcept {}
 
   void reserve(std::size_t trials) { verdicts_.reserve(trials); }
 

@@ -39,6 +39,10 @@ struct MixingOptions {
   /// What earlier answers said, to be copied from as well; each answer that a composer ends is added to it. Whoever
   /// shares it may be shown its text: give each tenant one of its own (`Histories`). Null: nothing is shared.
   std::shared_ptr<History> history = nullptr;
+  /// The model cannot be cut back, as recurrent ones, and goes back to a checkpoint: after a draft that is rejected it
+  /// is fed again what was right, in a pass without a draft, and a draft behind a prompt takes a pass more. Chains are
+  /// then cut with that in mind, and none is drafted behind a prompt.
+  bool checkpoints = false;
 };
 
 /// Predicts the next tokens from everything the sequence has said, and drafts as many as pay for their rows. A
@@ -65,6 +69,7 @@ class MixingProposer {
  public:
   explicit MixingProposer(MixingOptions options = {})
       : draft_length_(std::min(options.draft_length, longest_chain)),
+        checkpoints_(options.checkpoints),
         learnt_(std::make_shared<Learnt>(std::move(options.pass_cost))),
         history_(std::move(options.history)),
         recollection_(options.window, history_) {}
@@ -105,9 +110,11 @@ class MixingProposer {
   [[nodiscard]] Draft propose(std::span<Token const> context, std::span<Token> space) {
     reserve(context.size());
     take_in(context);
+    drafted_ = 0;
+    if (checkpoints_ && behind_prompt_) return {};
     std::size_t const length = predict_chain(recollection_, learnt_->mixer, context,
                                              space.first(std::min(space.size(), draft_length_)), 0, chances_, sources_);
-    drafted_ = copyspec::draft_length(std::span<float const>(chances_).first(length), learnt_->share);
+    drafted_ = worth_drafting(std::span<float const>(chances_).first(length));
     return {.length = drafted_,
             .sources = std::span(sources_).first(drafted_),
             .chances = std::span(chances_).first(drafted_)};
@@ -175,6 +182,18 @@ class MixingProposer {
     return std::max(0.005F, static_cast<float>(least / alone / 4));
   }
 
+  // How many tokens of a chain to draft.
+  [[nodiscard]] std::size_t worth_drafting(std::span<float const> chances) const noexcept {
+    PassShare const& share = learnt_->share;
+    if (!checkpoints_) return copyspec::draft_length(chances, share);
+    // What a pass would have gained by a draft.
+    constexpr double forgone = 0.1;
+    double const alone = share(1);
+    // The token before the draft is fed again, too.
+    auto const rejection = [&](std::size_t right) { return forgone * alone + share(right + 2) - alone; };
+    return copyspec::draft_length(chances, share, rejection);
+  }
+
   // What copies share.
   struct Learnt {
     Mixer mixer;
@@ -188,7 +207,9 @@ class MixingProposer {
   void take_in(std::span<Token const> context) {
     COPYSPEC_ASSERT(recollection_.size() <= context.size(), "tokens were taken away without a truncate");
     std::size_t const added = context.size() - recollection_.size();
-    bool const generated = drafted_ != unknown && added > 0 && added <= drafted_ + 1;
+    if (added == 0) return;
+    bool const generated = drafted_ != unknown && added <= drafted_ + 1;
+    behind_prompt_ = !generated;
     recollection_.skip(context.size());
     auto const token_at = [&](std::size_t position) { return context[position]; };
     ContextHashes contexts(recollection_.size(), token_at);
@@ -207,12 +228,14 @@ class MixingProposer {
   static constexpr std::size_t unknown = ~std::size_t{0};
 
   std::size_t draft_length_;
+  bool checkpoints_;
   std::shared_ptr<Learnt> learnt_;
   std::shared_ptr<History> history_;
   Recollection recollection_;
   std::optional<RequestId> remembered_;
   std::array<Source, longest_chain> sources_{};  // of the last chain or tree
   std::array<float, longest_chain> chances_{};   // of the last chain
+  bool behind_prompt_ = true;                    // all that was taken in last
   std::size_t drafted_ = unknown;  // by the last call; unknown if what follows cannot be told from a prompt
 };
 

@@ -27,7 +27,7 @@ namespace copyspec::inline v0 {
 /// a caller's hooks and log-probabilities, all with a seed. An `AcceptanceVerifier`.
 ///
 /// The token of a row is a function of the row, the tokens before it, the options with their seed, and the position. So
-/// the stream with copying is the stream without, token for token, at any temperature, and a draft is accepted with the
+/// the stream with copying is the stream without, token for token, at any temperature, and a copy is accepted with the
 /// probability that the model gives it, the most that any rule can reach.
 ///
 /// A row that the hooks leave without a token ends the turn as an invalid one does.

@@ -36,6 +36,8 @@ struct Verdict {
 ///    tokens `draft[0 .. accepted), next` are those that verifying one row at a time would give.
 ///  - *prefix*: row `i` is looked at only if the tokens that rows `0 .. i-1` gave are the draft's.
 ///
+/// `RejectionVerifier` keeps the distribution of the tokens instead, and looks at rows beyond what it accepts.
+///
 /// One that samples is told with each turn how, and may be asked more: `SamplingSequenceVerifier` in `judges.hpp`.
 ///
 /// One verifier belongs to one sequence. Threads: one call at a time.

@@ -281,7 +281,9 @@ TEST_CASE("copying says what plain decoding says, in no more passes than tokens,
     (void)guess([&](std::size_t) { return Length{random() % 9, random() % 3 * 5}; });
     SequenceCounters const copied = run(CopyProposer());
     SequenceCounters const mixed = run(MixingProposer());
-    MESSAGE(kind.name, ", 90 tokens: passes of CopyProposer ", copied.passes, ", of MixingProposer ", mixed.passes);
+    SequenceCounters const told = run(MixingProposer({.checkpoints = kind.keeps_state}));
+    MESSAGE(kind.name, ", 90 tokens: passes of CopyProposer ", copied.passes, ", of MixingProposer ", mixed.passes,
+            ", if it is told of checkpoints ", told.passes);
   }
 }
 
