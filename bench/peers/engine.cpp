@@ -195,8 +195,7 @@ Json run(Options const& options, std::string const& weights, std::vector<Convers
   Decoder const decoder{
       .model = &model,
       .format = &format,
-      .options = {.max_new_tokens = options.max_tokens, .stop = {.tokens = vocabulary.ends(), .sequences = {}}},
-      .history = {}};
+      .options = {.max_new_tokens = options.max_tokens, .stop = {.tokens = vocabulary.ends(), .sequences = {}}}};
   LlamaLoop loop(engine.context(), format, decoder.options);
   copyspec::PassCost cost;
   std::vector<Sample> const samples = measure(options, decoder, loop, conversations, cost, progress);

@@ -10,6 +10,7 @@
 
 #include "chat_format.hpp"
 #include "conversation.hpp"
+#include "copyspec/adapters/llama_cpp.hpp"
 #include "copyspec/adapters/llama_cpp_grammar.hpp"
 #include "copyspec/composer.hpp"
 #include "copyspec/error.hpp"
@@ -32,6 +33,7 @@ struct Decoder {
   copyspec::adapters::LlamaCppGrammar const* grammar = nullptr;  ///< What each answer keeps to, if it is sampled.
   /// Copies for all repetitions, with a history; without one, each repetition has its own.
   std::optional<copyspec::MixingProposer> proposer = {};
+  copyspec::adapters::LlamaCpp* draft_model = nullptr;  ///< What guesses, if anything does.
 };
 
 /// How its tokens are drawn: greedily, unless it says so.

@@ -101,8 +101,8 @@ Engine::Engine(fs::path const& file, EngineOptions const& options, Progress& pro
   context_params.swa_full = true;
   context_.reset(llama_init_from_model(model_.get(), context_params));
   if (!context_)
-    copyspec::raise(
-        fmt::format("llama.cpp cannot make a context of {} tokens for {}", context_params.n_ctx, file.string()));
+    copyspec::raise(fmt::format("llama.cpp cannot make a context of {} tokens for {}; --context makes a smaller one",
+                                context_params.n_ctx, file.string()));
   progress.clear();
 }
 

@@ -33,16 +33,23 @@ Json to_json(copyspec::SamplingOptions const& sampling) {
 }
 
 Json to_json(Setup const& setup) {
-  return {{"file", setup.file.string()},
-          {"model", setup.model},
-          {"threads", setup.threads},
-          {"context", setup.context},
-          {"batch", setup.batch},
-          {"max_tokens", setup.max_tokens},
-          {"sampling", to_json(setup.sampling)},
-          {"grammar", setup.grammar},
-          {"repetitions", setup.repetitions},
-          {"pass_cost", to_json(setup.pass_cost)}};
+  Json json{{"file", setup.file.string()},
+            {"model", setup.model},
+            {"threads", setup.threads},
+            {"context", setup.context},
+            {"batch", setup.batch},
+            {"max_tokens", setup.max_tokens},
+            {"sampling", to_json(setup.sampling)},
+            {"grammar", setup.grammar},
+            {"repetitions", setup.repetitions},
+            {"pass_cost", to_json(setup.costs.copying)}};
+  if (setup.draft_model.empty()) return json;
+  json["draft_model"] = {{"file", setup.draft_file.string()},
+                         {"model", setup.draft_model},
+                         {"pass_cost", to_json(setup.costs.draft_model)},
+                         {"draft_cost", setup.costs.draft_cost},
+                         {"copying_pass_cost", to_json(setup.costs.copying_draft_model)}};
+  return json;
 }
 
 // By the name of each source that a draft can have.
@@ -53,25 +60,51 @@ Json to_json(copyspec::SourceCounters const& counters) {
   return json;
 }
 
+// By the key of each way, with a draft model.
+Json to_json(ByWay<WayFigures> const& figures) {
+  Json json;
+  for (Way const way : figures.ways()) {
+    WayFigures const& of = figures[way];
+    Json over;
+    for (Way const other : figures.ways()) over[name(other).key] = of.over[other];
+    json[name(way).key] = {{"tokens_per_second", of.rate},
+                           {"over", over},
+                           {"tokens_per_pass", of.tokens_per_pass()},
+                           {"tokens", of.tokens},
+                           {"passes", of.passes},
+                           {"drafted", of.drafted},
+                           {"accepted", of.accepted},
+                           {"by_source", to_json(of.by_source)},
+                           {"outside_share", of.outside},
+                           {"prefill_seconds", of.prefill}};
+  }
+  return json;
+}
+
 Json to_json(std::optional<Figures> const& figures) {
   if (!figures) return nullptr;
-  return {{"repetitions_counted", figures->repetitions},
-          {"plain_tokens_per_second", figures->plain_rate},
-          {"published_tokens_per_second", figures->published_rate},
-          {"copy_tokens_per_second", figures->copy_rate},
-          {"speed_up", figures->speed_up},
-          {"published_speed_up", figures->published_speed_up},
-          {"over_published", figures->over_published},
-          {"tokens_per_pass", figures->tokens_per_pass()},
-          {"tokens", figures->tokens},
-          {"passes", figures->passes},
-          {"drafted", figures->drafted},
-          {"accepted", figures->accepted},
-          {"by_source", to_json(figures->by_source)},
-          {"outside_share", figures->outside},
-          {"prompt_tokens", figures->prompt_tokens},
-          {"plain_prefill_seconds", figures->plain_prefill},
-          {"copy_prefill_seconds", figures->copy_prefill}};
+  WayFigures const& plain = figures->ways[Way::plain];
+  WayFigures const& published = figures->ways[Way::published];
+  WayFigures const& copying = figures->ways[Way::copying];
+  Json json{{"repetitions_counted", figures->repetitions},
+            {"plain_tokens_per_second", plain.rate},
+            {"published_tokens_per_second", published.rate},
+            {"copy_tokens_per_second", copying.rate},
+            {"speed_up", copying.speed_up()},
+            {"published_speed_up", published.speed_up()},
+            {"over_published", copying.over[Way::published]},
+            {"tokens_per_pass", copying.tokens_per_pass()},
+            {"tokens", copying.tokens},
+            {"passes", copying.passes},
+            {"drafted", copying.drafted},
+            {"accepted", copying.accepted},
+            {"by_source", to_json(copying.by_source)},
+            {"outside_share", copying.outside},
+            {"prompt_tokens", figures->prompt_tokens},
+            {"plain_prefill_seconds", plain.prefill},
+            {"copy_prefill_seconds", copying.prefill}};
+  if (figures->ways.size() > static_cast<std::size_t>(Way::draft_model)) json["ways"] = to_json(figures->ways);
+  return json;
 }
 
 Json to_json(Run const& run) {
@@ -93,7 +126,7 @@ Json to_json(Run const& run) {
 Json to_json(Difference const& difference, Vocabulary const& vocabulary) {
   auto const token = [&](copyspec::Token id) { return Json{{"id", id}, {"text", vocabulary.name(id)}}; };
   auto const scores = [](Difference::Scores const& of) { return Json{{"plain", of.plain}, {"copy", of.copy}}; };
-  return {{"way", difference.way},
+  return {{"way", name(difference.way).text},
           {"repetition", difference.repetition + 1},
           {"turn", difference.turn + 1},
           {"token", difference.position + 1},
@@ -113,7 +146,7 @@ Json to_json(std::vector<copyspec::TokenLogprob> const& logprobs, Vocabulary con
 
 Json to_json(ConversationResult const& result, Vocabulary const& vocabulary) {
   Json answers = Json::array();
-  for (TurnResult const& turn : result.repetitions.front().copy.turns) {
+  for (TurnResult const& turn : result.repetitions.front()[Way::copying].turns) {
     std::string text;
     for (copyspec::Token const token : turn.tokens) text += vocabulary.text(token);
     answers.push_back({{"text", text}, {"loop_share", loop_share(turn.tokens)}, {"complete", turn.complete()}});
@@ -121,11 +154,11 @@ Json to_json(ConversationResult const& result, Vocabulary const& vocabulary) {
       answers.back()["logprobs"].push_back(to_json(token, vocabulary));
   }
   Json repetitions = Json::array();
-  for (std::size_t i = 0; i < result.repetitions.size(); ++i)
-    repetitions.push_back({{"collapsed", collapsed(result, i)},
-                           {"plain", to_json(result.repetitions[i].plain)},
-                           {"published", to_json(result.repetitions[i].published)},
-                           {"copy", to_json(result.repetitions[i].copy)}});
+  for (std::size_t i = 0; i < result.repetitions.size(); ++i) {
+    repetitions.push_back({{"collapsed", collapsed(result, i)}});
+    for (Way const way : result.repetitions[i].ways())
+      repetitions.back()[name(way).key] = to_json(result.repetitions[i][way]);
+  }
   return {{"name", result.conversation.name},
           {"group", name(result.conversation.group)},
           {"prompts", result.conversation.turns},

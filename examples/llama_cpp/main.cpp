@@ -21,11 +21,14 @@
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "chat_format.hpp"
 #include "conversation.hpp"
+#include "copyspec/adapters/llama_cpp.hpp"
 #include "copyspec/adapters/llama_cpp_grammar.hpp"
+#include "copyspec/adapters/llama_cpp_vocabulary.hpp"
 #include "copyspec/error.hpp"
 #include "copyspec/history.hpp"
 #include "copyspec/history_file.hpp"
@@ -47,6 +50,8 @@ enum class Weights : bool { file, f32 };
 struct Options {
   std::filesystem::path model;
   Weights weights = Weights::file;
+  std::filesystem::path draft_model;
+  Weights draft_weights = Weights::file;
   std::vector<std::string> prompts;
   std::vector<std::filesystem::path> files;
   std::vector<std::string> only;
@@ -69,10 +74,11 @@ void add_options(CLI::App& app, Options& options) {
         ->capture_default_str()
         ->check(CLI::Range(std::size_t{1}, most).description(""));
   };
-  auto const add_choice = [&app](std::string const& name, std::vector<std::string> const& values,
-                                 std::function<void(std::string const&)> const& choose,
-                                 std::string const& description) {
-    app.add_option_function(name, choose, description)
+  auto const add_weights = [&app](std::string const& name, Weights& weights, std::string const& description) {
+    std::vector<std::string> const values{"file", "f32"};
+    app.add_option_function<std::string>(
+           name, [&weights](std::string const& value) { weights = value == "f32" ? Weights::f32 : Weights::file; },
+           description)
         ->type_name(fmt::format("{}", fmt::join(values, "|")))
         ->default_str(values.front())
         ->check(CLI::IsMember(values).description(""));
@@ -83,10 +89,13 @@ void add_options(CLI::App& app, Options& options) {
   };
 
   app.add_option("-m,--model,model", options.model, "The model, a GGUF file")->required()->type_name("FILE");
-  add_choice(
-      "--weights", {"file", "f32"},
-      [&](std::string const& value) { options.weights = value == "f32" ? Weights::f32 : Weights::file; },
-      "Decode the weights as they are in the file, or an F32 copy, which is written next to it once");
+  add_weights("--weights", options.weights,
+              "Decode the weights as they are in the file, or an F32 copy, which is written next to it once");
+  CLI::Option* const draft_model =
+      app.add_option("--draft-model", options.draft_model,
+                     "A smaller model with the same vocabulary, to guess where there is nothing as good to copy")
+          ->type_name("FILE");
+  add_weights("--draft-weights", options.draft_weights, "The same of the draft model");
 
   CLI::Option* const prompt =
       add_list("-p,--prompt", options.prompts, "TEXT", "What the user says; given again, the next turn");
@@ -102,8 +111,9 @@ void add_options(CLI::App& app, Options& options) {
   app.add_option(
          "--history", options.history,
          "Earlier answers, to be copied from, and what was learnt from them: read if the file is there, written "
-         "with the new ones at the end")
-      ->type_name("FILE");
+         "with the new ones at the end; not with a draft model, since one way would copy what another has said")
+      ->type_name("FILE")
+      ->excludes(draft_model);
   add_count("-n,--max-tokens", options.max_tokens, "Cut answers after so many tokens");
   add_count("-r,--repetitions", options.repetitions,
             "Decode everything so many times; once with a history, which then has the answers");
@@ -186,6 +196,31 @@ copyspec::MixingProposer read_history(std::filesystem::path const& file) {
   return proposer;
 }
 
+// A file of weights, or what is decoded in its place.
+std::filesystem::path chosen_weights(std::filesystem::path const& file, Weights weights, Options const& options,
+                                     Progress& progress) {
+  return weights == Weights::f32 ? f32_copy(file, options.engine.threads, progress) : file;
+}
+
+// A draft model, loaded from a file.
+struct DraftEngine {
+  DraftEngine(std::filesystem::path its_file, EngineOptions const& options, Progress& progress)
+      : file(std::move(its_file)), engine(file, options, progress), model(engine.context()) {}
+
+  // For the model in `for_file`.
+  void check_vocabulary(Engine const& for_engine, std::filesystem::path const& for_file) const {
+    try {
+      copyspec::adapters::check_same_vocabulary(for_engine.model(), engine.model());
+    } catch (copyspec::Error const& error) {
+      copyspec::raise(fmt::format("{} cannot draft for {}: {}", file.string(), for_file.string(), error.what()));
+    }
+  }
+
+  std::filesystem::path file;
+  Engine engine;
+  copyspec::adapters::LlamaCpp model;
+};
+
 void run(Options const& options) {
   Progress progress;
   std::vector<Conversation> const asked = conversations(options, progress);
@@ -193,9 +228,14 @@ void run(Options const& options) {
   std::optional<copyspec::MixingProposer> proposer;
   if (!options.history.empty()) proposer = read_history(options.history);
 
-  std::filesystem::path const file =
-      options.weights == Weights::f32 ? f32_copy(options.model, options.engine.threads, progress) : options.model;
+  std::filesystem::path const file = chosen_weights(options.model, options.weights, options, progress);
   Engine const engine(file, options.engine, progress);
+  std::optional<DraftEngine> draft;
+  if (!options.draft_model.empty()) {
+    draft.emplace(chosen_weights(options.draft_model, options.draft_weights, options, progress), options.engine,
+                  progress);
+    draft->check_vocabulary(engine, file);
+  }
   Vocabulary const vocabulary(engine.model());
   ChatFormat const format(engine.model(), vocabulary);
   MeasuredModel model(engine.context());
@@ -208,7 +248,8 @@ void run(Options const& options) {
                               .stop = {.tokens = vocabulary.ends(), .sequences = {}},
                               .sampling = options.sampling},
                   .grammar = grammar ? &*grammar : nullptr,
-                  .proposer = proposer};
+                  .proposer = proposer,
+                  .draft_model = draft ? &draft->model : nullptr};
   for (std::filesystem::path const& text : options.references)
     decoder.options.references.push_back(vocabulary.tokens(read_text(text), false));
   // A prompt that does not fit is refused before any other is decoded.
@@ -234,7 +275,9 @@ void run(Options const& options) {
                     .sampling = options.sampling,
                     .grammar = options.grammar.string(),
                     .repetitions = options.repetitions,
-                    .pass_cost = measurement.pass_cost};
+                    .costs = measurement.costs,
+                    .draft_file = draft ? draft->file : std::filesystem::path(),
+                    .draft_model = draft ? draft->engine.description() : std::string()};
   fmt::print("\n{}", text_report(setup, measurement.results, vocabulary));
   if (proposer) copyspec::HistoryFile::save(options.history.string(), *proposer);
   if (!options.json.empty()) write_json(options.json, json_report(setup, measurement.results, vocabulary));

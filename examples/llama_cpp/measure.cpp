@@ -3,75 +3,134 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <functional>
+#include <optional>
+#include <random>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
+#include "copyspec/adapters/llama_cpp.hpp"
 #include "copyspec/copy_proposer.hpp"
 #include "copyspec/draft.hpp"
 #include "copyspec/error.hpp"
+#include "copyspec/first_of.hpp"
 #include "copyspec/mixing_proposer.hpp"
+#include "copyspec/model_proposer.hpp"
 #include "copyspec/sampling_verifier.hpp"
 #include "difference.hpp"
 #include "display.hpp"
 
 namespace copyspec_llama {
+namespace {
+
+using copyspec::CopyProposer;
+using copyspec::FirstOf;
+using copyspec::MixingProposer;
+using copyspec::ModelProposer;
+using copyspec::NoProposer;
+using copyspec::adapters::LlamaCpp;
+
+// All ways to decode, with what they learn in one repetition.
+class Ways {
+ public:
+  Ways(Decoder const& decoder, LearntCosts const& costs)
+      : decoder_(&decoder), copying_(decoder.proposer.value_or(MixingProposer({.pass_cost = costs.copying}))) {
+    add(NoProposer());
+    add(copying_);
+    add(CopyProposer(copyspec::published_rule));
+    if (decoder.draft_model == nullptr) return;
+    LlamaCpp& model = *decoder.draft_model;
+    ModelProposer const guessing(model, NoProposer(), {.fixed_length = 5});
+    add(guessing);
+    add(FirstOf(CopyProposer(copyspec::published_rule), guessing));
+    copying_draft_model_.emplace(
+        model, MixingProposer({.pass_cost = costs.copying_draft_model}),
+        copyspec::ModelProposerOptions{.pass_cost = costs.copying_draft_model, .draft_pass_cost = costs.draft_model});
+    add(*copying_draft_model_);
+  }
+
+  [[nodiscard]] std::size_t size() const noexcept { return decode_.size(); }
+
+  [[nodiscard]] Run decode(Way way, Conversation const& conversation, RunDisplay display) const {
+    return decode_[static_cast<std::size_t>(way)](conversation, display);
+  }
+
+  [[nodiscard]] LearntCosts costs() const {
+    LearntCosts costs{.copying = copying_.pass_cost(), .copying_draft_model = {}, .draft_model = {}};
+    if (!copying_draft_model_) return costs;
+    costs.copying_draft_model = copying_draft_model_->pass_cost();
+    costs.draft_model = copying_draft_model_->draft_model().share().pass_cost();
+    costs.draft_cost = copying_draft_model_->draft_cost();
+    return costs;
+  }
+
+ private:
+  // The next one.
+  template <class Proposer>
+  void add(Proposer const& proposer) {
+    decode_.push_back([decoder = decoder_, proposer](Conversation const& conversation, RunDisplay& display) {
+      return copyspec_llama::decode(*decoder, conversation, proposer, copyspec::SamplingVerifier(sampling_of(*decoder)),
+                                    display);
+    });
+  }
+
+  Decoder const* decoder_;
+  MixingProposer copying_;
+  std::optional<ModelProposer<LlamaCpp, MixingProposer>> copying_draft_model_;
+  std::vector<std::function<Run(Conversation const&, RunDisplay&)>> decode_;  // by `Way`
+};
+
+}  // namespace
 
 Measurement measure(Decoder const& decoder, Vocabulary const& vocabulary, std::span<Conversation const> conversations,
                     std::size_t repetitions, Progress& progress) {
   Measurement measurement;
   for (Conversation const& conversation : conversations)
     measurement.results.push_back({.conversation = conversation, .repetitions = {}, .difference = {}});
+  std::mt19937 random;
 
   auto const measure_once = [&](ConversationResult& result, std::string const& place, std::size_t repetition,
-                                copyspec::MixingProposer const& proposer) {
-    auto const stage = [&](std::string_view way) {
-      std::string text = fmt::format("{} {}, {}", place, result.conversation.name, way);
+                                Ways const& ways) {
+    auto const stage = [&](std::string_view what) {
+      std::string text = fmt::format("{} {}, {}", place, result.conversation.name, what);
       if (repetitions > 1) text += fmt::format(", repetition {} of {}", repetition + 1, repetitions);
       return text;
     };
-    auto const run = [&](std::string_view way, auto const& by, RunDisplay::Text text) {
-      return decode(decoder, result.conversation, by, copyspec::SamplingVerifier(sampling_of(decoder)),
-                    RunDisplay(progress, vocabulary, result.conversation, stage(way), text));
-    };
 
-    Repetition measured;
-    for (std::size_t i = 0; i < 3; ++i) {
-      switch ((i + repetition) % 3) {
-        case 0:
-          measured.plain = run("plain", copyspec::NoProposer(), RunDisplay::Text::hidden);
-          break;
-        case 1:
-          measured.published =
-              run("published rule", copyspec::CopyProposer(copyspec::published_rule), RunDisplay::Text::hidden);
-          break;
-        default:
-          measured.copy =
-              run("copying", proposer, repetition == 0 ? RunDisplay::Text::streamed : RunDisplay::Text::hidden);
-      }
+    Repetition measured(ways.size());
+    std::vector<Way> order = measured.ways();
+    Way const shown = order.size() > 3 ? order.back() : Way::copying;
+    std::ranges::shuffle(order, random);
+    for (Way const way : order) {
+      auto const text = way == shown && repetition == 0 ? RunDisplay::Text::streamed : RunDisplay::Text::hidden;
+      measured[way] = ways.decode(way, result.conversation,
+                                  RunDisplay(progress, vocabulary, result.conversation, stage(name(way).text), text));
     }
-    for (auto const& [copying, way] : copying_ways) {
+    for (Way const way : measured.ways()) {
       if (result.difference) break;
-      result.difference = find_difference(measured.plain, measured.*copying);
+      result.difference = find_difference(measured[Way::plain], measured[way]);
       if (!result.difference) continue;
       result.difference->way = way;
       result.difference->repetition = repetition;
       progress.begin(stage("looking at the difference"));
-      measure_margins(*result.difference, (measured.*copying).drafts, decoder, result.conversation);
+      measure_margins(*result.difference, measured[way].drafts, decoder, result.conversation);
     }
     result.repetitions.push_back(std::move(measured));
   };
 
   for (std::size_t repetition = 0; repetition < repetitions; ++repetition) {
-    copyspec::MixingProposer const proposer =
-        decoder.proposer ? *decoder.proposer : copyspec::MixingProposer({.pass_cost = measurement.pass_cost});
+    Ways const ways(decoder, measurement.costs);
     for (std::size_t i = 0; i < conversations.size(); ++i) {
       try {
-        measure_once(measurement.results[i], fmt::format("[{}/{}]", i + 1, conversations.size()), repetition, proposer);
+        measure_once(measurement.results[i], fmt::format("[{}/{}]", i + 1, conversations.size()), repetition, ways);
       } catch (copyspec::Error const& error) {
         copyspec::raise(fmt::format("{}: {}", conversations[i].name, error.what()));
       }
     }
-    measurement.pass_cost = proposer.pass_cost();
+    measurement.costs = ways.costs();
   }
   progress.clear();
   return measurement;

@@ -14,16 +14,23 @@
 
 namespace copyspec_llama {
 
+/// What passes cost, as copying has learnt it, and as copying with the draft model has.
+struct LearntCosts {
+  copyspec::PassCost copying;
+  copyspec::PassCost copying_draft_model;
+  copyspec::PassCost draft_model;  ///< Of its own passes, in those of one token.
+  double draft_cost = 0.0;         ///< A pass of one token of the draft model, in passes of one row.
+};
+
 /// All that was measured.
 struct Measurement {
   std::vector<ConversationResult> results;
-  copyspec::PassCost pass_cost;  ///< As copying has learnt it.
+  LearntCosts costs;
 };
 
-/// Decodes each conversation plainly, by the published rule and with copying, one right after the other, as many times
-/// as asked. Which of the three comes first goes round from one repetition to the next, so that what the machine does
-/// meanwhile falls on all. Each repetition learns afresh what can be copied, but goes on learning what a pass costs.
-/// Shows what copying says in the first repetition.
+/// Decodes each conversation in each way, one right after the other, as many times as asked. Their order is drawn anew
+/// each time, so that what the machine does meanwhile falls on all. Each repetition learns afresh what can be copied
+/// and guessed, but goes on learning what a pass costs. Shows what the last way says in the first repetition.
 [[nodiscard]] Measurement measure(Decoder const& decoder, Vocabulary const& vocabulary,
                                   std::span<Conversation const> conversations, std::size_t repetitions,
                                   Progress& progress);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "copyspec/draft.hpp"
+#include "copyspec/proposer_group.hpp"
 #include "copyspec/token.hpp"
 
 namespace copyspec_llama {
@@ -26,34 +27,22 @@ struct RecordedDrafts {
 
 /// Drafts as `Proposer` does, and keeps a record.
 template <copyspec::DraftProposer Proposer>
-class Recording {
+class Recording : public copyspec::ProposerGroup<Proposer> {
  public:
   /// `record` is borrowed.
-  Recording(Proposer proposer, RecordedDrafts& record) : proposer_(std::move(proposer)), record_(&record) {}
+  Recording(Proposer proposer, RecordedDrafts& record)
+      : copyspec::ProposerGroup<Proposer>(std::move(proposer)), record_(&record) {}
 
   [[nodiscard]] copyspec::Draft propose(std::span<copyspec::Token const> context, std::span<copyspec::Token> space) {
-    copyspec::Draft const draft = proposer_.propose(context, space);
+    copyspec::Draft draft;
+    this->for_each([&](Proposer& proposer) { draft = proposer.propose(context, space); });
     record_->entries.push_back({.context = context.size(), .length = draft.length, .first = record_->tokens.size()});
     record_->tokens.insert(record_->tokens.end(), space.begin(),
                            space.begin() + static_cast<std::ptrdiff_t>(draft.length));
     return draft;
   }
-  void truncate(std::size_t length) { proposer_.truncate(length); }
-  void reserve(std::size_t length) {
-    if constexpr (requires { proposer_.reserve(length); }) proposer_.reserve(length);
-  }
-  void observe_pass(copyspec::PassReport const& report) {
-    if constexpr (requires { proposer_.observe_pass(report); }) proposer_.observe_pass(report);
-  }
-  void refer_to(std::span<std::vector<copyspec::Token> const> texts) {
-    if constexpr (requires { proposer_.refer_to(texts); }) proposer_.refer_to(texts);
-  }
-  void end_turn(std::span<copyspec::Token const> context, std::size_t answer) {
-    if constexpr (requires { proposer_.end_turn(context, answer); }) proposer_.end_turn(context, answer);
-  }
 
  private:
-  Proposer proposer_;
   RecordedDrafts* record_;
 };
 

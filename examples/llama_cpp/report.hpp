@@ -6,8 +6,8 @@
 #include <span>
 #include <string>
 
-#include "copyspec/pass_cost.hpp"
 #include "copyspec/sampling_options.hpp"
+#include "measure.hpp"
 #include "results.hpp"
 #include "vocabulary.hpp"
 
@@ -24,7 +24,9 @@ struct Setup {
   copyspec::SamplingOptions sampling;
   std::string grammar;  ///< The file it is in, or nothing.
   std::size_t repetitions = 0;
-  copyspec::PassCost pass_cost;  ///< As it was learnt.
+  LearntCosts costs;
+  std::filesystem::path draft_file = {};  ///< The weights of the draft model, if there is one.
+  std::string draft_model = {};
 };
 
 /// The table, with what there is to say about it below.

@@ -4,10 +4,10 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "conversation.hpp"
@@ -63,18 +63,58 @@ struct Run {
   }
 };
 
-/// One conversation, decoded in three ways right after another.
-struct Repetition {
-  Run plain;
-  Run published;  ///< Copying by the rule of the CopySpec paper.
-  Run copy;       ///< Copying as the library does it by default.
+/// How a conversation is decoded. Without a draft model, in the first three ways.
+enum class Way : std::uint8_t {
+  plain,
+  copying,                ///< As the library does it by default.
+  published,              ///< By the rule of the CopySpec paper.
+  draft_model,            ///< With five tokens of a draft model in each draft, as most implementations have it.
+  published_draft_model,  ///< By that rule, and with the draft model where it has nothing.
+  copying_draft_model,    ///< As the library combines the two.
 };
 
-/// The ways of copying, and what they are called.
-inline constexpr std::array copying_ways{std::pair{&Repetition::copy, std::string_view("copying")},
-                                         std::pair{&Repetition::published, std::string_view("the published rule")}};
+/// What a way is called, by `Way`.
+struct WayName {
+  std::string_view text;
+  std::string_view key;  ///< In JSON.
+};
+inline constexpr std::array way_names{WayName{"plain", "plain"},
+                                      WayName{"copying", "copy"},
+                                      WayName{"the published rule", "published"},
+                                      WayName{"the draft model", "draft_model"},
+                                      WayName{"the published rule, else the draft model", "published_draft_model"},
+                                      WayName{"copying with the draft model", "copy_draft_model"}};
 
-/// Where plain decoding and copying part. Later turns have another context, so they are not compared.
+[[nodiscard]] constexpr WayName const& name(Way way) noexcept {
+  return way_names[static_cast<std::size_t>(way)];
+}
+
+/// What was measured of each way, by `Way`.
+template <class T>
+class ByWay {
+ public:
+  ByWay() = default;
+  explicit ByWay(std::size_t ways) : values_(ways) {}
+
+  [[nodiscard]] T& operator[](Way way) { return values_[static_cast<std::size_t>(way)]; }
+  [[nodiscard]] T const& operator[](Way way) const { return values_[static_cast<std::size_t>(way)]; }
+  [[nodiscard]] std::size_t size() const noexcept { return values_.size(); }
+
+  /// All there are.
+  [[nodiscard]] std::vector<Way> ways() const {
+    std::vector<Way> ways;
+    while (ways.size() < size()) ways.push_back(static_cast<Way>(ways.size()));
+    return ways;
+  }
+
+ private:
+  std::vector<T> values_;
+};
+
+/// One conversation, decoded in each way, one right after another.
+using Repetition = ByWay<Run>;
+
+/// Where plain decoding and another way part. Later turns have another context, so they are not compared.
 struct Difference {
   /// What the two tokens got in one pass: logits, or at a temperature the sums of logit and noise that they were drawn
   /// by (`gumbel_score`).
@@ -83,7 +123,7 @@ struct Difference {
     float copy = 0.0F;
   };
 
-  std::string_view way = {};  ///< Of copying.
+  Way way = Way::plain;  ///< The other one.
   std::size_t repetition = 0;
   std::size_t turn = 0;
   std::size_t position = 0;  ///< In the answer.
@@ -102,9 +142,10 @@ struct ConversationResult {
 
   /// Whether the model ended all answers itself.
   [[nodiscard]] bool complete() const {
-    auto const run_complete = [](Run const& run) { return std::ranges::all_of(run.turns, &TurnResult::complete); };
-    return std::ranges::all_of(repetitions, [&](Repetition const& repetition) {
-      return run_complete(repetition.plain) && run_complete(repetition.published) && run_complete(repetition.copy);
+    return std::ranges::all_of(repetitions, [](Repetition const& repetition) {
+      return std::ranges::all_of(repetition.ways(), [&](Way way) {
+        return std::ranges::all_of(repetition[way].turns, &TurnResult::complete);
+      });
     });
   }
 };

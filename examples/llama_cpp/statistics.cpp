@@ -2,7 +2,6 @@
 #include "statistics.hpp"
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
 namespace copyspec_llama {
@@ -18,17 +17,17 @@ double median_over(std::span<std::size_t const> repetitions, Measure&& measure) 
   return median(std::move(values));
 }
 
-// The sum over conversations of a member of their turns, in one repetition of `run`.
+// The sum over conversations of a member of their turns, in one repetition of one way.
 template <class T>
-T total(std::span<ResultRef const> results, std::size_t repetition, Run Repetition::*run, T TurnResult::*member) {
+T total(std::span<ResultRef const> results, std::size_t repetition, Way way, T TurnResult::*member) {
   T sum{};
-  for (ConversationResult const& result : results) sum += (result.repetitions[repetition].*run).total(member);
+  for (ConversationResult const& result : results) sum += result.repetitions[repetition][way].total(member);
   return sum;
 }
 
-std::size_t total_tokens(std::span<ResultRef const> results, std::size_t repetition, Run Repetition::*run) {
+std::size_t total_tokens(std::span<ResultRef const> results, std::size_t repetition, Way way) {
   std::size_t sum = 0;
-  for (ConversationResult const& result : results) sum += (result.repetitions[repetition].*run).tokens();
+  for (ConversationResult const& result : results) sum += result.repetitions[repetition][way].tokens();
   return sum;
 }
 
@@ -41,12 +40,11 @@ double median(std::vector<double> values) {
 }
 
 bool collapsed(ConversationResult const& result, std::size_t repetition) {
-  return std::ranges::any_of(
-      std::array{&Repetition::plain, &Repetition::published, &Repetition::copy}, [&](Run Repetition::*run) {
-        auto const pass = [run](Repetition const& each) { return (each.*run).seconds_per_pass(); };
-        double const best = pass(*std::ranges::min_element(result.repetitions, {}, pass));
-        return pass(result.repetitions[repetition]) > collapse_factor * best;
-      });
+  return std::ranges::any_of(result.repetitions[repetition].ways(), [&](Way way) {
+    auto const pass = [way](Repetition const& each) { return each[way].seconds_per_pass(); };
+    double const best = pass(*std::ranges::min_element(result.repetitions, {}, pass));
+    return pass(result.repetitions[repetition]) > collapse_factor * best;
+  });
 }
 
 std::optional<Figures> figures(std::span<ResultRef const> results) {
@@ -58,42 +56,37 @@ std::optional<Figures> figures(std::span<ResultRef const> results) {
   }
   if (kept.empty()) return std::nullopt;
 
-  auto const seconds = [&](std::size_t repetition, Run Repetition::*run, double TurnResult::*member) {
-    return total(results, repetition, run, member);
+  auto const seconds = [&](std::size_t repetition, Way way, double TurnResult::*member) {
+    return total(results, repetition, way, member);
   };
-  auto const rate = [&](std::size_t repetition, Run Repetition::*run) {
-    return static_cast<double>(total_tokens(results, repetition, run)) /
-           seconds(repetition, run, &TurnResult::generation);
+  auto const rate = [&](std::size_t repetition, Way way) {
+    return static_cast<double>(total_tokens(results, repetition, way)) /
+           seconds(repetition, way, &TurnResult::generation);
   };
-  auto const count = [&](auto TurnResult::*member) {
-    return total(results, kept.front(), &Repetition::copy, member);
-  };
-  return Figures{
-      .repetitions = kept.size(),
-      .plain_rate = median_over(kept, [&](std::size_t i) { return rate(i, &Repetition::plain); }),
-      .published_rate = median_over(kept, [&](std::size_t i) { return rate(i, &Repetition::published); }),
-      .copy_rate = median_over(kept, [&](std::size_t i) { return rate(i, &Repetition::copy); }),
-      .speed_up =
-          median_over(kept, [&](std::size_t i) { return rate(i, &Repetition::copy) / rate(i, &Repetition::plain); }),
-      .published_speed_up = median_over(
-          kept, [&](std::size_t i) { return rate(i, &Repetition::published) / rate(i, &Repetition::plain); }),
-      .over_published = median_over(
-          kept, [&](std::size_t i) { return rate(i, &Repetition::copy) / rate(i, &Repetition::published); }),
-      .outside = median_over(kept,
-                             [&](std::size_t i) {
-                               return 1.0 - seconds(i, &Repetition::copy, &TurnResult::forward) /
-                                                seconds(i, &Repetition::copy, &TurnResult::generation);
-                             }),
-      .plain_prefill =
-          median_over(kept, [&](std::size_t i) { return seconds(i, &Repetition::plain, &TurnResult::prefill); }),
-      .copy_prefill =
-          median_over(kept, [&](std::size_t i) { return seconds(i, &Repetition::copy, &TurnResult::prefill); }),
-      .prompt_tokens = count(&TurnResult::prompt_tokens),
-      .tokens = total_tokens(results, kept.front(), &Repetition::copy),
-      .passes = count(&TurnResult::passes),
-      .drafted = count(&TurnResult::drafted),
-      .accepted = count(&TurnResult::accepted),
-      .by_source = count(&TurnResult::by_source)};
+  auto const count = [&](Way way, auto TurnResult::*member) { return total(results, kept.front(), way, member); };
+  std::size_t const ways = results.front().get().repetitions.front().size();
+  Figures measured{.repetitions = kept.size(),
+                   .prompt_tokens = count(Way::copying, &TurnResult::prompt_tokens),
+                   .ways = ByWay<WayFigures>(ways)};
+  for (Way const way : measured.ways.ways()) {
+    WayFigures& of = measured.ways[way];
+    of = {.rate = median_over(kept, [&](std::size_t i) { return rate(i, way); }),
+          .over = ByWay<double>(ways),
+          .outside = median_over(kept,
+                                 [&](std::size_t i) {
+                                   return 1.0 - seconds(i, way, &TurnResult::forward) /
+                                                    seconds(i, way, &TurnResult::generation);
+                                 }),
+          .prefill = median_over(kept, [&](std::size_t i) { return seconds(i, way, &TurnResult::prefill); }),
+          .tokens = total_tokens(results, kept.front(), way),
+          .passes = count(way, &TurnResult::passes),
+          .drafted = count(way, &TurnResult::drafted),
+          .accepted = count(way, &TurnResult::accepted),
+          .by_source = count(way, &TurnResult::by_source)};
+    for (Way const other : of.over.ways())
+      of.over[other] = median_over(kept, [&](std::size_t i) { return rate(i, way) / rate(i, other); });
+  }
+  return measured;
 }
 
 std::vector<Summary> summaries(std::span<ConversationResult const> results) {

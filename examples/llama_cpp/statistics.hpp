@@ -21,27 +21,28 @@ namespace copyspec_llama {
 /// average, as in the best repetition. Such a repetition says nothing about copying and is left out of all figures.
 [[nodiscard]] bool collapsed(ConversationResult const& result, std::size_t repetition);
 
-/// What copying was worth. Rates, the speed-up and shares are medians over repetitions; with several conversations,
+/// What a way was worth. Rates, their quotients and shares are medians over repetitions; with several conversations,
 /// over the repetitions' totals. The counts are those of one repetition.
-struct Figures {
-  std::size_t repetitions = 0;      ///< How many are in these figures.
-  double plain_rate = 0.0;          ///< Tokens a second of plain decoding, from the last token of the prompt on.
-  double published_rate = 0.0;      ///< The same by the published rule.
-  double copy_rate = 0.0;           ///< The same with copying.
-  double speed_up = 0.0;            ///< Of the rates in one repetition: that of the times, as the tokens are the same.
-  double published_speed_up = 0.0;  ///< That of the published rule.
-  double over_published = 0.0;      ///< Of copying over the published rule.
-  double outside = 0.0;             ///< Share of the time of copying that is not inside the model.
-  double plain_prefill = 0.0;       ///< Seconds for the prompts, not part of the above.
-  double copy_prefill = 0.0;        ///< The same with copying.
-  std::size_t prompt_tokens = 0;
-  std::size_t tokens = 0;  ///< Generated with copying, as the following counts.
+struct WayFigures {
+  double rate = 0.0;       ///< Tokens a second, from the last token of the prompt on.
+  ByWay<double> over;      ///< Of the rate in a repetition over that of each way: of the times, as tokens are the same.
+  double outside = 0.0;    ///< Share of the time that is not inside the model; of a draft model's passes, all.
+  double prefill = 0.0;    ///< Seconds for the prompts, not part of the above.
+  std::size_t tokens = 0;  ///< Generated.
   std::size_t passes = 0;
   std::size_t drafted = 0;
   std::size_t accepted = 0;
   copyspec::SourceCounters by_source = {};
 
+  [[nodiscard]] double speed_up() const { return over[Way::plain]; }
   [[nodiscard]] double tokens_per_pass() const { return static_cast<double>(tokens) / static_cast<double>(passes); }
+};
+
+/// What all ways were worth.
+struct Figures {
+  std::size_t repetitions = 0;  ///< How many are in these figures.
+  std::size_t prompt_tokens = 0;
+  ByWay<WayFigures> ways;
 };
 
 using ResultRef = std::reference_wrapper<ConversationResult const>;

@@ -25,6 +25,7 @@ class RandomModelBuilder {
  public:
   explicit RandomModelBuilder(std::string architecture)
       : metadata_(gguf_init_empty()), architecture_(std::move(architecture)) {
+    llama_log_set([](ggml_log_level, char const*, void*) {}, nullptr);
     gguf_set_val_str(metadata_.get(), "general.architecture", architecture_.c_str());
     gguf_set_val_str(metadata_.get(), "tokenizer.ggml.model", "none");
     count("vocab_size", 64).count("context_length", 512).count("embedding_length", 32).count("block_count", 2);
@@ -45,6 +46,21 @@ class RandomModelBuilder {
 
   RandomModelBuilder& number(std::string const& key, float value) {
     gguf_set_val_f32(metadata_.get(), (architecture_ + "." + key).c_str(), value);
+    return *this;
+  }
+
+  RandomModelBuilder& tokenizer(std::string const& key, std::uint32_t value) {
+    gguf_set_val_u32(metadata_.get(), ("tokenizer.ggml." + key).c_str(), value);
+    return *this;
+  }
+
+  // Texts and types for the tokens, which have none otherwise.
+  RandomModelBuilder& texts(std::vector<std::string> const& texts, std::vector<std::int32_t> const& types) {
+    std::vector<char const*> pointers;
+    for (std::string const& text : texts) pointers.push_back(text.c_str());
+    gguf_set_val_str(metadata_.get(), "tokenizer.ggml.model", "llama");
+    gguf_set_arr_str(metadata_.get(), "tokenizer.ggml.tokens", pointers.data(), pointers.size());
+    gguf_set_arr_data(metadata_.get(), "tokenizer.ggml.token_type", GGUF_TYPE_INT32, types.data(), types.size());
     return *this;
   }
 
@@ -105,13 +121,17 @@ inline RandomModel make_random_hybrid(std::uint32_t window = 0) {
       .build();
 }
 
-inline RandomModel make_random_llama() {
-  return RandomModelBuilder("llama")
-      .count("feed_forward_length", 64)
+inline RandomModelBuilder random_llama() {
+  RandomModelBuilder builder("llama");
+  builder.count("feed_forward_length", 64)
       .count("attention.head_count", 2)
       .count("attention.head_count_kv", 2)
-      .count("rope.dimension_count", 16)
-      .build();
+      .count("rope.dimension_count", 16);
+  return builder;
+}
+
+inline RandomModel make_random_llama() {
+  return random_llama().build();
 }
 
 inline RandomModel make_random_sliding_window(std::uint32_t window) {
