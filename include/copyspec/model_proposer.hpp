@@ -51,8 +51,9 @@ struct ModelProposerOptions {
 ///
 /// where the chances are learnt (`ModelRecord`), and a token is worth what one took lately. In the end `draft_length`
 /// cuts the draft where its passes cost least. What the draft model has not read yet is read once the gains that were
-/// passed up for it, and those of the next 64 steps, come to the cost of reading it: so little more than twice what was
-/// best is lost by it, however long the context is (ski rental; Karlin et al., "Competitive snoopy caching", 1988).
+/// passed up for it, and those that turns usually have ahead, come to the cost of reading it: so little more than twice
+/// what was best is lost by it, however long the context is (ski rental; Karlin et al., "Competitive snoopy caching",
+/// 1988).
 ///
 /// The draft model says what it would say itself: its greatest logit, or under `draw_as` what the noise of the sequence
 /// draws from its rows, which is what the other model draws whenever both rows are alike.
@@ -137,6 +138,7 @@ class ModelProposer {
     own_->withdraw();
     own_->learn_from(context);
     own_->length = unknown;
+    shared_->gain_of_turns += (std::exchange(own_->gain_of_turn, 0.0) - shared_->gain_of_turns) / 8;
     if constexpr (requires { own_->copying.end_turn(context, answer); }) own_->copying.end_turn(context, answer);
   }
 
@@ -149,8 +151,6 @@ class ModelProposer {
 
  private:
   static constexpr std::size_t unknown = ~std::size_t{0};
-  // Steps in which a draft model that reads a context now is taken to be of use.
-  static constexpr double foreseen = 64;
   using Request = typename DraftModel<M, Clock>::Request;
 
   struct Own;
@@ -169,6 +169,7 @@ class ModelProposer {
     bool answered = false;            // whether the announced were drafted for
     double tokens = 0;                // of the latest passes
     double cost = 0;
+    double gain_of_turns = 0;  // that the draft model usually has in a turn, or would have
     double tokens_gained = 1;  // by a right guess: itself, and what is copied behind it
 
     Shared(M& draft_model, ModelProposerOptions options)
@@ -237,6 +238,7 @@ class ModelProposer {
     std::size_t size = 0;
     std::size_t decided = 0;  // of its first tokens, whether to ask the model
     double paid = 0;          // for the draft model in this step
+    double gain_of_turn = 0;  // that the draft model has, or would have
     double passed_up = 0;     // gains, because the draft model is too far behind
     // The rows of tokens that were drawn independently.
     std::vector<float> rows;
@@ -338,7 +340,8 @@ class ModelProposer {
         std::size_t const unfed = request.unfed(context, std::span<Token const>(tokens).first(decided));
         double const reading = unfed > decided + 1 ? shared->draft_cost(unfed) - shared->draft_cost(decided + 1) : 0;
         passed_up += gain;
-        if (passed_up + foreseen * gain < reading) break;
+        gain_of_turn += gain;
+        if (passed_up + std::max(0.0, shared->gain_of_turns - gain_of_turn) < reading) break;
         ask_at(decided);
         return;
       }
