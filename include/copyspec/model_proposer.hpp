@@ -179,7 +179,7 @@ class ModelProposer {
           fixed_length(std::min(options.fixed_length, longest_chain)) {}
 
     [[nodiscard]] double unit() const noexcept {
-      constexpr double prior = 0.25;
+      constexpr double prior = 0.4;
       if (fixed_unit) return *fixed_unit;
       double const own = model->share().pass_cost().seconds(1);
       double const other = share.pass_cost().seconds(1);
@@ -331,14 +331,15 @@ class ModelProposer {
         float const chance = copies ? chain[decided] : 0;
         double const better = static_cast<double>(survival * (shared->record.expected(copies ? chance : -1) - chance));
         double const row = copies ? 0 : shared->share(decided + 2) - shared->share(decided + 1);
-        double const gain =
-            better * worth * gained(chain.subspan(std::min(decided + 1, size))) - row - shared->draft_cost(decided + 1);
+        // Asked again and again, it reads what was said in between, two tokens or so; what is beyond is an investment.
+        std::size_t const unfed = request.unfed(context, std::span<Token const>(tokens).first(decided));
+        double const cost = shared->draft_cost(std::min(unfed, decided + 2));
+        double const gain = better * worth * gained(chain.subspan(std::min(decided + 1, size))) - row - cost;
         if (gain <= 0) {
           if (!copies) break;
           continue;
         }
-        std::size_t const unfed = request.unfed(context, std::span<Token const>(tokens).first(decided));
-        double const reading = unfed > decided + 1 ? shared->draft_cost(unfed) - shared->draft_cost(decided + 1) : 0;
+        double const reading = shared->draft_cost(unfed) - cost;
         passed_up += gain;
         gain_of_turn += gain;
         if (passed_up + std::max(0.0, shared->gain_of_turns - gain_of_turn) < reading) break;
