@@ -11,6 +11,8 @@
 #include <copyspec/error.hpp>
 #include <copyspec/greedy_verifier.hpp>
 #include <copyspec/judges.hpp>
+#include <copyspec/mixing_proposer.hpp>
+#include <copyspec/model_proposer.hpp>
 #include <copyspec/token_sampler.hpp>
 #include <cstddef>
 #include <cstdint>
@@ -41,6 +43,7 @@ using copyspec::SamplingOptions;
 using copyspec::Segment;
 using copyspec::SequenceId;
 using copyspec::SequenceStatus;
+using copyspec::Source;
 using copyspec::Token;
 using copyspec::TokenSampler;
 using copyspec::Verdict;
@@ -813,6 +816,44 @@ TEST_CASE("a composer hands over what drafts were drawn from: two conversations 
     auto const row_after = [&](Tokens const& before) { return language.after(before); };
     // Of drafts that are cut by their last token, rows are handed over that they were not drawn from.
     CHECK((surprise(seen, joint(row_after, prompt, {}), 2 * draws) < 4) == (kind != Kind::chosen));
+  }
+}
+
+TEST_CASE("a draft model that is asked in between copies keeps the distribution, whatever it has learnt") {
+  constexpr std::size_t draws = sanitized ? 20'000 : 200'000;
+  Language const language(5);
+  Language const drafting(language, 6, 0.8F);
+  auto const row_after = [&](Tokens const& before) { return language.after(before); };
+  auto const surprise_with = [&](auto proposer, SamplingOptions options) {
+    LanguageModel model{&language};
+    Composer composer(model, std::move(proposer), RejectionVerifier());
+    std::vector<std::size_t> seen(vocabulary * vocabulary * vocabulary);
+    copyspec::SourceCounters sources;
+    for (std::uint64_t seed = 0; seed < draws; ++seed) {
+      SequenceId const id{0};
+      options.seed = seed;
+      composer.begin(id, prompt, {.max_new_tokens = 6, .sampling = options});
+      composer.run();
+      auto const said = composer.sequence(id).generated();
+      ++seen[static_cast<std::size_t>((said[0] * 8 + said[1]) * 8 + said[2])];
+      sources += composer.sequence(id).counters().by_source;
+      composer.remove(id);
+    }
+    CHECK(sources[Source::draft_model].accepted > draws / 8);
+    CHECK(sources[Source::draft_model].accepted < sources[Source::draft_model].drafted);
+    return surprise(seen, joint(row_after, prompt, options), static_cast<double>(draws));
+  };
+  // Where rows are dear, a token of which the draft model is not sure would be left out if it were looked at.
+  for (double const row : {0.02, 0.3}) {
+    CAPTURE(row);
+    auto const cost = copyspec::PassCost::marginal(row);
+    copyspec::ModelProposerOptions const costs{.pass_cost = cost, .draft_cost = 0.03};
+    SamplingOptions const options{.temperature = row < 0.1 ? 0.7F : 1.2F,
+                                  .top_k = row < 0.1 ? std::size_t{0} : std::size_t{5}};
+    LanguageModel draft_model{&drafting};
+    CHECK(surprise_with(copyspec::ModelProposer<LanguageModel>(draft_model, {}, costs), options) < 4);
+    CHECK(surprise_with(copyspec::ModelProposer(draft_model, copyspec::MixingProposer({.pass_cost = cost}), costs),
+                        options) < 4);
   }
 }
 

@@ -34,7 +34,8 @@ namespace copyspec::inline v0 {
 /// `TreeModel` that has branches, the proposer a `TreeProposer`, and the verifier one of sequences.
 ///
 /// Each pass first serves the sequences that wait for one token, then chunks of prompts, within the model's
-/// `max_tokens()`. What is generated does not depend on the drafts, nor on which other sequences run.
+/// `max_tokens()`. What is generated does not depend on the drafts, nor on which other sequences run; its distribution
+/// does not, with a `RejectionVerifier`.
 ///
 /// Failure: `begin` throws `Error` for a request that cannot be served and leaves everything as it was. What the
 /// model, the verifier or a callback throws passes through; every sequence is then as it was before the pass, or after
