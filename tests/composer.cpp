@@ -635,6 +635,7 @@ class Trial {
       sampling.begin_turn(options, vocabulary, budget);
     }
     [[nodiscard]] LogprobsView logprobs() const { return sampling.logprobs(); }
+    [[nodiscard]] SamplingOptions const& options() const { return sampling.options(); }
     [[nodiscard]] std::size_t allowed_draft(std::span<Token const> context, std::span<Token const> draft) const {
       return sampling.allowed_draft(context, draft);
     }

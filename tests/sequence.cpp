@@ -39,7 +39,7 @@ std::string text(std::span<Token const> tokens) {
 
 std::string text(std::span<Source const> sources) {
   std::string text;
-  for (Source const source : sources) text += "mcrho"[static_cast<std::size_t>(source)];
+  for (Source const source : sources) text += "mcrhdo"[static_cast<std::size_t>(source)];
   return text;
 }
 
