@@ -53,7 +53,7 @@ class CompanionModel {
       std::ranges::copy(row, out.begin());
       // What is done to a row depends on the row alone, so the laws of a model are kept.
       std::uint32_t const dice = std::bit_cast<std::uint32_t>(row[0]) * 2654435761U >> 8U;
-      if (dice % 100 < options_.wrong_percent) std::ranges::rotate(out, out.begin() + 1);
+      if (dice % 100 < options_.wrong_percent) std::rotate(out.begin(), out.begin() + 1, out.end());
       if (dice / 100 % 100 < options_.invalid_percent) out[0] = std::numeric_limits<float>::quiet_NaN();
     }
     return {logits_.data(), rows.rows(), vocabulary};
