@@ -190,7 +190,6 @@ struct StillClock {
   using rep = duration::rep;
   using period = duration::period;
   using time_point = std::chrono::time_point<StillClock>;
-  static constexpr bool is_steady = true;
   static time_point& current() {
     static time_point now;
     return now;
