@@ -290,6 +290,13 @@ TEST_CASE("no policy on a small chain is worth more, whatever a pass costs and w
   for (std::size_t length = 0; length <= 5; ++length) CHECK(chosen_with_regret[length] > 30);
 }
 
+TEST_CASE("the tokens expected of a draft are those that are right and one more") {
+  CHECK(copyspec::expected_tokens({}) == 1);
+  CHECK(copyspec::expected_tokens(Chances{1, 1, 1}) == 4);
+  CHECK(copyspec::expected_tokens(Chances{0.5F, 0.5F}) == 1.75);
+  CHECK(copyspec::expected_tokens(Chances{0, 1}) == 1);
+}
+
 TEST_CASE("an empty chain gives an empty draft") {
   CHECK(draft({}, {1.0}) == 0);
   CHECK(draft({}, {0.0}) == 0);

@@ -75,7 +75,7 @@ class BestOf : public ProposerGroup<Proposers...> {
         draft.length = draft_length(own, share);
         chances = own;
       }
-      if (double const gain = expected(chances.first(draft.length)) * token_cost - share(draft.length + 1);
+      if (double const gain = expected_tokens(chances.first(draft.length)) * token_cost - share(draft.length + 1);
           gain > greatest) {
         greatest = gain;
         best = draft;
@@ -153,14 +153,6 @@ class BestOf : public ProposerGroup<Proposers...> {
   // What the draft of a proposer is compared with: that of the first one, which has none.
   [[nodiscard]] std::span<Token const> rival(std::size_t index) const noexcept {
     return index == 0 ? std::span<Token const>() : offers_.front().draft();
-  }
-
-  // Of a pass with a draft of tokens that have these chances.
-  static double expected(std::span<float const> chances) noexcept {
-    double tokens = 1;
-    double survival = 1;
-    for (float const chance : chances) tokens += survival *= static_cast<double>(chance);
-    return tokens;
   }
 
   // What was said since the last call. More than the draft could have made are a prompt.

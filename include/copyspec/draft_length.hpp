@@ -15,6 +15,15 @@ namespace copyspec::inline v0 {
 /// Most tokens of a chain, or nodes of a tree, that `draft_length` looks at.
 inline constexpr std::size_t longest_chain = 64;
 
+/// How many tokens a pass is expected to say that drafts tokens with these chances, each given that all before it are
+/// right: those that are, and the one that the model adds. O(chances). No allocation.
+[[nodiscard]] inline double expected_tokens(std::span<float const> chances) noexcept {
+  double tokens = 1;
+  double survival = 1;
+  for (float const chance : chances) tokens += survival *= static_cast<double>(chance);
+  return tokens;
+}
+
 /// How many tokens of a predicted chain to draft now, so that most tokens come out a unit of cost in the long run.
 ///
 /// `chances[i]` is the chance that chain token `i` is the model's own, given that all before it are; a chain longer

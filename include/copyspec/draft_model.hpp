@@ -56,8 +56,7 @@ class DraftModel {
 
     /// How many tokens would have to be fed to answer what is said behind `context` and `draft`; at least one.
     [[nodiscard]] std::size_t unfed(std::span<Token const> context, std::span<Token const> draft) {
-      std::size_t const all = context.size() + draft.size();
-      return all - std::min(cache_.follow(context, draft), all - 1);
+      return context.size() + draft.size() - agreeing(context, draft);
     }
 
     /// Asks it. Needs one token at least, and `context_limit` at most. A draft model that has no room for one more
@@ -82,11 +81,15 @@ class DraftModel {
    private:
     friend DraftModel;
 
+    // How many of their first tokens need not be fed: not the last, whose row is wanted.
+    [[nodiscard]] std::size_t agreeing(std::span<Token const> context, std::span<Token const> draft) {
+      return std::min(cache_.follow(context, draft), context.size() + draft.size() - 1);
+    }
+
     // Cuts the cache back, and finds out what is to be fed.
     void prepare() {
-      std::size_t const all = context_.size() + draft_.size();
-      std::size_t const agreeing = std::min(cache_.follow(context_, draft_), all - 1);
-      cache_.cut(cache_.held() > agreeing ? model_->model_->truncate(*id_, agreeing) : agreeing);
+      std::size_t const kept = agreeing(context_, draft_);
+      cache_.cut(cache_.held() > kept ? model_->model_->truncate(*id_, kept) : kept);
       unfed_.clear();
       std::size_t const held = cache_.held();
       if (held < context_.size()) {
@@ -131,17 +134,17 @@ class DraftModel {
       }
     };
     while (std::ranges::any_of(requests, &Request::asks)) {
-      auto const start = Clock::now();
+      typename Clock::duration time{};
       LogitsOf<M> rows;
       auto const pass = [&] {
         plan(requests);
         rows = model_->forward(std::span<Segment const>(batch_));
       };
-      if (!with_recovery(pass, fail, false)) continue;
-      std::chrono::duration<double> const time = Clock::now() - start;
+      if (!with_recovery([&] { timed<Clock>(time, pass); }, fail, false)) continue;
       std::size_t tokens = 0, row = 0;
       for (Segment const& segment : batch_) tokens += segment.tokens.size();
-      share_.observe({.rows = tokens, .sequences = batch_.size(), .seconds = time.count()});
+      share_.observe(
+          {.rows = tokens, .sequences = batch_.size(), .seconds = std::chrono::duration<double>(time).count()});
       for (std::size_t i = 0; i < batch_.size(); ++i) {
         Request& request = *requests[scheduled_[i]];
         request.cache_.append(batch_[i].tokens, request.context_.size());

@@ -10,7 +10,7 @@
 
 #include "draw_streams.hpp"
 #include "exact_math.hpp"
-#include "greedy_verifier.hpp"
+#include "logits.hpp"
 #include "row_mass.hpp"
 #include "sampling_options.hpp"
 #include "token.hpp"
@@ -44,21 +44,20 @@ class Guesser {
 
   [[nodiscard]] bool independently() const noexcept { return independently_; }
 
-  /// The row of the last guess.
+  /// The row of the last guess, as long as that row is valid.
   [[nodiscard]] std::span<float const> row() const noexcept { return row_; }
 
   /// Of the row behind `position` tokens; nothing if it gives no token.
   template <class Scalar>
   [[nodiscard]] std::optional<Guess> guess(std::span<Scalar const> row, std::size_t position) {
-    row_.assign(row.begin(), row.end());
-    std::span<float const> const logits = row_;
-    std::optional<Token> const token = sampler_.draw(logits, options_, independently_ ? draws_++ : position);
+    row_ = as_floats(row, space_);
+    std::optional<Token> const token = sampler_.draw(row_, options_, independently_ ? draws_++ : position);
     if (!token) return std::nullopt;
-    float const greatest = *std::ranges::max_element(logits);
+    float const greatest = *std::ranges::max_element(row_);
     float const scale = options_.temperature == 0 ? 1 : 1 / options_.temperature;
-    float const distance = distance_below(greatest, logits[static_cast<std::size_t>(*token)], scale);
+    float const distance = distance_below(greatest, row_[static_cast<std::size_t>(*token)], scale);
     auto const share =
-        static_cast<double>(exact_weight(distance)) / static_cast<double>(row_mass(logits, greatest, scale));
+        static_cast<double>(exact_weight(distance)) / static_cast<double>(row_mass(row_, greatest, scale));
     return Guess{.token = *token, .confidence = static_cast<float>(share)};
   }
 
@@ -67,7 +66,8 @@ class Guesser {
   bool independently_ = false;
   std::uint64_t draws_ = 0;  // in all turns
   TokenSampler sampler_;
-  std::vector<float> row_;
+  std::vector<float> space_;
+  std::span<float const> row_;
 };
 
 }  // namespace copyspec::inline v0

@@ -24,6 +24,7 @@
 #include "model_record.hpp"
 #include "pass_cost.hpp"
 #include "pass_share.hpp"
+#include "pass_times.hpp"
 #include "sampling_options.hpp"
 #include "token.hpp"
 
@@ -198,9 +199,7 @@ class ModelProposer {
     }
 
     void observe_copied_behind(std::span<float const> copied_chances) noexcept {
-      double survival = 1, sum = 1;
-      for (float const chance : copied_chances) sum += survival *= static_cast<double>(chance);
-      tokens_gained += (sum - tokens_gained) / 64;
+      tokens_gained += (expected_tokens(copied_chances) - tokens_gained) / 64;
     }
 
     // At first, and at most, that of plain decoding.
@@ -209,16 +208,16 @@ class ModelProposer {
     }
 
     void draft() {
-      auto const start = Clock::now();
-      requests.clear();
-      for (Own* const own : announced) {
-        own->ask();
-        requests.push_back(&own->request);
-      }
-      model->answer(requests, [&](std::size_t index, auto row) { announced[index]->take(row); });
-      for (Own* const own : announced) own->end();
-      answered = true;
-      time += Clock::now() - start;
+      timed<Clock>(time, [&] {
+        requests.clear();
+        for (Own* const own : announced) {
+          own->ask();
+          requests.push_back(&own->request);
+        }
+        model->answer(requests, [&](std::size_t index, auto row) { announced[index]->take(row); });
+        for (Own* const own : announced) own->end();
+        answered = true;
+      });
     }
   };
 
@@ -330,6 +329,8 @@ class ModelProposer {
         bool const copies = decided < size;
         float const chance = copies ? chain[decided] : 0;
         double const better = static_cast<double>(survival * (shared->record.expected(copies ? chance : -1) - chance));
+        // Nearly always copying is surer, and then nothing more is to be known.
+        if (copies && better <= 0) continue;
         double const row = copies ? 0 : shared->share(decided + 2) - shared->share(decided + 1);
         // Asked again and again, it reads what was said in between, two tokens or so; what is beyond is an investment.
         std::size_t const unfed = request.unfed(context, std::span<Token const>(tokens).first(decided));
@@ -352,10 +353,7 @@ class ModelProposer {
     // How many tokens a right one brings: itself, and what is copied behind it, which is what would be copied behind
     // the copied one, or as much as usual.
     [[nodiscard]] double gained(std::span<float const> behind) const noexcept {
-      double sum = 1;
-      double survival = 1;
-      for (float const chance : behind) sum += survival *= static_cast<double>(chance);
-      return std::max(sum, shared->tokens_gained);
+      return std::max(expected_tokens(behind), shared->tokens_gained);
     }
 
     void ask_at(std::size_t place) {
