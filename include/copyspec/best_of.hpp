@@ -16,6 +16,7 @@
 #include "pass_share.hpp"
 #include "proposer_group.hpp"
 #include "token.hpp"
+#include "token_cost.hpp"
 
 namespace copyspec::inline v0 {
 
@@ -53,7 +54,7 @@ class BestOf : public ProposerGroup<Proposers...> {
     learn_from(context);
     length_ = unknown;  // until all have drafted, should one throw
     PassShare const& share = learnt_->share;
-    double const token_cost = learnt_->token_cost();
+    double const token_cost = learnt_->token_cost(share(1));
     std::size_t const room = std::min(space.size(), longest_chain);
     Draft best;
     double greatest = token_cost - share(1);
@@ -133,21 +134,9 @@ class BestOf : public ProposerGroup<Proposers...> {
   struct Learnt {
     PassShare share;
     std::array<DraftRecord, Group::size> records{};
-    // Of the latest passes.
-    double tokens = 0;
-    double cost = 0;
+    TokenCost token_cost;
 
     explicit Learnt(PassCost pass_cost) : share(std::move(pass_cost)) {}
-
-    void observe_step(std::size_t said, std::size_t rows) noexcept {
-      constexpr double decay = 0.98;
-      tokens = tokens * decay + static_cast<double>(said);
-      cost = cost * decay + share(rows);
-    }
-    // At first, and at most, that of plain decoding.
-    [[nodiscard]] double token_cost() const noexcept {
-      return tokens > 0 ? std::min(cost / tokens, share(1)) : share(1);
-    }
   };
 
   // What the draft of a proposer is compared with: that of the first one, which has none.
@@ -160,7 +149,7 @@ class BestOf : public ProposerGroup<Proposers...> {
     if (length_ == unknown || context.size() <= length_ || context.size() > length_ + drafted_ + 1) return;
     std::span<Token const> const said = context.subspan(length_);
     for (std::size_t i = 0; i < Group::size; ++i) learnt_->records[i].observe(offers_[i].draft(), rival(i), said);
-    learnt_->observe_step(said.size(), drafted_ + 1);
+    learnt_->token_cost.observe(said.size(), learnt_->share(drafted_ + 1));
   }
 
   std::shared_ptr<Learnt> learnt_;

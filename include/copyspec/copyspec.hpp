@@ -69,6 +69,7 @@
 #include "source_counters.hpp"
 #include "stop.hpp"
 #include "token.hpp"
+#include "token_cost.hpp"
 #include "token_counts.hpp"
 #include "token_rank.hpp"
 #include "token_sampler.hpp"

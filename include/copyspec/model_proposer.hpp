@@ -27,6 +27,7 @@
 #include "pass_times.hpp"
 #include "sampling_options.hpp"
 #include "token.hpp"
+#include "token_cost.hpp"
 
 namespace copyspec::inline v0 {
 
@@ -48,9 +49,13 @@ struct ModelProposerOptions {
 /// `MixingProposer` can), it does, until the model is asked again. So a draft is copied, guessed, or both in turn, and
 /// may be empty. What it pays is
 ///
-///     survival * (chance of the model - chance of the copy) * worth of a token  -  cost of a pass of the draft model
+///     value(survival * chance of the model) - value(survival * chance of the copy)  -  cost of a pass of the draft
+///     model
 ///
-/// where the chances are learnt (`ModelRecord`), and a token is worth what one took lately. In the end `draft_length`
+/// where the chances are learnt (`ModelRecord`), and the value of a token that is right so likely is what it and all
+/// behind it are worth: what is usually copied behind one, or as many further guesses as pay, each less its own cost. A
+/// token is worth what one took lately (`TokenCost`) in steps that began alike, with a copy that was surer than the
+/// draft model or without. In the end `draft_length`
 /// cuts the draft where its passes cost least. What the draft model has not read yet is read once the gains that were
 /// passed up for it, and those that turns usually have ahead, come to the cost of reading it: so little more than twice
 /// what was best is lost by it, however long the context is (ski rental; Karlin et al., "Competitive snoopy caching",
@@ -168,8 +173,8 @@ class ModelProposer {
     std::vector<Request*> requests;
     typename Clock::duration time{};  // of the draft model, in this pass
     bool answered = false;            // whether the announced were drafted for
-    double tokens = 0;                // of the latest passes
-    double cost = 0;
+    // By whether copying is surer than the draft model from the start.
+    std::array<TokenCost, 2> token_costs{};
     double gain_of_turns = 0;  // that the draft model usually has in a turn, or would have
     double tokens_gained = 1;  // by a right guess: itself, and what is copied behind it
 
@@ -192,19 +197,8 @@ class ModelProposer {
       return unit() * model->share()(tokens_fed);
     }
 
-    void observe_step(std::size_t said, std::size_t rows, double draft_model_cost) noexcept {
-      constexpr double decay = 0.98;
-      tokens = tokens * decay + static_cast<double>(said);
-      cost = cost * decay + share(rows) + draft_model_cost;
-    }
-
     void observe_copied_behind(std::span<float const> copied_chances) noexcept {
       tokens_gained += (expected_tokens(copied_chances) - tokens_gained) / 64;
-    }
-
-    // At first, and at most, that of plain decoding.
-    [[nodiscard]] double token_cost() const noexcept {
-      return tokens > 0 ? std::min(cost / tokens, share(1)) : share(1);
     }
 
     void draft() {
@@ -236,6 +230,7 @@ class ModelProposer {
     std::array<Source, longest_chain> sources{};
     std::size_t size = 0;
     std::size_t decided = 0;  // of its first tokens, whether to ask the model
+    bool copying_is_surer = false;
     double paid = 0;          // for the draft model in this step
     double gain_of_turn = 0;  // that the draft model has, or would have
     double passed_up = 0;     // gains, because the draft model is too far behind
@@ -282,6 +277,7 @@ class ModelProposer {
       size = decided = asked_size = copied_size = drawn = 0;
       paid = 0;
       if (shared->fixed_length == 0) copy_on();
+      copying_is_surer = size > 0 && chances[0] >= shared->record.expected(chances[0]);
       shared->announced.push_back(this);
       announced = true;
     }
@@ -321,21 +317,26 @@ class ModelProposer {
         if (decided < std::min(shared->fixed_length, limit)) ask_at(decided);
         return;
       }
-      double const worth = shared->token_cost();
+      double const worth = token_cost()(shared->share(1));
       std::span<float const> const chain = std::span<float const>(chances).first(size);
       float survival = 1;
       for (std::size_t i = 0; i < decided; ++i) survival *= chain[i];
       for (; decided < limit && decided <= size && survival > 0.02F; survival *= chain[decided++]) {
         bool const copies = decided < size;
         float const chance = copies ? chain[decided] : 0;
-        double const better = static_cast<double>(survival * (shared->record.expected(copies ? chance : -1) - chance));
+        float const expected = shared->record.expected(copies ? chance : -1);
         // Nearly always copying is surer, and then nothing more is to be known.
-        if (copies && better <= 0) continue;
-        double const row = copies ? 0 : shared->share(decided + 2) - shared->share(decided + 1);
+        if (copies && expected <= chance) continue;
+        double const row = copies ? 0 : row_cost(decided);
         // Asked again and again, it reads what was said in between, two tokens or so; what is beyond is an investment.
         std::size_t const unfed = request.unfed(context, std::span<Token const>(tokens).first(decided));
         double const cost = shared->draft_cost(std::min(unfed, decided + 2));
-        double const gain = better * worth * gained(chain.subspan(std::min(decided + 1, size))) - row - cost;
+        double const copied_behind = gained(chain.subspan(std::min(decided + 1, size)));
+        auto const value = [&](double reach) {
+          return worth * reach + std::max(worth * reach * (copied_behind - 1), guessed_behind(reach, limit, worth));
+        };
+        double const gain = value(static_cast<double>(survival * expected)) -
+                            (copies ? value(static_cast<double>(survival * chance)) : 0) - row - cost;
         if (gain <= 0) {
           if (!copies) break;
           continue;
@@ -349,6 +350,28 @@ class ModelProposer {
       }
       shared->record.forget_a_little();
     }
+
+    // What a row costs in which the draft has a token at `place`.
+    [[nodiscard]] double row_cost(std::size_t place) const noexcept {
+      return shared->share(place + 2) - shared->share(place + 1);
+    }
+
+    // What is gained by guesses alone behind a token that is reached and right with the chance `reach`, as many as pay.
+    // The model has read what is before them by then, so they are cheaper than the first.
+    [[nodiscard]] double guessed_behind(double reach, std::size_t limit, double worth) const noexcept {
+      auto const chance = static_cast<double>(shared->record.expected(-1));
+      double const cost = shared->draft_cost(1);
+      double gains = 0;
+      for (std::size_t place = decided + 1; place < limit; ++place) {
+        double const gain = (reach *= chance) * worth - row_cost(place) - cost;
+        if (gain <= 0) break;
+        gains += gain;
+      }
+      return gains;
+    }
+
+    // What tokens have cost in steps like this one.
+    [[nodiscard]] TokenCost& token_cost() noexcept { return shared->token_costs[copying_is_surer ? 1 : 0]; }
 
     // How many tokens a right one brings: itself, and what is copied behind it, which is what would be copied behind
     // the copied one, or as much as usual.
@@ -435,7 +458,7 @@ class ModelProposer {
       for (Asked const& it : std::span(asked).first(asked_size))
         if (it.place <= right) shared->record.observe(it.evidence, it.token == said[it.place]);
       if (copied_size > 0) shared->copied.observe(std::span(copied).first(copied_size), {}, said);
-      shared->observe_step(said.size(), fed + 1, paid);
+      token_cost().observe(said.size(), shared->share(fed + 1) + paid);
     }
   };
 
