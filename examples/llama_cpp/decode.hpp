@@ -34,6 +34,7 @@ struct Decoder {
   /// Copies for all repetitions, with a history; without one, each repetition has its own.
   std::optional<copyspec::MixingProposer> proposer = {};
   copyspec::adapters::LlamaCpp* draft_model = nullptr;  ///< What guesses, if anything does.
+  bool checkpoints = false;                             ///< Whether the model goes back to checkpoints only.
 };
 
 /// How its tokens are drawn: greedily, unless it says so.

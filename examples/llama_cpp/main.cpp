@@ -189,9 +189,10 @@ std::string describe_weights(Weights weights, Engine const& engine) {
 }
 
 // A proposer with what earlier runs said and learnt, if there is such a file.
-copyspec::MixingProposer read_history(std::filesystem::path const& file) {
+copyspec::MixingProposer read_history(std::filesystem::path const& file, bool checkpoints) {
   constexpr std::size_t bytes = std::size_t{64} << 20;
-  copyspec::MixingProposer proposer({.history = std::make_shared<copyspec::History>(bytes)});
+  copyspec::MixingProposer proposer(
+      {.history = std::make_shared<copyspec::History>(bytes), .checkpoints = checkpoints});
   if (std::filesystem::exists(file)) copyspec::HistoryFile::load(file.string(), proposer);
   return proposer;
 }
@@ -225,11 +226,11 @@ void run(Options const& options) {
   Progress progress;
   std::vector<Conversation> const asked = conversations(options, progress);
   if (!options.json.empty()) check_writable(options.json);
-  std::optional<copyspec::MixingProposer> proposer;
-  if (!options.history.empty()) proposer = read_history(options.history);
-
   std::filesystem::path const file = chosen_weights(options.model, options.weights, options, progress);
   Engine const engine(file, options.engine, progress);
+  bool const checkpoints = copyspec::adapters::LlamaCppCheckpoints::keeps_state(engine.context());
+  std::optional<copyspec::MixingProposer> proposer;
+  if (!options.history.empty()) proposer = read_history(options.history, checkpoints);
   std::optional<DraftEngine> draft;
   if (!options.draft_model.empty()) {
     draft.emplace(chosen_weights(options.draft_model, options.draft_weights, options, progress), options.engine,
@@ -249,7 +250,8 @@ void run(Options const& options) {
                               .sampling = options.sampling},
                   .grammar = grammar ? &*grammar : nullptr,
                   .proposer = proposer,
-                  .draft_model = draft ? &draft->model : nullptr};
+                  .draft_model = draft ? &draft->model : nullptr,
+                  .checkpoints = checkpoints};
   for (std::filesystem::path const& text : options.references)
     decoder.options.references.push_back(vocabulary.tokens(read_text(text), false));
   // A prompt that does not fit is refused before any other is decoded.

@@ -19,6 +19,7 @@
 #include "copyspec/first_of.hpp"
 #include "copyspec/mixing_proposer.hpp"
 #include "copyspec/model_proposer.hpp"
+#include "copyspec/pass_cost.hpp"
 #include "copyspec/sampling_verifier.hpp"
 #include "difference.hpp"
 #include "display.hpp"
@@ -37,7 +38,7 @@ using copyspec::adapters::LlamaCpp;
 class Ways {
  public:
   Ways(Decoder const& decoder, LearntCosts const& costs)
-      : decoder_(&decoder), copying_(decoder.proposer.value_or(MixingProposer({.pass_cost = costs.copying}))) {
+      : decoder_(&decoder), copying_(decoder.proposer.value_or(copying(costs.copying))) {
     add(NoProposer());
     add(copying_);
     add(CopyProposer(copyspec::published_rule));
@@ -47,7 +48,7 @@ class Ways {
     add(guessing);
     add(FirstOf(CopyProposer(copyspec::published_rule), guessing));
     copying_draft_model_.emplace(
-        model, MixingProposer({.pass_cost = costs.copying_draft_model}),
+        model, copying(costs.copying_draft_model),
         copyspec::ModelProposerOptions{.pass_cost = costs.copying_draft_model, .draft_pass_cost = costs.draft_model});
     add(*copying_draft_model_);
   }
@@ -68,6 +69,10 @@ class Ways {
   }
 
  private:
+  [[nodiscard]] MixingProposer copying(copyspec::PassCost const& pass_cost) const {
+    return MixingProposer({.pass_cost = pass_cost, .checkpoints = decoder_->checkpoints});
+  }
+
   // The next one.
   template <class Proposer>
   void add(Proposer const& proposer) {

@@ -28,6 +28,8 @@
 #include "float_bits.hpp"
 #include "greedy_verifier.hpp"
 #include "guess.hpp"
+#include "guess_gain.hpp"
+#include "guessed_draft.hpp"
 #include "gumbel_noise.hpp"
 #include "histories.hpp"
 #include "history.hpp"
