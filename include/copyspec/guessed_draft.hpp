@@ -169,7 +169,7 @@ struct GuessedDraft {
     std::size_t const longest = shared->model->context_limit();
     std::size_t const limit = context.size() > longest ? 0 : std::min(room, longest - context.size() + 1);
     if (shared->fixed_length > 0) {
-      if (decided < std::min(shared->fixed_length, limit)) ask_at(decided);
+      if (decided < std::min(shared->fixed_length, limit)) ask_here(request.unfed(context, before()));
       return;
     }
     std::span<float const> const chain = std::span<float const>(chances).first(size);
@@ -183,7 +183,7 @@ struct GuessedDraft {
                                    .place = decided,
                                    .survival = survival,
                                    .limit = limit,
-                                   .unfed = request.unfed(context, std::span<Token const>(tokens).first(decided)),
+                                   .unfed = request.unfed(context, before()),
                                    .copying_is_surer = copying_is_surer};
       double const gained = gain(place);
       if (gained <= 0) {
@@ -194,18 +194,21 @@ struct GuessedDraft {
       passed_up += gained / overlap;
       gain_of_turn += gained / overlap;
       if (passed_up + std::max(0.0, shared->gain_of_turns - gain_of_turn) < reading) break;
-      ask_at(decided);
+      ask_here(place.unfed);
       return;
     }
     shared->gain.record().forget_a_little();
   }
 
-  void ask_at(std::size_t place) {
-    std::span<Token const> const before = std::span<Token const>(tokens).first(place);
-    paid += shared->gain.draft_cost(request.unfed(context, before));
+  // For which the model has to be fed so many tokens.
+  void ask_here(std::size_t unfed) {
+    paid += shared->gain.draft_cost(unfed);
     passed_up = 0;
-    request.ask(context, before);
+    request.ask(context, before());
   }
+
+  // The draft as far as it is decided.
+  [[nodiscard]] std::span<Token const> before() const noexcept { return std::span(tokens).first(decided); }
 
   // The answer to what was asked.
   template <class Row>
