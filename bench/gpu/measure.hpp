@@ -11,17 +11,20 @@
 
 /// What a measurement gave.
 struct Measured {
-  double microseconds = 0;   ///< Of one call: the median over many replays of the mean within one.
+  double microseconds = 0;   ///< Of one call: the median over several replays of the mean within one.
   double fastest = 0;        ///< The least of these means.
   std::size_t launches = 0;  ///< Kernels and copies that one call enqueues.
 };
 
 /// Measures `call(index, stream)`, which enqueues work and neither waits nor allocates, by `calls` calls with indices
-/// from 0 on, captured into one graph that is replayed many times: what the host does between launches is not measured.
+/// from 0 on, captured into one graph that is replayed: what the host does between launches is not measured. Replays at
+/// least 7 times, and up to 21 times as long as that takes no more than 50 milliseconds.
 template <class Call>
 [[nodiscard]] Measured measure(std::size_t calls, Call&& call) {
   constexpr std::size_t warm_ups = 3;
-  constexpr std::size_t replays = 21;
+  constexpr std::size_t fewest = 7;
+  constexpr std::size_t most = 21;
+  constexpr double enough = 50;
 
   cudaStream_t stream = nullptr;
   check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
@@ -39,14 +42,17 @@ template <class Call>
   check(cudaEventCreate(&end));
 
   std::vector<double> means;
-  for (std::size_t i = 0; i < warm_ups + replays; ++i) {
+  double spent = 0;
+  for (std::size_t i = 0; i < warm_ups + fewest || (i < warm_ups + most && spent < enough); ++i) {
     check(cudaEventRecord(begin, stream));
     check(cudaGraphLaunch(executable, stream));
     check(cudaEventRecord(end, stream));
     check(cudaEventSynchronize(end));
     float milliseconds = 0;
     check(cudaEventElapsedTime(&milliseconds, begin, end));
-    if (i >= warm_ups) means.push_back(1000.0 * static_cast<double>(milliseconds) / static_cast<double>(calls));
+    if (i < warm_ups) continue;
+    spent += static_cast<double>(milliseconds);
+    means.push_back(1000.0 * static_cast<double>(milliseconds) / static_cast<double>(calls));
   }
   check(cudaEventDestroy(begin));
   check(cudaEventDestroy(end));

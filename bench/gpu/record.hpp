@@ -17,17 +17,14 @@ inline constexpr std::size_t hot_calls = 50;
   return copies < 2 ? 2 : copies;
 }
 
-/// Prints one measurement as an element of a JSON array.
+/// Prints one measurement as a line of JSON.
 inline void print_record(char const* what, Shape const& shape, char const* scalar, bool hot, std::size_t bytes,
                          Measured const& measured) {
-  static bool first = true;
   std::printf(
-      "%s\n  {\"what\": \"%s\", \"rows\": %zu, \"requests\": %u, \"drafted\": %u, \"accepted\": %u, \"vocabulary\": "
-      "%u, "
+      "{\"what\": \"%s\", \"rows\": %zu, \"requests\": %u, \"drafted\": %u, \"accepted\": %u, \"vocabulary\": %u, "
       "\"scalar\": \"%s\", \"cache\": \"%s\", \"bytes\": %zu, \"microseconds\": %.4f, \"fastest\": %.4f, "
-      "\"launches\": %zu}",
-      first ? "" : ",", what, shape.rows(), shape.requests, shape.drafted, shape.accepted, shape.vocabulary, scalar,
+      "\"launches\": %zu}\n",
+      what, shape.rows(), shape.requests, shape.drafted, shape.accepted, shape.vocabulary, scalar,
       hot ? "hot" : "streamed", bytes, measured.microseconds, measured.fastest, measured.launches);
   std::fflush(stdout);
-  first = false;
 }

@@ -16,23 +16,23 @@ SKIPPING = "copyspec, rows skipped"
 
 def load(folder):
     results = {"device": None, "copy_bytes_per_second": None, "records": [], "drawn": [], "steps": []}
-    bench = folder / "bench.json"
-    if bench.exists():
-        try:
-            results.update(json.loads(bench.read_text()))
-        except json.JSONDecodeError:
-            results["note"] = "bench.json is incomplete"
-    torch = folder / "torch.json"
-    if torch.exists() and torch.stat().st_size > 0:
-        measured = json.loads(torch.read_text())
-        results["torch"] = measured["torch"]
-        results["records"] += measured["records"]
-    for name in ("sample.json", "torch_sampling.json"):
-        if (folder / name).exists():
+    for name, kind in (
+        ("bench.jsonl", "records"),
+        ("torch.jsonl", "records"),
+        ("sample.jsonl", "drawn"),
+        ("torch_sampling.jsonl", "drawn"),
+    ):
+        path = folder / name
+        for line in path.read_text().splitlines() if path.exists() else []:
             try:
-                results["drawn"] += json.loads((folder / name).read_text())["records"]
+                said = json.loads(line)
             except json.JSONDecodeError:
-                results["note"] = f"{name} is incomplete"
+                # The last line of a step that was stopped.
+                continue
+            if "what" in said:
+                results[kind].append(said)
+            else:
+                results.update(said)
     for line in (folder / "steps.tsv").read_text().splitlines():
         name, outcome, seconds = line.split("\t")
         results["steps"].append({"name": name, "outcome": outcome, "seconds": int(seconds)})

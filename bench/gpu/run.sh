@@ -79,8 +79,8 @@ for tool in memcheck initcheck synccheck; do
     '--test-case-exclude=stress*,vocabularies*,what a launch*cannot do*,rough noise*'
 done
 
-step bench 70 bash -c "'$build/bin/copyspec-gpu-bench' >'$out/bench.json'"
-step sample_bench 40 bash -c "'$build/bin/copyspec-gpu-sample-bench' >'$out/sample.json'"
+step bench 70 bash -c "'$build/bin/copyspec-gpu-bench' >'$out/bench.jsonl'"
+step sample_bench 40 bash -c "'$build/bin/copyspec-gpu-sample-bench' >'$out/sample.jsonl'"
 python=$(command -v python3 || true)
 if [[ -z $python ]]; then
   skip torch "python3 is not installed"
@@ -88,8 +88,8 @@ if [[ -z $python ]]; then
   exit "$failed"
 fi
 if "$python" -c 'import torch, sys; sys.exit(not torch.cuda.is_available())' 2>/dev/null; then
-  step torch 50 bash -c "'$python' bench/gpu/torch_argmax.py >'$out/torch.json'"
-  step torch_sampling 30 bash -c "'$python' bench/gpu/torch_sampling.py >'$out/torch_sampling.json'"
+  step torch 50 bash -c "'$python' bench/gpu/torch_argmax.py >'$out/torch.jsonl'"
+  step torch_sampling 30 bash -c "'$python' bench/gpu/torch_sampling.py >'$out/torch_sampling.jsonl'"
 else
   skip torch "PyTorch with CUDA is not installed"
 fi

@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""Measures drawing by top-k and top-p with PyTorch, and the comparison with the drafts that follows it; prints JSON.
+"""Measures drawing by top-k and top-p with PyTorch, and the comparison with the drafts that follows it; prints lines of JSON.
 
 The shapes, the replayed graphs and the counting are those of sample.cu; what is drawn is another sample.
 """
 
-import json
-
 import torch
-from torch_argmax import DRAFTED, HOT_CALLS, STREAMED_BYTES, best_tokens, count_launches, measure
+from torch_argmax import DRAFTED, HOT_CALLS, STREAMED_BYTES, best_tokens, count_launches, measure, print_record
 
 TOP_K = 50
 TOP_P = 0.9
@@ -33,7 +31,7 @@ def verify(logits, drafts):
     return accepted, drawn.gather(1, accepted.view(-1, 1).long())
 
 
-def measure_shape(records, requests, vocabulary, dtype, scalar):
+def measure_shape(requests, vocabulary, dtype, scalar):
     rows = requests * (DRAFTED + 1)
     size = rows * vocabulary * dtype.itemsize
     copies = max(2, -(-STREAMED_BYTES // size))
@@ -44,34 +42,17 @@ def measure_shape(records, requests, vocabulary, dtype, scalar):
         ("hot", HOT_CALLS, lambda index: verify(logits[0], drafts)),
         ("streamed", min(copies, 256), lambda index: verify(logits[index % copies], drafts)),
     ):
-        median, fastest = measure(calls, call)
+        measured = measure(calls, call)
         # What is accepted does not change its work.
         for accepted in (3, 10):
-            records.append(
-                {
-                    "what": "torch",
-                    "rows": rows,
-                    "requests": requests,
-                    "drafted": DRAFTED,
-                    "accepted": accepted,
-                    "vocabulary": vocabulary,
-                    "scalar": scalar,
-                    "cache": cache,
-                    "bytes": size,
-                    "microseconds": median,
-                    "fastest": fastest,
-                    "launches": launches,
-                }
-            )
+            print_record(requests, DRAFTED, accepted, vocabulary, scalar, cache, size, measured, launches)
 
 
 def main():
-    records = []
     for vocabulary, requests in ((151936, 1), (151936, 8), (128256, 8), (128256, 64)):
         for dtype, scalar in ((torch.bfloat16, "bf16"), (torch.float32, "fp32")):
-            measure_shape(records, requests, vocabulary, dtype, scalar)
+            measure_shape(requests, vocabulary, dtype, scalar)
             torch.cuda.empty_cache()
-    print(json.dumps({"torch": torch.__version__, "records": records}))
 
 
 if __name__ == "__main__":
