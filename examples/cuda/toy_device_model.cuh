@@ -38,9 +38,11 @@ class ToyDeviceModel {
     std::span<std::uint64_t const> const states = language_.feed(batch);
     if (!states.empty()) {
       check(cudaMemcpyAsync(states_.get(), states.data(), states.size_bytes(), cudaMemcpyHostToDevice, stream_));
-      dim3 const grid(ToyLanguage::vocabulary / 256, static_cast<unsigned>(states.size()));
-      write_toy_logits<<<grid, 256, 0, stream_>>>(states_.get(), logits_.get());
-      check(cudaGetLastError());
+      cudaLaunchConfig_t launch{};
+      launch.gridDim = dim3(ToyLanguage::vocabulary / 256, static_cast<unsigned>(states.size()));
+      launch.blockDim = dim3(256);
+      launch.stream = stream_;
+      check(cudaLaunchKernelEx(&launch, &write_toy_logits, states_.get(), logits_.get()));
     }
     return {logits_.get(), states.size(), ToyLanguage::vocabulary};
   }

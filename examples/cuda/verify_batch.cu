@@ -50,7 +50,8 @@ cudaError_t run(cudaStream_t stream) {
   offsets[2] = 3;
   for (int i = 0; i < 3; ++i) tokens[i] = 5 + i;
   copyspec::Token const best[] = {5, 9, 3, 7, 8};
-  for (int row = 0; row < 5; ++row) logits[row * stride + static_cast<std::size_t>(best[row])] = __float2bfloat16(1.0F);
+  for (std::size_t row = 0; row < 5; ++row)
+    logits[row * stride + static_cast<std::size_t>(best[row])] = __float2bfloat16(1.0F);
 
   DraftBatchView drafts;  // all pointers name memory that the device can read
   drafts.offsets = offsets;

@@ -33,7 +33,7 @@ static_assert(sizeof(Seen) == 10 * sizeof(std::uint32_t) + 4 * sizeof(BestWord))
 
 template <std::uint32_t threads>
 __global__ void use_team(BestWord const* words, BestWord* shared, std::uint32_t* counter, Seen* seen) {
-  extern __shared__ std::uint32_t scratch[];
+  __shared__ std::uint32_t scratch[threads + 1];
   __shared__ BestWord warp_words[threads / 32];
   __shared__ std::uint32_t told;
   BlockTeam<threads> team(scratch, warp_words, &told);
@@ -49,12 +49,14 @@ __global__ void use_team(BestWord const* words, BestWord* shared, std::uint32_t*
   });
   found.any = team.any([](std::uint32_t thread) { return thread == threads - 1; }) ? 1 : 0;
   found.none = team.any([](std::uint32_t) { return false; }) ? 1 : 0;
-  for (std::uint32_t i = 0; i < 2; ++i) found.told[i] = team.lead([&] { return 100 + i; });
   // Two in a row, and told to all.
+  for (std::uint32_t i = 0; i < 2; ++i) found.told[i] = team.lead([&] { return 100 + i; });
   for (std::uint32_t i = 0; i < 2; ++i)
     found.long_sums[i] = team.sum([&](std::uint32_t thread) { return (std::uint64_t{i + 1} << 40U) + thread; });
-  bool const told_all = !team.any(
-      [&](std::uint32_t) { return found.long_sums[1] - found.long_sums[0] != (std::uint64_t{threads} << 40U); });
+  bool const told_all = !team.any([&](std::uint32_t) {
+    return found.told[0] != 100 || found.told[1] != 101 ||
+           found.long_sums[1] - found.long_sums[0] != (std::uint64_t{threads} << 40U);
+  });
   if (!told_all) found.long_sums[0] = 0;
   // Every thread takes a place and marks it.
   team.each([&](std::uint32_t thread) {
@@ -83,16 +85,15 @@ __global__ void use_team(BestWord const* words, BestWord* shared, std::uint32_t*
 template <std::uint32_t threads>
 void check_team() {
   constexpr std::uint32_t blocks = 7;
-  for (std::uint32_t place = 0; place < threads; place += 13) {
+  // Of other lanes and warps each time.
+  for (std::uint32_t place = 0; place < threads; place += threads / 16 + 1) {
     std::vector<BestWord> words(threads, 5);
     words[place] = (BestWord{1} << 63U) + place;
     DeviceArray<BestWord> const input(words);
     DeviceArray<BestWord> const shared(std::vector<BestWord>{0});
     DeviceArray<std::uint32_t> const counter(std::vector<std::uint32_t>{0});
     DeviceArray<Seen> const output(blocks);
-    use_team<threads><<<blocks, threads, (threads + 1) * sizeof(std::uint32_t)>>>(input.data(), shared.data(),
-                                                                                  counter.data(), output.data());
-    check(cudaGetLastError());
+    launch(blocks, threads, &use_team<threads>, input.data(), shared.data(), counter.data(), output.data());
     std::uint32_t last = 0;
     std::uint32_t block = 0;
     for (Seen const& seen : output.download()) {
@@ -132,8 +133,7 @@ TEST_CASE("a block does what a team is to do") {
 
 TEST_CASE("every half has the value on the device that it has on the host") {
   DeviceArray<float> const values(65536);
-  convert_halves<<<256, 256>>>(values.data());
-  check(cudaGetLastError());
+  launch(256, 256, &convert_halves, values.data());
   std::vector<float> const on_device = values.download();
   for (std::uint32_t bits = 0; bits < 65536; ++bits) {
     float const on_host = float_from_half(bits);

@@ -4,6 +4,7 @@
 #include <cuda_runtime.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -12,6 +13,15 @@
 /// Throws if a call of the CUDA runtime failed.
 inline void check(cudaError_t error) {
   if (error != cudaSuccess) throw std::runtime_error(std::string("CUDA: ") + cudaGetErrorString(error));
+}
+
+/// Runs a kernel on the default stream, in `blocks` of `threads`.
+template <class... Parameters, class... Arguments>
+void launch(std::uint32_t blocks, std::uint32_t threads, void (*kernel)(Parameters...), Arguments... arguments) {
+  cudaLaunchConfig_t config{};
+  config.gridDim = dim3(blocks);
+  config.blockDim = dim3(threads);
+  check(cudaLaunchKernelEx(&config, kernel, arguments...));
 }
 
 /// A stream that ends with its scope.

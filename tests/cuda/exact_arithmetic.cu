@@ -84,8 +84,7 @@ TEST_CASE("noise, scores, weights, logarithms and log-probabilities have the sam
   }
   DeviceArray<std::uint32_t> const input(words);
   DeviceArray<Computed> const output(std::vector<Computed>(count, Computed{}));
-  compute_all<<<count / 256, 256>>>(input.data(), output.data(), count);
-  check(cudaGetLastError());
+  launch(count / 256, 256, &compute_all, input.data(), output.data(), count);
   std::vector<Computed> const on_device = output.download();
   for (std::uint32_t i = 0; i + 1 < count; ++i) {
     Computed const on_host = compute(words[i], words[i + 1]);
@@ -95,8 +94,7 @@ TEST_CASE("noise, scores, weights, logarithms and log-probabilities have the sam
 
 TEST_CASE("rough noise is near the noise, for every word") {
   DeviceArray<float> const worst(std::size_t{1} << 24U);
-  measure_rough_noise<<<1U << 16U, 256>>>(worst.data());
-  check(cudaGetLastError());
+  launch(1U << 16U, 256, &measure_rough_noise, worst.data());
   float greatest = 0;
   for (float const difference : worst.download()) greatest = difference > greatest ? difference : greatest;
   CHECK(greatest < 3e-5F);

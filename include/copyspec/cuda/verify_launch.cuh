@@ -67,11 +67,11 @@ struct Scratch {
 }
 
 /// Enqueues a verification by `rule`, which needs `rule_scratch_bytes` of shared memory and tiles of at least
-/// `shortest_tile_bytes`. What `greedy_verify` says of arguments and errors holds.
+/// `shortest_bytes`. What `greedy_verify` says of arguments and errors holds.
 template <class Scalar, class Rule>
 [[nodiscard]] cudaError_t launch_verify(DeviceLogitsView<Scalar> rows, DraftBatchView const& drafts,
                                         VerdictBatchView const& verdicts, Workspace workspace, Rule const& rule,
-                                        std::size_t rule_scratch_bytes, std::uint32_t shortest_tile_bytes,
+                                        std::size_t rule_scratch_bytes, std::uint32_t shortest_bytes,
                                         cudaStream_t stream, VerifyOptions const& options) noexcept {
   constexpr LogitFormat format = LogitFormatOf<Scalar>::value;
   VerifyLimits const& limits = drafts.limits;
@@ -98,8 +98,8 @@ template <class Scalar, class Rule>
   job.row_stride = rows.stride() * sizeof(Scalar);
   job.row_count = rows.rows();
   job.vocabulary = static_cast<std::uint32_t>(rows.vocabulary());
-  job.geometry = verify_geometry(format, job.vocabulary, limits, static_cast<std::uint32_t>(processors), options,
-                                 shortest_tile_bytes);
+  job.geometry =
+      verify_geometry(format, job.vocabulary, limits, static_cast<std::uint32_t>(processors), options, shortest_bytes);
   job.drafts = drafts;
   job.verdicts = verdicts;
   job.workspace = verify_workspace(workspace.data, limits);
