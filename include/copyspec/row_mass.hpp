@@ -19,7 +19,7 @@ namespace copyspec::inline v0 {
 [[nodiscard]] COPYSPEC_HOST_DEVICE inline float least_within(float greatest, float distance, float scale) noexcept {
   if (std::isinf(greatest)) return greatest;
   float const below = distance / scale;
-  return greatest - below - (std::abs(greatest) + below) * 1e-6F;
+  return std::fma(std::abs(greatest) + below, -1e-6F, greatest - below);
 }
 
 /// The sum of `exact_weight(distance_below(greatest, logit, scale))` over a row with that greatest logit: what its
