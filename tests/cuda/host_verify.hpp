@@ -48,7 +48,7 @@ template <class Scalar, class MakeRule>
   outcome.verdicts = poisoned(limits);
   std::vector<std::uint64_t> memory(verify_workspace_bytes(limits) / 8 + 1);
 
-  VerifyGeometry const geometry = verify_geometry(format, batch.vocabulary, limits, run.processors, run.options);
+  VerifyGeometry const geometry = verify_geometry(format, batch.vocabulary, limits, {run.processors, 8}, run.options);
   VerifyJob<std::decay_t<decltype(make_rule(geometry))>> job;
   job.rule = make_rule(geometry);
   job.logits = batch.logits.data() + batch.first_logit;

@@ -42,8 +42,8 @@ TEST_CASE("no division has more tiles than there is room for") {
         for (std::uint32_t const processors : {1U, 108U, 132U, 1000U})
           for (std::uint32_t const tile : {0U, 1U, 5000U, 0xFFFFFFFFU}) {
             std::uint32_t const raised = tile == 0 ? 0 : std::max(tile, shortest_drawn_bytes / scalar_bytes(format));
-            CHECK(verify_geometry(format, vocabulary, {.max_requests = requests, .max_draft_length = 10}, processors,
-                                  {.tile = raised}, shortest_drawn_bytes)
+            CHECK(verify_geometry(format, vocabulary, {.max_requests = requests, .max_draft_length = 10},
+                                  {processors, 1}, {.tile = raised}, shortest_drawn_bytes)
                       .tiles <= most_drawn_tiles(format, vocabulary));
           }
 }

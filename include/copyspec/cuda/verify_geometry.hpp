@@ -23,6 +23,12 @@ struct VerifyOptions {
   RowSkipping skipping = RowSkipping::automatic;
 };
 
+/// What work items, which are blocks, run on.
+struct VerifyDevice {
+  std::uint32_t processors = 1;      ///< Multiprocessors.
+  std::uint32_t blocks_at_once = 1;  ///< That one of them holds.
+};
+
 /// The division that a launch has come to.
 struct VerifyGeometry {
   std::uint32_t tile = 0;   ///< Logits; a multiple of `vector_length(format)`, so that all tiles are aligned alike.
@@ -33,22 +39,22 @@ struct VerifyGeometry {
 /// The least that is worth a work item by itself.
 inline constexpr std::uint32_t shortest_tile_bytes = 2048;
 
-/// Divides rows of `vocabulary` >= 1 logits for a device of `processors` >= 1 multiprocessors, into tiles of
-/// `shortest_bytes` or more if `options` do not say otherwise.
+/// Divides rows of `vocabulary` >= 1 logits for `device`, into tiles of `shortest_bytes` or more if `options` do not
+/// say otherwise.
 ///
 /// Few rows are cut into two tiles a processor, so that one request uses the whole device; many into tiles of 32 KiB,
 /// long enough to make what a work item costs by itself small, short enough to leave no long tail.
 [[nodiscard]] inline VerifyGeometry verify_geometry(LogitFormat format, std::uint32_t vocabulary,
-                                                    VerifyLimits const& limits, std::uint32_t processors,
+                                                    VerifyLimits const& limits, VerifyDevice const& device,
                                                     VerifyOptions const& options = {},
                                                     std::uint32_t shortest_bytes = shortest_tile_bytes) noexcept {
   constexpr std::uint64_t longest_bytes = 32768;
-  constexpr std::uint64_t items_at_once = 8;  // of 256 threads each, on a processor that holds 2048
 
+  std::uint64_t const processors = device.processors;
   std::uint64_t const rows = std::uint64_t{limits.max_requests} * (std::uint64_t{limits.max_draft_length} + 1);
   std::uint64_t const row_bytes = std::uint64_t{vocabulary} * scalar_bytes(format);
   std::uint64_t const wanted =
-      std::clamp(rows * row_bytes / (2 * std::uint64_t{processors}), std::uint64_t{shortest_bytes}, longest_bytes);
+      std::clamp(rows * row_bytes / (2 * processors), std::uint64_t{shortest_bytes}, longest_bytes);
   std::uint64_t const even = (row_bytes + wanted - 1) / wanted;
   std::uint64_t const vector = vector_length(format);
   std::uint64_t const tile = options.tile > 0 ? options.tile : (vocabulary + even - 1) / even;
@@ -58,7 +64,7 @@ inline constexpr std::uint32_t shortest_tile_bytes = 2048;
   geometry.tiles = (vocabulary - 1) / geometry.tile + 1;
   geometry.skipping =
       options.skipping == RowSkipping::always ||
-      (options.skipping == RowSkipping::automatic && rows * geometry.tiles > items_at_once * std::uint64_t{processors});
+      (options.skipping == RowSkipping::automatic && rows * geometry.tiles > device.blocks_at_once * processors);
   return geometry;
 }
 

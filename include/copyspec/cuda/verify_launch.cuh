@@ -98,8 +98,8 @@ template <class Scalar, class Rule>
   job.row_stride = rows.stride() * sizeof(Scalar);
   job.row_count = rows.rows();
   job.vocabulary = static_cast<std::uint32_t>(rows.vocabulary());
-  job.geometry =
-      verify_geometry(format, job.vocabulary, limits, static_cast<std::uint32_t>(processors), options, shortest_bytes);
+  VerifyDevice const size{.processors = static_cast<std::uint32_t>(processors), .blocks_at_once = Rule::least_blocks};
+  job.geometry = verify_geometry(format, job.vocabulary, limits, size, options, shortest_bytes);
   job.drafts = drafts;
   job.verdicts = verdicts;
   job.workspace = verify_workspace(workspace.data, limits);
