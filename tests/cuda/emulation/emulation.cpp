@@ -116,12 +116,12 @@ class Worker {
     return {running_->index, 0, 0};
   }
 
-  bool meet(bool said, std::source_location where) {
+  bool meet(bool said, int line) {
     if (ended_ > 0) stop("a barrier that some threads of the block have ended before");
     if (met_ == 0) {
-      where_ = where;
+      line_ = line;
       any_said_ = false;
-    } else if (where_.line() != where.line()) {
+    } else if (line_ != line) {
       stop("a barrier that threads of the block have reached in two places");
     }
     any_said_ = any_said_ || said;
@@ -236,7 +236,7 @@ class Worker {
   std::uint32_t ended_ = 0;
   std::uint32_t met_ = 0;
   std::vector<std::uint32_t> shuffled_;
-  std::source_location where_;
+  int line_ = 0;
   bool any_said_ = false;  // Of those who have met so far.
   bool heard_ = false;     // Of the last meeting; there is no other before all have heard it.
 };
@@ -315,9 +315,7 @@ Position block_size() {
 Position grid_size() {
   return Worker::of_this_thread().grid().blocks;
 }
-bool meet(bool said, std::source_location where) {
-  return Worker::of_this_thread().meet(said, where);
-}
+bool meet(bool said, int line) { return Worker::of_this_thread().meet(said, line); }
 std::uint64_t exchange(std::uint64_t said, std::uint32_t distance) {
   return Worker::of_this_thread().exchange(said, distance);
 }

@@ -11,11 +11,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <source_location>
 
 /// The threads of a block take turns on one thread of the host, as coroutines that give way where they wait for each
 /// other, and here and there at atomics; several blocks run at once. What a program may not rely on is drawn anew each
-/// time: in which order blocks begin, and which thread goes on. Shared memory holds nothing of use when a block begins.
+/// time: in which order blocks begin, and which thread goes on. Dynamic shared memory holds nothing of use when a block
+/// begins; static shared memory, what the block before it has left.
 ///
 /// A block that cannot go on, because not all its threads reach a barrier, or a warp's a shuffle, or that reaches a
 /// barrier in two places at once, ends the program with a message. A launch has ended when it returns; streams are all
@@ -35,8 +35,8 @@ struct Position {
 /// `f()` in each thread of a grid; or, while a graph is captured, when that is launched.
 [[nodiscard]] cudaError_t launch(dim3 grid, dim3 block, std::size_t shared_bytes, std::function<void()> f);
 
-/// Waits for all threads of the block; whether one of them said so.
-bool meet(bool said, std::source_location where);
+/// Waits for all threads of the block, at the barrier in this line; whether one of them said so.
+bool meet(bool said, int line);
 
 /// What the thread of the warp said whose lane differs in the bits of `distance`.
 [[nodiscard]] std::uint64_t exchange(std::uint64_t said, std::uint32_t distance);
@@ -82,12 +82,12 @@ inline constexpr emulation::Index<&emulation::block_index> blockIdx{};
 inline constexpr emulation::Index<&emulation::block_size> blockDim{};
 inline constexpr emulation::Index<&emulation::grid_size> gridDim{};
 
-inline void __syncthreads(std::source_location where = std::source_location::current()) {
-  emulation::meet(false, where);
+inline void __syncthreads(int line = __builtin_LINE()) {
+  emulation::meet(false, line);
 }
 
-inline int __syncthreads_or(int said, std::source_location where = std::source_location::current()) {
-  return emulation::meet(said != 0, where) ? 1 : 0;
+inline int __syncthreads_or(int said, int line = __builtin_LINE()) {
+  return emulation::meet(said != 0, line) ? 1 : 0;
 }
 
 template <class Word>
