@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Makes results.json, table.md and picture.svg from what bench/gpu/run.sh has left in a folder.
+"""Makes results.json, table.md and picture.svg in OUT from what bench/gpu/run.sh has measured so far.
 
-    python3 report.py FOLDER
+    python3 report.py MEASURED OUT
 """
 
 import json
@@ -9,13 +9,14 @@ import pathlib
 import sys
 
 OURS = "copyspec"
+CUB = "CUB, segmented"
 DRAWN = "top-k 50, top-p 0.9"
 ALL_ROWS = "copyspec, no row skipped"
 SKIPPING = "copyspec, rows skipped"
 
 
 def load(folder):
-    results = {"device": None, "copy_bytes_per_second": None, "records": [], "drawn": [], "steps": []}
+    results = {"device": None, "copy_bytes_per_second": None, "records": [], "drawn": [], "launches": {}, "steps": []}
     for name, kind in (
         ("bench.jsonl", "records"),
         ("torch.jsonl", "records"),
@@ -31,6 +32,8 @@ def load(folder):
                 continue
             if "what" in said:
                 results[kind].append(said)
+            elif "launches_of" in said:
+                results["launches"][said["launches_of"]] = said["launches"]
             else:
                 results.update(said)
     for line in (folder / "steps.tsv").read_text().splitlines():
@@ -69,14 +72,14 @@ def table(results, cache):
         f"## {cache.capitalize()}, microseconds",
         "",
         "| vocabulary | scalar | rows | accepted | MB | copy limit | copyspec | of the limit | no row skipped "
-        "| rows skipped | CUB | torch | CUB / copyspec | torch / copyspec |",
+        "| rows skipped | CUB, segmented | torch | CUB / copyspec | torch / copyspec |",
         "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for key, shape in by_shape(results, cache).items():
         vocabulary, scalar, rows, accepted = key
         size = next(iter(shape.values()))["bytes"]
         limit = 1e6 * size / bandwidth
-        ours, cub, torch = (microseconds(shape, what) for what in (OURS, "cub", "torch"))
+        ours, cub, torch = (microseconds(shape, what) for what in (OURS, CUB, "torch"))
         share = ratio(limit, ours)
         lines.append(
             f"| {vocabulary:,} | {scalar} | {rows} | {accepted} | {size / 1e6:.1f} | {limit:.2f} | {number(ours, 2)} "
@@ -127,9 +130,10 @@ def drawn_targets(results):
 
 
 def launches(results):
-    counted = {}
+    counted = {what: {count} for what, count in results["launches"].items()}
     for record in results["records"] + results["drawn"]:
-        counted.setdefault(record["what"], set()).add(record["launches"])
+        if "launches" in record:
+            counted.setdefault(record["what"], set()).add(record["launches"])
     lines = ["## Launches a verification", "", "| what | kernels and copies |", "|---|---|"]
     for what, counts in counted.items():
         lines.append(f"| {what} | {', '.join(str(count) for count in sorted(counts))} |")
@@ -188,12 +192,12 @@ def bars(results):
             continue
         limit = 1e6 * next(iter(shape.values()))["bytes"] / bandwidth
         values = [("copy limit", limit)]
-        values += [(what, microseconds(shape, what)) for what in (OURS, "cub", "torch") if what in shape]
+        values += [(what, microseconds(shape, what)) for what in (OURS, CUB, "torch") if what in shape]
         yield f"{rows} {'row' if rows == 1 else 'rows'}, {scalar}", values
 
 
 def picture(results):
-    colours = {"copy limit": "#9aa5b1", OURS: "#1f6feb", "cub": "#d29922", "torch": "#cf222e"}
+    colours = {"copy limit": "#9aa5b1", OURS: "#1f6feb", CUB: "#d29922", "torch": "#cf222e"}
     groups = list(bars(results))
     longest = max((value for _, values in groups for _, value in values), default=1.0)
     left, width, bar, gap, top = 130, 560, 14, 14, 56
@@ -224,8 +228,8 @@ def picture(results):
 
 
 def main():
-    folder = pathlib.Path(sys.argv[1])
-    results = load(folder)
+    folder = pathlib.Path(sys.argv[2])
+    results = load(pathlib.Path(sys.argv[1]))
     lines = [f"# Measured on {results['device'] or 'no device'}", ""]
     if results["copy_bytes_per_second"] and results["records"]:
         results["targets"] = targets(results)

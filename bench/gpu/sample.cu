@@ -47,6 +47,16 @@ void expect_right(DeviceBuffer<BatchVerdict> const& verdicts, std::vector<Token>
       throw std::runtime_error("wrong verdict on request " + std::to_string(request));
 }
 
+#if defined(COPYSPEC_FLASHINFER)
+// It draws another sample, so only that it draws tokens can be asked.
+void expect_drawn(DeviceBuffer<BatchVerdict> const& verdicts, Shape const& shape) {
+  for (BatchVerdict const& verdict : verdicts.download())
+    if (verdict.accepted < 0 || verdict.accepted > static_cast<std::int32_t>(shape.drafted) || verdict.next < 0 ||
+        verdict.next >= static_cast<Token>(shape.vocabulary))
+      throw std::runtime_error("no token was drawn");
+}
+#endif
+
 template <class Scalar>
 void measure_shape(Shape const& shape, char const* scalar) {
   std::size_t const bytes = shape.rows() * shape.vocabulary * sizeof(Scalar);
@@ -86,16 +96,26 @@ void measure_shape(Shape const& shape, char const* scalar) {
                                           {.verdicts = verdicts.data(), .emitted = emitted.data()}, workspace,
                                           {scratch.data(), scratch.size()}, stream));
     };
+    check(cudaMemset(verdicts.data(), 0xEE, verdicts.size() * sizeof(BatchVerdict)));
+    check(cudaDeviceSynchronize());
     verify(0, nullptr);
     expect_right(verdicts, drawn, shape);
     measure_both(way.name, verify);
     expect_right(verdicts, drawn, shape);
 #if defined(COPYSPEC_FLASHINFER)
     if (way.options.top_k == 50 && !way.options.logprobs) {
-      FlashInferSampler peer(shape);
-      measure_both("flashinfer", [&](std::size_t copy, cudaStream_t stream) {
-        peer.enqueue(workload.rows(copy), tokens.data(), verdicts.data(), 50, 0.9F, stream);
-      });
+      // What it cannot do is no reason to measure nothing else.
+      try {
+        FlashInferSampler peer(shape);
+        auto const enqueue = [&](std::size_t copy, cudaStream_t stream) {
+          peer.enqueue(workload.rows(copy), tokens.data(), verdicts.data(), 50, 0.9F, stream);
+        };
+        enqueue(0, nullptr);
+        expect_drawn(verdicts, shape);
+        measure_both("flashinfer", enqueue);
+      } catch (std::exception const& error) {
+        std::fprintf(stderr, "flashinfer: %s\n", error.what());
+      }
     }
 #endif
   }

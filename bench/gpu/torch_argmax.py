@@ -38,13 +38,22 @@ def verify(logits, drafts):
     return accepted, tokens.gather(1, accepted.view(-1, 1))
 
 
-def count_launches(function):
+def streamed_calls(size, copies):
+    """So many that they read more than a cache holds, and no more: a graph of thousands takes long to build."""
+    return min(copies, max(2, -(-STREAMED_BYTES // 2 // size)))
+
+
+def print_launches(what, function):
+    """How many kernels and copies a call enqueues. At the end: who was profiled once may be slower from then on."""
     function()
     torch.cuda.synchronize()
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
         function()
         torch.cuda.synchronize()
-    return sum(1 for event in profile.events() if event.device_type == torch.autograd.DeviceType.CUDA)
+    count = sum(1 for event in profile.events() if event.device_type == torch.autograd.DeviceType.CUDA)
+    if count == 0:
+        raise RuntimeError("the profiler saw nothing of the device")
+    print(json.dumps({"launches_of": what, "launches": count}), flush=True)
 
 
 def measure(calls, call):
@@ -75,7 +84,7 @@ def measure(calls, call):
     return statistics.median(means), min(means)
 
 
-def print_record(requests, drafted, accepted, vocabulary, scalar, cache, size, measured, launches):
+def print_record(requests, drafted, accepted, vocabulary, scalar, cache, size, measured):
     median, fastest = measured
     record = {
         "what": "torch",
@@ -89,7 +98,6 @@ def print_record(requests, drafted, accepted, vocabulary, scalar, cache, size, m
         "bytes": size,
         "microseconds": median,
         "fastest": fastest,
-        "launches": launches,
     }
     print(json.dumps(record), flush=True)
 
@@ -102,15 +110,11 @@ def measure_shape(requests, drafted, accepted, vocabulary, dtype, scalar):
     found, _ = verify(logits[0], drafts)
     if not bool((found == accepted).all()):
         raise RuntimeError("torch.argmax accepted something else")
-    launches = count_launches(lambda: verify(logits[0], drafts))
     for cache, calls, call in (
         ("hot", HOT_CALLS, lambda index: verify(logits[0], drafts)),
-        # A graph of thousands of calls takes longer to build than it is worth.
-        ("streamed", min(copies, 256), lambda index: verify(logits[index % copies], drafts)),
+        ("streamed", streamed_calls(size, copies), lambda index: verify(logits[index], drafts)),
     ):
-        print_record(
-            requests, drafted, accepted, vocabulary, scalar, cache, size, measure(calls, call), launches
-        )
+        print_record(requests, drafted, accepted, vocabulary, scalar, cache, size, measure(calls, call))
 
 
 def main():
@@ -124,6 +128,8 @@ def main():
                 for dtype, scalar in ((torch.bfloat16, "bf16"), (torch.float32, "fp32")):
                     measure_shape(max(requests, 1), drafted, accepted, vocabulary, dtype, scalar)
                     torch.cuda.empty_cache()
+    logits, drafts = make_workload(1, DRAFTED, DRAFTED, 32000, torch.bfloat16, 1)
+    print_launches("torch", lambda: verify(logits[0], drafts))
 
 
 if __name__ == "__main__":

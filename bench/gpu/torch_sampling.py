@@ -5,7 +5,16 @@ The shapes, the replayed graphs and the counting are those of sample.cu; what is
 """
 
 import torch
-from torch_argmax import DRAFTED, HOT_CALLS, STREAMED_BYTES, best_tokens, count_launches, measure, print_record
+from torch_argmax import (
+    DRAFTED,
+    HOT_CALLS,
+    STREAMED_BYTES,
+    best_tokens,
+    measure,
+    print_launches,
+    print_record,
+    streamed_calls,
+)
 
 TOP_K = 50
 TOP_P = 0.9
@@ -21,8 +30,8 @@ def make_rows(rows, vocabulary, dtype, copies):
 def verify(logits, drafts):
     """Accepted length and next token of every request, from all rows."""
     requests, drafted = drafts.shape
-    values, tokens = torch.topk(logits.float(), TOP_K, dim=-1)
-    shares = torch.softmax(values, dim=-1)
+    values, tokens = torch.topk(logits, TOP_K, dim=-1)
+    shares = torch.softmax(values.float(), dim=-1)
     shares = torch.where(shares.cumsum(dim=-1) - shares < TOP_P, shares, 0.0)
     # Dividing by exponential noise draws in the proportion of the shares, without waiting for the device.
     chosen = (shares / torch.empty_like(shares).exponential_()).argmax(dim=-1, keepdim=True)
@@ -37,15 +46,14 @@ def measure_shape(requests, vocabulary, dtype, scalar):
     copies = max(2, -(-STREAMED_BYTES // size))
     logits = make_rows(rows, vocabulary, dtype, copies)
     drafts = best_tokens(rows, vocabulary).view(requests, DRAFTED + 1)[:, :DRAFTED].cuda()
-    launches = count_launches(lambda: verify(logits[0], drafts))
     for cache, calls, call in (
         ("hot", HOT_CALLS, lambda index: verify(logits[0], drafts)),
-        ("streamed", min(copies, 256), lambda index: verify(logits[index % copies], drafts)),
+        ("streamed", streamed_calls(size, copies), lambda index: verify(logits[index], drafts)),
     ):
         measured = measure(calls, call)
         # What is accepted does not change its work.
         for accepted in (3, 10):
-            print_record(requests, DRAFTED, accepted, vocabulary, scalar, cache, size, measured, launches)
+            print_record(requests, DRAFTED, accepted, vocabulary, scalar, cache, size, measured)
 
 
 def main():
@@ -53,6 +61,9 @@ def main():
         for dtype, scalar in ((torch.bfloat16, "bf16"), (torch.float32, "fp32")):
             measure_shape(requests, vocabulary, dtype, scalar)
             torch.cuda.empty_cache()
+    rows = make_rows(DRAFTED + 1, 32000, torch.bfloat16, 1)
+    drafts = best_tokens(DRAFTED + 1, 32000).view(1, DRAFTED + 1)[:, :DRAFTED].cuda()
+    print_launches("torch, drawn", lambda: verify(rows[0], drafts))
 
 
 if __name__ == "__main__":
