@@ -105,6 +105,17 @@ TEST_CASE("what a pass of the draft model costs is known, or learnt from both mo
   CHECK(gain.draft_cost(3) > gain.draft_cost(2));
 }
 
+TEST_CASE("a pass that was held up makes tokens no dearer than one after the other") {
+  PassShare draft(PassCost{});
+  GuessGain const gain(PassCost{}, draft, 0.1);
+  draft.observe({.rows = 1, .sequences = 1, .seconds = 0.001});
+  CHECK(gain.draft_cost(5) < 0.5);
+  draft.observe({.rows = 5, .sequences = 1, .seconds = 1});
+  CHECK(gain.draft_cost(1) == doctest::Approx(0.1));
+  CHECK(gain.draft_cost(5) == doctest::Approx(0.5));
+  CHECK(gain.draft_cost(40) == doctest::Approx(4.0));
+}
+
 TEST_CASE("guesses that come true less often gain less, until none pays") {
   PassShare const draft(PassCost::marginal(0));
   GuessGain gain(PassCost::marginal(marginal), draft, 0.3);

@@ -847,7 +847,9 @@ TEST_CASE("a draft model that is asked in between copies keeps the distribution,
   for (double const row : {0.02, 0.3}) {
     CAPTURE(row);
     auto const cost = copyspec::PassCost::marginal(row);
-    copyspec::ModelProposerOptions const costs{.pass_cost = cost, .draft_cost = 0.03};
+    // No clock decides how often the draft model is asked.
+    copyspec::ModelProposerOptions const costs{
+        .pass_cost = cost, .draft_pass_cost = copyspec::PassCost::marginal(0.02), .draft_cost = 0.03};
     SamplingOptions const options{.temperature = row < 0.1 ? 0.7F : 1.2F,
                                   .top_k = row < 0.1 ? std::size_t{0} : std::size_t{5}};
     LanguageModel draft_model{&drafting};

@@ -58,8 +58,12 @@ class GuessGain {
     return own > 0 && other > 0 ? own / other : prior;
   }
 
-  /// What it costs to feed the draft model so many tokens.
-  [[nodiscard]] double draft_cost(std::size_t tokens) const noexcept { return draft_unit() * (*draft_)(tokens); }
+  /// What it costs to feed the draft model so many tokens: no more than one after the other would, since a pass that
+  /// was held up once would else look too dear to be tried again, and nothing could correct that.
+  [[nodiscard]] double draft_cost(std::size_t tokens) const noexcept {
+    PassShare const& draft = *draft_;
+    return draft_unit() * std::min(draft(tokens), static_cast<double>(tokens) * draft(1));
+  }
 
   /// How often the draft model was right.
   [[nodiscard]] ModelRecord& record() noexcept { return record_; }
