@@ -4,14 +4,13 @@
 The shapes, the replayed graphs and the counting are those of verify.cu.
 """
 
-import itertools
 import json
 import statistics
 
 import torch
 
 DRAFTED = 10
-STREAMED_BYTES = 256 << 20
+STREAMED_BYTES = 128 << 20
 HOT_CALLS = 50
 
 
@@ -38,9 +37,9 @@ def verify(logits, drafts):
     return accepted, tokens.gather(1, accepted.view(-1, 1))
 
 
-def streamed_calls(size, copies):
-    """So many that they read more than a cache holds, and no more: a graph of thousands takes long to build."""
-    return min(copies, max(2, -(-STREAMED_BYTES // 2 // size)))
+def copies_of(size):
+    """How many times rows of so many bytes are needed to have others in turn, more than a cache holds."""
+    return max(2, -(-STREAMED_BYTES // size))
 
 
 def print_launches(what, function):
@@ -70,16 +69,15 @@ def measure(calls, call):
     end = torch.cuda.Event(enable_timing=True)
     means = []
     spent = 0.0
-    for replay in itertools.count():
-        if replay >= 3 + 7 and (replay >= 3 + 21 or spent >= 50):
-            break
+    for _ in range(3):
+        graph.replay()
+    while len(means) < 7 or (len(means) < 21 and spent < 50):
         begin.record()
         graph.replay()
         end.record()
         end.synchronize()
-        if replay >= 3:
-            spent += begin.elapsed_time(end)
-            means.append(1000.0 * begin.elapsed_time(end) / calls)
+        spent += begin.elapsed_time(end)
+        means.append(1000.0 * begin.elapsed_time(end) / calls)
     del kept
     return statistics.median(means), min(means)
 
@@ -105,14 +103,14 @@ def print_record(requests, drafted, accepted, vocabulary, scalar, cache, size, m
 def measure_shape(requests, drafted, accepted, vocabulary, dtype, scalar):
     rows = requests * (drafted + 1)
     size = rows * vocabulary * dtype.itemsize
-    copies = max(2, -(-STREAMED_BYTES // size))
+    copies = copies_of(size)
     logits, drafts = make_workload(requests, drafted, accepted, vocabulary, dtype, copies)
     found, _ = verify(logits[0], drafts)
     if not bool((found == accepted).all()):
         raise RuntimeError("torch.argmax accepted something else")
     for cache, calls, call in (
         ("hot", HOT_CALLS, lambda index: verify(logits[0], drafts)),
-        ("streamed", streamed_calls(size, copies), lambda index: verify(logits[index], drafts)),
+        ("streamed", copies, lambda index: verify(logits[index], drafts)),
     ):
         print_record(requests, drafted, accepted, vocabulary, scalar, cache, size, measure(calls, call))
 

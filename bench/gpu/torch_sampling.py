@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Measures drawing by top-k and top-p with PyTorch, and the comparison with the drafts that follows it; prints lines of JSON.
+"""Measures drawing by top-k and top-p with PyTorch, and the comparison with the drafts that follows it; prints lines of
+JSON.
 
 The shapes, the replayed graphs and the counting are those of sample.cu; what is drawn is another sample.
 """
@@ -8,12 +9,11 @@ import torch
 from torch_argmax import (
     DRAFTED,
     HOT_CALLS,
-    STREAMED_BYTES,
     best_tokens,
+    copies_of,
     measure,
     print_launches,
     print_record,
-    streamed_calls,
 )
 
 TOP_K = 50
@@ -43,12 +43,12 @@ def verify(logits, drafts):
 def measure_shape(requests, vocabulary, dtype, scalar):
     rows = requests * (DRAFTED + 1)
     size = rows * vocabulary * dtype.itemsize
-    copies = max(2, -(-STREAMED_BYTES // size))
+    copies = copies_of(size)
     logits = make_rows(rows, vocabulary, dtype, copies)
     drafts = best_tokens(rows, vocabulary).view(requests, DRAFTED + 1)[:, :DRAFTED].cuda()
     for cache, calls, call in (
         ("hot", HOT_CALLS, lambda index: verify(logits[0], drafts)),
-        ("streamed", streamed_calls(size, copies), lambda index: verify(logits[index], drafts)),
+        ("streamed", copies, lambda index: verify(logits[index], drafts)),
     ):
         measured = measure(calls, call)
         # What is accepted does not change its work.
