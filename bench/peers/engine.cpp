@@ -73,7 +73,8 @@ struct Sample {
   std::optional<Difference> difference;
 };
 
-std::vector<Way> all_ways(Decoder const& decoder, LlamaLoop& loop, copyspec::MixingProposer const& mixing) {
+std::vector<Way> all_ways(Decoder<copyspec::adapters::LlamaCpp> const& decoder, LlamaLoop& loop,
+                          copyspec::MixingProposer const& mixing) {
   auto const own = [&decoder](std::string name, auto const& proposer) {
     return Way{std::move(name), [&decoder, proposer](Conversation const& conversation) {
                  return decode(decoder, conversation, proposer, copyspec::GreedyVerifier(),
@@ -94,8 +95,8 @@ std::vector<Way> all_ways(Decoder const& decoder, LlamaLoop& loop, copyspec::Mix
 
 // The ways take turns at each conversation, and begin with another one each time. As in the example, a repetition
 // learns afresh what can be copied, and goes on learning what a pass costs, which `cost` receives.
-std::vector<Sample> measure(Options const& options, Decoder const& decoder, LlamaLoop& loop,
-                            std::vector<Conversation> const& conversations, copyspec::PassCost& cost,
+std::vector<Sample> measure(Options const& options, Decoder<copyspec::adapters::LlamaCpp> const& decoder,
+                            LlamaLoop& loop, std::vector<Conversation> const& conversations, copyspec::PassCost& cost,
                             Progress& progress) {
   std::vector<Sample> samples;
   for (std::size_t repetition = 0; repetition < options.repetitions; ++repetition) {
@@ -191,10 +192,11 @@ Json run(Options const& options, std::string const& weights, std::vector<Convers
   Engine const engine(file, options.engine, progress);
   Vocabulary const vocabulary(engine.model());
   ChatFormat const format(engine.model(), vocabulary);
-  MeasuredModel model(engine.context());
-  Decoder const decoder{
+  copyspec::adapters::LlamaCpp llama(engine.context());
+  MeasuredModel model(llama, [&] { llama_synchronize(&engine.context()); });
+  Decoder<copyspec::adapters::LlamaCpp> const decoder{
       .model = &model,
-      .format = &format,
+      .prompt = std::bind_front(&ChatFormat::prompt, &format),
       .options = {.max_new_tokens = options.max_tokens, .stop = {.tokens = vocabulary.ends(), .sequences = {}}}};
   LlamaLoop loop(engine.context(), format, decoder.options);
   copyspec::PassCost cost;

@@ -3,15 +3,13 @@
 
 #include <chrono>
 #include <cstddef>
+#include <functional>
 #include <optional>
 #include <span>
 #include <utility>
 #include <vector>
 
-#include "chat_format.hpp"
 #include "conversation.hpp"
-#include "copyspec/adapters/llama_cpp.hpp"
-#include "copyspec/adapters/llama_cpp_grammar.hpp"
 #include "copyspec/composer.hpp"
 #include "copyspec/error.hpp"
 #include "copyspec/logprobs.hpp"
@@ -26,27 +24,33 @@
 namespace copyspec_llama {
 
 /// What a conversation is decoded with, whichever way.
+template <copyspec::Model M>
 struct Decoder {
-  MeasuredModel* model;
-  ChatFormat const* format;
+  MeasuredModel<M>* model;
+  /// The tokens to append to the context before the answer to a turn, as `ChatFormat::prompt`.
+  std::function<std::vector<copyspec::Token>(Conversation const&, std::size_t turn,
+                                             std::span<copyspec::Token const> context)>
+      prompt;
   copyspec::TurnOptions options;
-  copyspec::adapters::LlamaCppGrammar const* grammar = nullptr;  ///< What each answer keeps to, if it is sampled.
+  /// Makes the hooks of an answer that keeps to a grammar; empty without one.
+  std::function<copyspec::RowHooks()> grammar_hooks = {};
   /// Copies for all repetitions, with a history; without one, each repetition has its own.
   std::optional<copyspec::MixingProposer> proposer = {};
-  copyspec::adapters::LlamaCpp* draft_model = nullptr;  ///< What guesses, if anything does.
-  bool checkpoints = false;                             ///< Whether the model goes back to checkpoints only.
+  M* draft_model = nullptr;  ///< What guesses, if anything does.
+  bool checkpoints = false;  ///< Whether the model goes back to checkpoints only.
 };
 
 /// How its tokens are drawn: greedily, unless it says so.
-[[nodiscard]] inline copyspec::SamplingOptions sampling_of(Decoder const& decoder) {
+template <class M>
+[[nodiscard]] copyspec::SamplingOptions sampling_of(Decoder<M> const& decoder) {
   return decoder.options.sampling.value_or(copyspec::SamplingOptions{.temperature = 0});
 }
 
 /// Decodes all turns of a conversation. Calls `watch(turn, sequence)` when a turn begins and after each pass; the time
 /// that takes does not count.
-template <class Proposer, class Verifier, class Watch>
-[[nodiscard]] Run decode(Decoder const& decoder, Conversation const& conversation, Proposer proposer, Verifier verifier,
-                         Watch&& watch) {
+template <class M, class Proposer, class Verifier, class Watch>
+[[nodiscard]] Run decode(Decoder<M> const& decoder, Conversation const& conversation, Proposer proposer,
+                         Verifier verifier, Watch&& watch) {
   using Seconds = std::chrono::duration<double>;
   constexpr copyspec::SequenceId id{0};
 
@@ -55,14 +59,14 @@ template <class Proposer, class Verifier, class Watch>
   for (std::size_t turn = 0; turn < conversation.turns.size(); ++turn) {
     std::span<copyspec::Token const> const context =
         turn == 0 ? std::span<copyspec::Token const>() : composer.sequence(id).context();
-    std::vector<copyspec::Token> const prompt = decoder.format->prompt(conversation, turn, context);
+    std::vector<copyspec::Token> const prompt = decoder.prompt(conversation, turn, context);
     copyspec::SequenceCounters const counters_before =
         turn == 0 ? copyspec::SequenceCounters() : composer.sequence(id).counters();
     auto const forward_before = composer.times().forward;
     SpentTime const prefill_before = decoder.model->prefill();
 
     copyspec::TurnOptions options = decoder.options;
-    if (decoder.grammar != nullptr) options.sampling->hooks = decoder.grammar->hooks();
+    if (decoder.grammar_hooks) options.sampling->hooks = decoder.grammar_hooks();
     std::vector<std::vector<copyspec::TokenLogprob>> logprobs;
     auto const keep_logprobs = [&](copyspec::Emission const& emission) {
       for (std::size_t i = 0; i < emission.logprobs.size(); ++i)
@@ -82,8 +86,8 @@ template <class Proposer, class Verifier, class Watch>
 
     copyspec::Sequence const& sequence = composer.sequence(id);
     if (sequence.status() == copyspec::SequenceStatus::invalid_row)
-      copyspec::raise(decoder.grammar == nullptr ? "the model returned logits that are not numbers"
-                                                 : "the grammar allows no token here, or the logits are not numbers");
+      copyspec::raise(!decoder.grammar_hooks ? "the model returned logits that are not numbers"
+                                             : "the grammar allows no token here, or the logits are not numbers");
     copyspec::SequenceCounters const& counters = sequence.counters();
     SpentTime const prefill = decoder.model->prefill() - prefill_before;
     run.turns.push_back({.prompt_tokens = prompt.size(),

@@ -239,19 +239,20 @@ void run(Options const& options) {
   }
   Vocabulary const vocabulary(engine.model());
   ChatFormat const format(engine.model(), vocabulary);
-  MeasuredModel model(engine.context());
+  copyspec::adapters::LlamaCpp llama(engine.context());
+  MeasuredModel model(llama, [&] { llama_synchronize(&engine.context()); });
   check(options.sampling, model.vocabulary_size());
   std::optional<copyspec::adapters::LlamaCppGrammar> grammar;
   if (!options.grammar.empty()) grammar.emplace(*llama_model_get_vocab(&engine.model()), read_text(options.grammar));
-  Decoder decoder{.model = &model,
-                  .format = &format,
-                  .options = {.max_new_tokens = options.max_tokens,
-                              .stop = {.tokens = vocabulary.ends(), .sequences = {}},
-                              .sampling = options.sampling},
-                  .grammar = grammar ? &*grammar : nullptr,
-                  .proposer = proposer,
-                  .draft_model = draft ? &draft->model : nullptr,
-                  .checkpoints = checkpoints};
+  Decoder<copyspec::adapters::LlamaCpp> decoder{.model = &model,
+                                                .prompt = std::bind_front(&ChatFormat::prompt, &format),
+                                                .options = {.max_new_tokens = options.max_tokens,
+                                                            .stop = {.tokens = vocabulary.ends(), .sequences = {}},
+                                                            .sampling = options.sampling},
+                                                .proposer = proposer,
+                                                .draft_model = draft ? &draft->model : nullptr,
+                                                .checkpoints = checkpoints};
+  if (grammar) decoder.grammar_hooks = [&] { return grammar->hooks(); };
   for (std::filesystem::path const& text : options.references)
     decoder.options.references.push_back(vocabulary.tokens(read_text(text), false));
   // A prompt that does not fit is refused before any other is decoded.

@@ -37,7 +37,7 @@ using copyspec::adapters::LlamaCpp;
 // All ways to decode, with what they learn in one repetition.
 class Ways {
  public:
-  Ways(Decoder const& decoder, LearntCosts const& costs)
+  Ways(Decoder<LlamaCpp> const& decoder, LearntCosts const& costs)
       : decoder_(&decoder), copying_(decoder.proposer.value_or(copying(costs.copying))) {
     add(NoProposer());
     add(copying_);
@@ -82,7 +82,7 @@ class Ways {
     });
   }
 
-  Decoder const* decoder_;
+  Decoder<LlamaCpp> const* decoder_;
   MixingProposer copying_;
   std::optional<ModelProposer<LlamaCpp, MixingProposer>> copying_draft_model_;
   std::vector<std::function<Run(Conversation const&, RunDisplay&)>> decode_;  // by `Way`
@@ -90,8 +90,8 @@ class Ways {
 
 }  // namespace
 
-Measurement measure(Decoder const& decoder, Vocabulary const& vocabulary, std::span<Conversation const> conversations,
-                    std::size_t repetitions, Progress& progress) {
+Measurement measure(Decoder<LlamaCpp> const& decoder, Vocabulary const& vocabulary,
+                    std::span<Conversation const> conversations, std::size_t repetitions, Progress& progress) {
   Measurement measurement;
   for (Conversation const& conversation : conversations)
     measurement.results.push_back({.conversation = conversation, .repetitions = {}, .difference = {}});

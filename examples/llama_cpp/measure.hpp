@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "conversation.hpp"
+#include "copyspec/adapters/llama_cpp.hpp"
 #include "copyspec/pass_cost.hpp"
 #include "decode.hpp"
 #include "results.hpp"
@@ -31,7 +32,7 @@ struct Measurement {
 /// Decodes each conversation in each way, one right after the other, as many times as asked. Their order is drawn anew
 /// each time, so that what the machine does meanwhile falls on all. Each repetition learns afresh what can be copied
 /// and guessed, but goes on learning what a pass costs. Shows what the last way says in the first repetition.
-[[nodiscard]] Measurement measure(Decoder const& decoder, Vocabulary const& vocabulary,
+[[nodiscard]] Measurement measure(Decoder<copyspec::adapters::LlamaCpp> const& decoder, Vocabulary const& vocabulary,
                                   std::span<Conversation const> conversations, std::size_t repetitions,
                                   Progress& progress);
 

@@ -15,16 +15,16 @@ namespace copyspec_llama {
 
 /// What was measured with.
 struct Setup {
-  std::filesystem::path file;  ///< The weights that were decoded.
-  std::string model;
+  std::filesystem::path file = {};  ///< The weights that were decoded.
+  std::string model = {};
   std::size_t threads = 0;
   std::size_t context = 0;
   std::size_t batch = 0;
   std::size_t max_tokens = 0;
-  copyspec::SamplingOptions sampling;
-  std::string grammar;  ///< The file it is in, or nothing.
+  copyspec::SamplingOptions sampling = {};
+  std::string grammar = {};  ///< The file it is in, or nothing.
   std::size_t repetitions = 0;
-  LearntCosts costs;
+  LearntCosts costs = {};
   std::filesystem::path draft_file = {};  ///< The weights of the draft model, if there is one.
   std::string draft_model = {};
 };
