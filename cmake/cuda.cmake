@@ -19,16 +19,5 @@ else()
   # CMake 3.25 does not know the feature for nvcc 13.
   target_compile_options(copyspec_cuda INTERFACE "$<$<COMPILE_LANGUAGE:CUDA>:-std=c++20>")
 endif()
-target_sources(
-  copyspec_cuda
-  INTERFACE
-    FILE_SET HEADERS
-    BASE_DIRS include
-    FILES
-      include/copyspec/cuda/block_team.cuh
-      include/copyspec/cuda/device_greedy_verifier.cuh
-      include/copyspec/cuda/device_sampling_verifier.cuh
-      include/copyspec/cuda/device_verifier.cuh
-      include/copyspec/cuda/greedy_verify.cuh
-      include/copyspec/cuda/sample_verify.cuh
-      include/copyspec/cuda/verify_launch.cuh)
+file(GLOB_RECURSE copyspec_cuda_headers CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/include/*.cuh")
+target_sources(copyspec_cuda INTERFACE FILE_SET HEADERS BASE_DIRS include FILES ${copyspec_cuda_headers})

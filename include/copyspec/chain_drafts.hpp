@@ -10,9 +10,9 @@
 #include "engine.hpp"
 #include "judges.hpp"
 #include "pass_verifier.hpp"
+#include "prompt_check.hpp"
 #include "sequence.hpp"
 #include "token.hpp"
-#include "turn.hpp"
 #include "verifier.hpp"
 
 namespace copyspec::inline v0 {

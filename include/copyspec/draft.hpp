@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <span>
 
+#include "pass_report.hpp"
 #include "token.hpp"
 
 namespace copyspec::inline v0 {
@@ -24,14 +25,6 @@ struct Draft {
   /// Whether the draft ends behind a token may depend on what comes before and on that token, not on those that would
   /// follow or did: a draft that was looked at before it was cut, or chosen among several, is one of named tokens.
   std::span<std::span<float const> const> drawn_from = {};
-};
-
-/// What a pass took in which each sequence fed as many tokens as it had rows: its pending token and its draft, no part
-/// of a prompt.
-struct PassReport {
-  std::size_t rows = 0;       ///< Of all sequences together.
-  std::size_t sequences = 0;  ///< In the pass.
-  double seconds = 0.0;       ///< For drafts, pass, verdicts and cutting the caches back, without callbacks.
 };
 
 /// Guesses what one sequence will say next.

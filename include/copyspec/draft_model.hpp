@@ -17,7 +17,7 @@
 #include "model.hpp"
 #include "pass_cost.hpp"
 #include "pass_share.hpp"
-#include "pass_times.hpp"
+#include "stopwatch.hpp"
 #include "recovery.hpp"
 #include "token.hpp"
 

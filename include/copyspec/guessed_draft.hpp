@@ -20,7 +20,7 @@
 #include "model.hpp"
 #include "model_record.hpp"
 #include "pass_cost.hpp"
-#include "pass_times.hpp"
+#include "stopwatch.hpp"
 #include "token.hpp"
 
 namespace copyspec::inline v0 {

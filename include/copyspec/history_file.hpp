@@ -7,6 +7,7 @@
 
 #include <bit>
 #include <cerrno>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -21,10 +22,19 @@
 #include "assert.hpp"
 #include "error.hpp"
 #include "history.hpp"
-#include "mixing_proposer.hpp"
 #include "token.hpp"
 
 namespace copyspec::inline v0 {
+
+/// What has a history, and what was learnt beside it: a `MixingProposer`. `set_learnt` raises an `Error` that names the
+/// path, and changes nothing, if the weights are of another kind.
+template <class P>
+concept LearnsFromHistory = requires(P& proposer, P const& const_proposer, std::span<float const> weights,
+                                     std::string const& path) {
+  { *const_proposer.history() } -> std::convertible_to<History&>;
+  { const_proposer.learnt() } -> std::convertible_to<std::vector<float>>;
+  {proposer.set_learnt(weights, path)};
+};
 
 /// A `History` in a file, and beside it what a `MixingProposer` has learnt (`MixingProposer::learnt`), as weights that
 /// mean nothing to the file. Of the history the tokens only: its tables are made again. For a POSIX system. Files of
@@ -75,7 +85,8 @@ class HistoryFile {
 
   /// The same for the history of `proposer`, which has one, and for what it has learnt: neither is changed if either is
   /// refused.
-  static void unpack(std::span<char const> bytes, std::string const& path, MixingProposer& proposer) {
+  template <LearnsFromHistory Proposer>
+  static void unpack(std::span<char const> bytes, std::string const& path, Proposer& proposer) {
     COPYSPEC_ASSERT(proposer.history() != nullptr, "a proposer with a history");
     Contents const contents = read(bytes, path);
     if (!contents.weights.empty()) proposer.set_learnt(contents.weights, path);
@@ -122,7 +133,8 @@ class HistoryFile {
 
   /// The same of the history of `proposer`, which has one, and of what it has learnt. Threads: no other call of the
   /// proposer and its copies meanwhile.
-  static void save(std::string const& path, MixingProposer const& proposer) {
+  template <LearnsFromHistory Proposer>
+  static void save(std::string const& path, Proposer const& proposer) {
     COPYSPEC_ASSERT(proposer.history() != nullptr, "a proposer with a history");
     save(path, *proposer.history(), proposer.learnt());
   }
@@ -134,7 +146,8 @@ class HistoryFile {
   }
 
   /// The same for a proposer. Threads: no other call of it and its copies meanwhile.
-  static void load(std::string const& path, MixingProposer& proposer) { unpack(bytes_of(path), path, proposer); }
+  template <LearnsFromHistory Proposer>
+  static void load(std::string const& path, Proposer& proposer) { unpack(bytes_of(path), path, proposer); }
 
  private:
   static constexpr std::string_view magic = "copyhist";

@@ -5,8 +5,8 @@
 #include <cstddef>
 #include <utility>
 
-#include "draft.hpp"
 #include "pass_cost.hpp"
+#include "pass_report.hpp"
 
 namespace copyspec::inline v0 {
 

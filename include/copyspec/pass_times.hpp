@@ -6,7 +6,7 @@
 #include <optional>
 #include <span>
 
-#include "draft.hpp"
+#include "pass_report.hpp"
 #include "model.hpp"
 
 namespace copyspec::inline v0 {
@@ -35,17 +35,6 @@ struct PassTimes {
     report.rows += segment.rows;
   }
   return batch.empty() ? std::nullopt : std::optional(report);
-}
-
-/// Adds the time that `action` takes, whether it returns or throws, to `total`; returns what `action` does.
-template <class Clock, class Action>
-decltype(auto) timed(typename Clock::duration& total, Action&& action) {
-  struct Timer {
-    typename Clock::duration& total;
-    typename Clock::time_point start = Clock::now();
-    ~Timer() { total += Clock::now() - start; }
-  } const timer{total};
-  return action();
 }
 
 }  // namespace copyspec::inline v0

@@ -10,6 +10,7 @@
 #include "context_hashes.hpp"
 #include "draft_length.hpp"
 #include "draft_tree.hpp"
+#include "tree_shape.hpp"
 #include "evidence.hpp"
 #include "mixer.hpp"
 #include "recollection.hpp"

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "assert.hpp"
+#include "splitmix.hpp"
 #include "token.hpp"
 
 namespace copyspec::inline v0 {
@@ -25,14 +26,14 @@ class RollingHash {
   /// Hashes runs of `length` >= 1 tokens. O(length).
   explicit constexpr RollingHash(std::size_t length) noexcept {
     COPYSPEC_ASSERT(length > 0, "a run has at least one token");
-    for (std::size_t i = 1; i < length; ++i) top_power_ *= base;
+    for (std::size_t i = 1; i < length; ++i) top_power_ *= golden_ratio;
   }
 
   /// Forgets every token. O(1).
   constexpr void clear() noexcept { sum_ = 0; }
 
   /// Takes in `incoming` while the run is still shorter than `length`. O(1).
-  constexpr void push(Token incoming) noexcept { sum_ = sum_ * base + mix(incoming); }
+  constexpr void push(Token incoming) noexcept { sum_ = sum_ * golden_ratio + mix(incoming); }
 
   /// Takes in `incoming` and drops `outgoing`, the oldest of the `length` tokens now inside. O(1).
   constexpr void slide(Token outgoing, Token incoming) noexcept {
@@ -41,21 +42,11 @@ class RollingHash {
   }
 
   /// The hash of what is inside, every bit depending on every token.
-  [[nodiscard]] constexpr std::uint64_t value() const noexcept { return finish(sum_); }
+  [[nodiscard]] constexpr std::uint64_t value() const noexcept { return splitmix(sum_); }
 
  private:
-  // Odd, so that multiplication by it is a bijection; the golden ratio's digits, so that its bits show no pattern.
-  static constexpr std::uint64_t base = 0x9e3779b97f4a7c15;
-
-  // The finaliser of SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014).
-  static constexpr std::uint64_t finish(std::uint64_t x) noexcept {
-    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
-    x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
-    return x ^ (x >> 31);
-  }
-
   static constexpr std::uint64_t mix(Token token) noexcept {
-    return finish(static_cast<std::uint32_t>(token) + base);
+    return splitmix(static_cast<std::uint32_t>(token) + golden_ratio);
   }
 
   std::uint64_t top_power_ = 1;

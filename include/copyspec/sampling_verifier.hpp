@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "accept_chain.hpp"
 #include "assert.hpp"
 #include "logits.hpp"
 #include "logprobs.hpp"
@@ -63,14 +64,9 @@ class SamplingVerifier {
   /// See `AcceptanceVerifier`.
   template <class Scalar>
   [[nodiscard]] Verdict verify(LogitsView<Scalar> rows, std::span<Token const> tokens, std::size_t length) {
-    std::span<Token const> const draft = tokens.subspan(length);
-    COPYSPEC_ASSERT(rows.rows() == draft.size() + 1, "a row after the context and one after each draft token");
-    for (std::size_t accepted = 0;; ++accepted) {
-      std::optional<Token> const token = draw(rows.row(accepted), tokens.first(length + accepted));
-      if (!token) return {.accepted = accepted, .next = 0, .status = VerdictStatus::invalid_row};
-      if (accepted == draft.size() || draft[accepted] != *token)
-        return {.accepted = accepted, .next = *token, .status = VerdictStatus::ok};
-    }
+    return accept_chain(rows, tokens, length, [this](std::span<Scalar const> row, std::span<Token const> before) {
+      return draw(row, before);
+    });
   }
 
   /// How many of the first tokens of `draft` the hooks let stand behind `context`, as far as they say so beforehand.

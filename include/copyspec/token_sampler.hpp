@@ -10,7 +10,7 @@
 #include <span>
 
 #include "block_maxima.hpp"
-#include "greedy_verifier.hpp"
+#include "greedy_token.hpp"
 #include "gumbel_noise.hpp"
 #include "sampling_filters.hpp"
 #include "sampling_options.hpp"

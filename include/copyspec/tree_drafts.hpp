@@ -13,14 +13,15 @@
 #include "chain_drafts.hpp"
 #include "draft.hpp"
 #include "draft_tree.hpp"
+#include "tree_shape.hpp"
 #include "engine.hpp"
 #include "judges.hpp"
 #include "pass_verifier.hpp"
+#include "prompt_check.hpp"
 #include "sequence.hpp"
 #include "token.hpp"
 #include "tree_model.hpp"
 #include "tree_verification.hpp"
-#include "turn.hpp"
 #include "verifier.hpp"
 
 namespace copyspec::inline v0 {

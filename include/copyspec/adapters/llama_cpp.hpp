@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "../assert.hpp"
-#include "../draft_tree.hpp"
+#include "../tree_shape.hpp"
 #include "../model.hpp"
 #include "../token.hpp"
 #include "../tree_model.hpp"

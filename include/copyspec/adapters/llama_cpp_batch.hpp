@@ -8,7 +8,7 @@
 #include <memory>
 #include <span>
 
-#include "../draft_tree.hpp"
+#include "../tree_shape.hpp"
 #include "../token.hpp"
 
 namespace copyspec::inline v0::adapters {

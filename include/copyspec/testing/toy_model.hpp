@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "../assert.hpp"
-#include "../draft_tree.hpp"
+#include "../tree_shape.hpp"
 #include "../model.hpp"
-#include "../rolling_hash.hpp"
+#include "../splitmix.hpp"
 #include "../token.hpp"
 #include "../tree_model.hpp"
 
@@ -161,14 +161,16 @@ class ToyModel {
   }
 
   void append_row(std::span<Token const> held) {
-    RollingHash hash(options_.order + 2);
-    hash.push(static_cast<Token>(options_.seed));
-    for (Token const token : held.last(std::min(options_.order, held.size()))) hash.push(token);
+    // A polynomial in the mixed tokens, modulo 2^64; mixed again, so that every bit depends on every token.
+    auto const extend = [](std::uint64_t sum, Token token) {
+      return sum * golden_ratio + splitmix(static_cast<std::uint32_t>(token) + golden_ratio);
+    };
+    std::uint64_t sum = extend(0, static_cast<Token>(options_.seed));
+    for (Token const token : held.last(std::min(options_.order, held.size()))) sum = extend(sum, token);
     for (std::size_t token = 0; token < options_.vocabulary; ++token) {
-      RollingHash with_token = hash;
-      with_token.push(static_cast<Token>(token));
+      std::uint64_t const hash = splitmix(extend(sum, static_cast<Token>(token)));
       // 24 bits: what a float holds exactly.
-      auto const bits = static_cast<float>(with_token.value() >> 40);
+      auto const bits = static_cast<float>(hash >> 40);
       rows_.push_back(static_cast<Scalar>(bits / (1 << 20) - 8));
     }
   }

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "../draft_tree.hpp"
+#include "../tree_shape.hpp"
 #include "../token.hpp"
 #include "../tree_model.hpp"
 #include "law_probe.hpp"
