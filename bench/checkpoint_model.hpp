@@ -7,9 +7,9 @@
 #include <utility>
 #include <vector>
 
-#include "copyspec/assert.hpp"
-#include "copyspec/model.hpp"
-#include "copyspec/token.hpp"
+#include "copyspec/core/assert.hpp"
+#include "copyspec/core/token.hpp"
+#include "copyspec/model/model.hpp"
 
 namespace copyspec::bench {
 

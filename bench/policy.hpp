@@ -9,13 +9,13 @@
 #include <string_view>
 #include <utility>
 
-#include "copyspec/copy_proposer.hpp"
-#include "copyspec/draft.hpp"
-#include "copyspec/first_of.hpp"
-#include "copyspec/history.hpp"
-#include "copyspec/mixing_proposer.hpp"
-#include "copyspec/model_proposer.hpp"
-#include "copyspec/pass_cost.hpp"
+#include "copyspec/cost/pass_cost.hpp"
+#include "copyspec/draft/first_draft.hpp"
+#include "copyspec/draft/proposer.hpp"
+#include "copyspec/draft_model/model_proposer.hpp"
+#include "copyspec/lookup/copy_proposer.hpp"
+#include "copyspec/mix/history.hpp"
+#include "copyspec/mix/mixing_proposer.hpp"
 #include "simulated_draft_model.hpp"
 
 namespace copyspec::bench {
@@ -89,7 +89,7 @@ auto with_proposer(Policy policy, PolicySettings const& settings, double margina
     case Policy::draft:
       return action(draft_alone());
     case Policy::published_draft:
-      return action(FirstOf(CopyProposer(settings.over(published_rule)), draft_alone()));
+      return action(FirstDraft(CopyProposer(settings.over(published_rule)), draft_alone()));
     case Policy::plain:
       break;
   }

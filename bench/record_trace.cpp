@@ -18,11 +18,11 @@
 #include "../examples/llama_cpp/conversation.hpp"
 #include "../examples/llama_cpp/engine.hpp"
 #include "../examples/llama_cpp/vocabulary.hpp"
-#include "copyspec/adapters/llama_cpp.hpp"
-#include "copyspec/composer.hpp"
-#include "copyspec/draft.hpp"
-#include "copyspec/greedy_verifier.hpp"
-#include "copyspec/token.hpp"
+#include "copyspec/adapters/llama_cpp/model.hpp"
+#include "copyspec/core/token.hpp"
+#include "copyspec/decode/composer.hpp"
+#include "copyspec/draft/proposer.hpp"
+#include "copyspec/verify/greedy_verifier.hpp"
 
 namespace {
 

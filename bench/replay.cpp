@@ -16,7 +16,7 @@
 #include <utility>
 #include <vector>
 
-#include "copyspec/error.hpp"
+#include "copyspec/core/error.hpp"
 #include "policy.hpp"
 #include "replay_report.hpp"
 #include "replay_trace.hpp"
@@ -113,7 +113,7 @@ void add_options(CLI::App& app, Arguments& arguments) {
       ->type_name("A");
   app.add_option("--tree", arguments.replay.max_branches,
                  "Branches a draft may have, leaves beyond one (default 0:\ndrafts are chains); of the policy default")
-      ->check(CLI::Range(std::size_t{0}, copyspec::longest_chain).description(""))
+      ->check(CLI::Range(std::size_t{0}, copyspec::max_draft_tokens).description(""))
       ->type_name("N");
   app.add_flag(
       "--checkpoints", arguments.replay.checkpoints,
@@ -131,7 +131,7 @@ void add_options(CLI::App& app, Arguments& arguments) {
   app.add_option("--draft-seed", arguments.draft_seed, "Chooses where it is right (default 1)")->type_name("N");
   app.add_option("--draft-tokens", arguments.settings.draft_tokens,
                  "Tokens that it drafts (default 5); of the policies draft and published-draft")
-      ->check(CLI::Range(std::size_t{1}, copyspec::longest_chain).description(""))
+      ->check(CLI::Range(std::size_t{1}, copyspec::max_draft_tokens).description(""))
       ->type_name("N");
   add_choice(
       app, "--format", format_names, [&](Format format) { arguments.format = format; }, "Default: table");

@@ -7,12 +7,13 @@
 #include <span>
 #include <vector>
 
-#include "copyspec/assert.hpp"
-#include "copyspec/draft_tree.hpp"
-#include "copyspec/logits.hpp"
-#include "copyspec/model.hpp"
-#include "copyspec/token.hpp"
-#include "copyspec/tree_model.hpp"
+#include "copyspec/core/assert.hpp"
+#include "copyspec/core/token.hpp"
+#include "copyspec/draft/tree_proposer.hpp"
+#include "copyspec/model/logits.hpp"
+#include "copyspec/model/model.hpp"
+#include "copyspec/model/tree_model.hpp"
+#include "copyspec/model/tree_shape.hpp"
 
 namespace copyspec::bench {
 
@@ -159,9 +160,9 @@ class ReplayModel {
   std::size_t vocabulary_size_;
   std::size_t max_branches_;
   std::vector<Held> held_;
-  std::vector<Place> nodes_;      // after each node of the last pass
-  std::vector<float> logits_;     // zero but for those in set_
-  std::vector<std::size_t> set_;  // one a row of the last pass
+  std::vector<Place> nodes_;  // after each node of the last pass
+  std::vector<float> logits_;         // zero but for those in set_
+  std::vector<std::size_t> set_;      // one a row of the last pass
 };
 
 static_assert(TreeModel<ReplayModel>);

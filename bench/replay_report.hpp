@@ -15,12 +15,12 @@
 #include <utility>
 #include <vector>
 
-#include "copyspec/copy_proposer.hpp"
-#include "copyspec/draft.hpp"
-#include "copyspec/first_of.hpp"
+#include "copyspec/draft/first_draft.hpp"
+#include "copyspec/draft/proposer.hpp"
+#include "copyspec/draft_model/model_proposer.hpp"
 #include "copyspec/format.hpp"
-#include "copyspec/mixing_proposer.hpp"
-#include "copyspec/model_proposer.hpp"
+#include "copyspec/lookup/copy_proposer.hpp"
+#include "copyspec/mix/mixing_proposer.hpp"
 #include "policy.hpp"
 #include "replay_trace.hpp"
 
@@ -51,7 +51,7 @@ template <class M, class Copying>
 }
 
 template <class First, class... Others>
-[[nodiscard]] Json settings(FirstOf<First, Others...> const& proposer) {
+[[nodiscard]] Json settings(FirstDraft<First, Others...> const& proposer) {
   return settings(proposer.template get<0>());
 }
 

@@ -9,11 +9,11 @@
 #include <span>
 #include <vector>
 
-#include "copyspec/assert.hpp"
-#include "copyspec/logits.hpp"
-#include "copyspec/model.hpp"
-#include "copyspec/philox.hpp"
-#include "copyspec/token.hpp"
+#include "copyspec/core/assert.hpp"
+#include "copyspec/core/token.hpp"
+#include "copyspec/detail/philox.hpp"
+#include "copyspec/model/logits.hpp"
+#include "copyspec/model/model.hpp"
 #include "trace.hpp"
 
 namespace copyspec::bench {
@@ -142,9 +142,10 @@ class SimulatedDraftModel {
   }
 
   [[nodiscard]] Token next(Held const& held) const {
-    PhiloxWords const drawn = philox4x32({{static_cast<std::uint32_t>(held.length), static_cast<std::uint32_t>(number_),
-                                           static_cast<std::uint32_t>(held.agreeing)}},
-                                         key_);
+    detail::PhiloxWords const drawn =
+        detail::philox4x32({{static_cast<std::uint32_t>(held.length), static_cast<std::uint32_t>(number_),
+                             static_cast<std::uint32_t>(held.agreeing)}},
+                           key_);
     // One of `count` tokens from 1 on, each with the same chance, but for rounding.
     auto const any_of = [&](std::size_t count) {
       return static_cast<Token>(1 + ((std::uint64_t{drawn.words[1]} * count) >> 32U));
@@ -171,7 +172,7 @@ class SimulatedDraftModel {
   std::size_t vocabulary_size_;
   std::uint64_t right_;  // of 2^32
   float greatest_;
-  PhiloxKey key_;
+  detail::PhiloxKey key_;
   std::span<Token const> recording_;
   std::span<Turn const> turns_;
   std::size_t number_ = 0;

@@ -3,7 +3,7 @@
 
 #include <benchmark/benchmark.h>
 
-#include <copyspec/token.hpp>
+#include <copyspec/core/token.hpp>
 #include <cstddef>
 #include <random>
 #include <vector>

@@ -17,9 +17,9 @@
 #include <utility>
 #include <vector>
 
-#include "copyspec/assert.hpp"
-#include "copyspec/error.hpp"
-#include "copyspec/token.hpp"
+#include "copyspec/core/assert.hpp"
+#include "copyspec/core/error.hpp"
+#include "copyspec/core/token.hpp"
 
 namespace copyspec::bench {
 

@@ -27,5 +27,5 @@ int main() {
   copyspec::Composer composer(model, copyspec::MixingProposer(), copyspec::GreedyVerifier());
   composer.begin(copyspec::SequenceId{0}, prompt, {.max_new_tokens = 200, .stop = {.tokens = {end_of_turn}}});
   composer.begin(copyspec::SequenceId{1}, other_prompt);
-  composer.run([&](copyspec::Emission const& emission) { show(emission.sequence, emission.tokens); });
+  composer.run([&](copyspec::OutputDelta const& emission) { show(emission.sequence, emission.tokens); });
 }

@@ -54,7 +54,7 @@ int main() {
   FormProposer const form({said.begin(), said.end()});
 
   copyspec::PassCost const cost = copyspec::PassCost::marginal(0.05);  // learnt if it is PassCost()
-  copyspec::BestOf const best(cost, copyspec::MixingProposer({.pass_cost = cost}), form);
+  copyspec::BestDraft const best(cost, copyspec::MixingProposer({.pass_cost = cost}), form);
 
   std::size_t const alone = passes(copyspec::MixingProposer({.pass_cost = cost}));
   std::size_t const together = passes(best);

@@ -21,7 +21,7 @@ int main() {
                              copyspec::SamplingVerifier(sampling));
   auto const expected = plain.generate(prompt, {.max_new_tokens = 400});
   std::size_t shown = 0;
-  auto const answer = copying.generate(prompt, {.max_new_tokens = 400}, [&](copyspec::Emission const& emission) {
+  auto const answer = copying.generate(prompt, {.max_new_tokens = 400}, [&](copyspec::OutputDelta const& emission) {
     for (std::size_t i = 0; i < emission.tokens.size() && shown < 3; ++i, ++shown) {
       auto const logprobs = emission.logprobs[i];  // of the token itself, then of the two likeliest
       fmt::print("token {} with log-probability {:.3f}; likeliest: {} and {}\n", logprobs[0].token, logprobs[0].logprob,

@@ -22,8 +22,8 @@ bool says_what_plain_decoding_says() {
   auto const decode = [&](std::span<copyspec::Token const> given) {
     copyspec::Composer composer(model, copyspec::CopyProposer(), copyspec::GreedyVerifier());
     std::size_t shown = 0;
-    auto const answer = composer.generate(given, {.max_new_tokens = 50},
-                                          [&](copyspec::Emission const& emission) { shown += emission.tokens.size(); });
+    auto const answer = composer.generate(
+        given, {.max_new_tokens = 50}, [&](copyspec::OutputDelta const& emission) { shown += emission.tokens.size(); });
     std::vector<copyspec::Token> said(answer.begin(), answer.end());
     composer.truncate(copyspec::SequenceId{0}, 4);
     composer.begin(copyspec::SequenceId{0}, prompt, {.max_new_tokens = 2});

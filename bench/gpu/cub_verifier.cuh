@@ -5,7 +5,7 @@
 
 #include <copyspec/cuda/draft_batch.hpp>
 #include <copyspec/cuda/verdict_batch.hpp>
-#include <copyspec/device_logits.hpp>
+#include <copyspec/model/device_logits.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <cub/device/device_segmented_reduce.cuh>

@@ -4,9 +4,9 @@
 #include <cuda_bf16.h>
 #include <cuda_runtime.h>
 
+#include <copyspec/core/token.hpp>
 #include <copyspec/cuda/verdict_batch.hpp>
-#include <copyspec/device_logits.hpp>
-#include <copyspec/token.hpp>
+#include <copyspec/model/device_logits.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <flashinfer/sampling.cuh>
@@ -22,7 +22,7 @@ __global__ void widen(__nv_bfloat16 const* from, float* to, std::size_t count) {
 }
 
 __global__ void compare_drawn(std::int32_t const* drawn, copyspec::Token const* drafts, std::uint32_t requests,
-                                     std::uint32_t drafted, copyspec::cuda::BatchVerdict* verdicts) {
+                              std::uint32_t drafted, copyspec::cuda::BatchVerdict* verdicts) {
   std::uint32_t const request = blockIdx.x * blockDim.x + threadIdx.x;
   if (request >= requests) return;
   std::int32_t const* const rows = drawn + request * (drafted + 1);

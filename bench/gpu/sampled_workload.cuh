@@ -4,11 +4,11 @@
 #include <cuda_bf16.h>
 #include <cuda_runtime.h>
 
+#include <copyspec/core/token.hpp>
 #include <copyspec/cuda/draft_batch.hpp>
 #include <copyspec/cuda/sample_verify.cuh>
-#include <copyspec/device_logits.hpp>
-#include <copyspec/sampling_options.hpp>
-#include <copyspec/token.hpp>
+#include <copyspec/model/device_logits.hpp>
+#include <copyspec/verify/sampling_options.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <type_traits>
@@ -66,6 +66,7 @@ class SampledWorkload {
   /// What each row draws, as a request of its own.
   [[nodiscard]] std::vector<copyspec::Token> drawn(copyspec::SamplingOptions const& options) const {
     using namespace copyspec::cuda;
+    using namespace copyspec::detail;
     auto const rows_of_all = static_cast<std::uint32_t>(shape_.rows());
     std::vector<SamplingParameters> own;
     for (SamplingParameters one : parameters(options))

@@ -4,9 +4,9 @@
 #include <cuda_bf16.h>
 #include <cuda_runtime.h>
 
+#include <copyspec/core/token.hpp>
 #include <copyspec/cuda/draft_batch.hpp>
-#include <copyspec/device_logits.hpp>
-#include <copyspec/token.hpp>
+#include <copyspec/model/device_logits.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <type_traits>

@@ -12,8 +12,8 @@
 
 #include "../replay_trace.hpp"
 #include "../trace.hpp"
-#include "copyspec/error.hpp"
-#include "copyspec/token.hpp"
+#include "copyspec/core/error.hpp"
+#include "copyspec/core/token.hpp"
 #include "peer.hpp"
 
 namespace copyspec::bench {
@@ -71,7 +71,7 @@ inline void drive(Peer& peer, std::span<Token const> tokens, Turn const& turn, T
               .accepted = accepted,
               .attempts = draft.tokens.empty() ? std::size_t{0} : std::size_t{1}};
   }
-  peer.end_turn(tokens.first(turn.end));
+  peer.on_turn_end(tokens.first(turn.end));
 }
 
 /// Lets `peer` answer all turns of all conversations, in the order of the trace.

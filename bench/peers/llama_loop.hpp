@@ -14,13 +14,14 @@
 #include "../../examples/llama_cpp/conversation.hpp"
 #include "../../examples/llama_cpp/results.hpp"
 #include "../../examples/llama_cpp/stopwatch.hpp"
-#include "copyspec/error.hpp"
-#include "copyspec/greedy_verifier.hpp"
-#include "copyspec/logits.hpp"
-#include "copyspec/sequence.hpp"
-#include "copyspec/token.hpp"
-#include "copyspec/turn.hpp"
-#include "copyspec/verifier.hpp"
+#include "copyspec/core/error.hpp"
+#include "copyspec/core/token.hpp"
+#include "copyspec/decode/sequence.hpp"
+#include "copyspec/decode/generate_options.hpp"
+#include "copyspec/decode/output_delta.hpp"
+#include "copyspec/model/logits.hpp"
+#include "copyspec/verify/greedy_verifier.hpp"
+#include "copyspec/verify/verifier.hpp"
 #include "peer.hpp"
 
 namespace copyspec::bench {
@@ -32,7 +33,7 @@ namespace copyspec::bench {
 /// which takes a fraction of the time of `common_sampler`. Borrows what it is given. Threads: one call at a time.
 class LlamaLoop {
  public:
-  LlamaLoop(llama_context& context, copyspec_llama::ChatFormat const& format, TurnOptions const& options)
+  LlamaLoop(llama_context& context, copyspec_llama::ChatFormat const& format, GenerateOptions const& options)
       : context_(&context), format_(&format), options_(&options), batch_(&context) {}
 
   /// Throws `Error` if llama.cpp fails.
@@ -71,7 +72,7 @@ class LlamaLoop {
       record.tokens.insert(record.tokens.end(), draft.tokens.begin(), draft.tokens.end());
       step(peer, draft.tokens, budget, result);
     }
-    peer.end_turn(context_tokens_);
+    peer.on_turn_end(context_tokens_);
     copyspec_llama::SpentTime const spent = generation.spent();
     result.generation = spent.wall;
     result.processor = spent.processor;
@@ -142,7 +143,7 @@ class LlamaLoop {
 
   llama_context* context_;
   copyspec_llama::ChatFormat const* format_;
-  TurnOptions const* options_;
+  GenerateOptions const* options_;
   common_batch batch_;
   std::vector<Token> context_tokens_;  // and behind them the draft under way
 };

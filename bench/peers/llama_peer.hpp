@@ -11,8 +11,8 @@
 #include <utility>
 #include <vector>
 
-#include "copyspec/error.hpp"
-#include "copyspec/token.hpp"
+#include "copyspec/core/error.hpp"
+#include "copyspec/core/token.hpp"
 #include "peer.hpp"
 
 namespace copyspec::bench {
@@ -58,7 +58,7 @@ class LlamaPeer final : public Peer {
     if (!draft_.empty()) common_speculative_accept(speculative_.get(), slot, static_cast<std::uint16_t>(accepted));
   }
 
-  void end_turn(std::span<Token const>) override {}
+  void on_turn_end(std::span<Token const>) override {}
 
  private:
   static constexpr llama_seq_id slot = 0;

@@ -7,10 +7,10 @@
 #include <vector>
 
 #include "contenders.hpp"
-#include "copyspec/copy_proposer.hpp"
-#include "copyspec/history.hpp"
-#include "copyspec/mixing_proposer.hpp"
-#include "copyspec/pass_cost.hpp"
+#include "copyspec/cost/pass_cost.hpp"
+#include "copyspec/lookup/copy_proposer.hpp"
+#include "copyspec/mix/history.hpp"
+#include "copyspec/mix/mixing_proposer.hpp"
 #include "own_peer.hpp"
 
 namespace copyspec::bench {

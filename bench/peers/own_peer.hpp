@@ -8,9 +8,9 @@
 #include <utility>
 #include <vector>
 
-#include "copyspec/draft.hpp"
-#include "copyspec/draft_tree.hpp"
-#include "copyspec/token.hpp"
+#include "copyspec/core/token.hpp"
+#include "copyspec/draft/proposer.hpp"
+#include "copyspec/draft/tree_proposer.hpp"
 #include "peer.hpp"
 
 namespace copyspec::bench {
@@ -52,9 +52,9 @@ class OwnPeer final : public Peer {
 
   void accept(std::span<Token const>, std::size_t) override {}
 
-  void end_turn(std::span<Token const> context) override {
-    if constexpr (requires { proposer_->end_turn(context, answer_begin_); })
-      proposer_->end_turn(context, answer_begin_);
+  void on_turn_end(std::span<Token const> context) override {
+    if constexpr (requires { proposer_->on_turn_end(context, answer_begin_); })
+      proposer_->on_turn_end(context, answer_begin_);
   }
 
  private:

@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-#include "copyspec/token.hpp"
+#include "copyspec/core/token.hpp"
 
 namespace copyspec::bench {
 
@@ -53,7 +53,7 @@ class Peer {
   virtual void accept(std::span<Token const> said, std::size_t accepted) = 0;
 
   /// The answer has ended, and `context` with it.
-  virtual void end_turn(std::span<Token const> context) = 0;
+  virtual void on_turn_end(std::span<Token const> context) = 0;
 };
 
 /// Whether a peer still knows in one conversation what was said in those before.

@@ -8,7 +8,7 @@
 #include <optional>
 #include <span>
 
-#include "copyspec/token.hpp"
+#include "copyspec/core/token.hpp"
 #include "peer.hpp"
 
 namespace copyspec::bench {
@@ -63,7 +63,7 @@ class SuffixPeer final : public Peer {
     responses_->extend(request_number_, said);
   }
 
-  void end_turn(std::span<Token const>) override { request_.reset(); }
+  void on_turn_end(std::span<Token const>) override { request_.reset(); }
 
  private:
   // Of the namespace around, where copyspec has a `Draft` of its own.

@@ -3,10 +3,10 @@
 #include <cuda_runtime.h>
 
 #include <algorithm>
-#include <copyspec/composer.hpp>
-#include <copyspec/copy_proposer.hpp>
 #include <copyspec/cuda/device_greedy_verifier.cuh>
-#include <copyspec/draft.hpp>
+#include <copyspec/decode/composer.hpp>
+#include <copyspec/draft/proposer.hpp>
+#include <copyspec/lookup/copy_proposer.hpp>
 #include <cstdio>
 #include <exception>
 #include <vector>

@@ -3,9 +3,9 @@
 
 #include <cuda_runtime.h>
 
-#include <copyspec/device_logits.hpp>
-#include <copyspec/device_model.hpp>
-#include <copyspec/error.hpp>
+#include <copyspec/core/error.hpp>
+#include <copyspec/model/device_logits.hpp>
+#include <copyspec/model/device_model.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <memory>

@@ -2,9 +2,9 @@
 #pragma once
 
 #include <algorithm>
-#include <copyspec/host_device.hpp>
-#include <copyspec/engine.hpp>
-#include <copyspec/token.hpp>
+#include <copyspec/core/token.hpp>
+#include <copyspec/detail/host_device.hpp>
+#include <copyspec/model/engine.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <map>

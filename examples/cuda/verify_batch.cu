@@ -13,6 +13,7 @@
 namespace {
 
 using namespace copyspec::cuda;
+using namespace copyspec::detail;
 
 // Memory that host and device share, so that the example is short. Zero; freed with the process.
 template <class T>

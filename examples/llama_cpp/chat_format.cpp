@@ -5,7 +5,7 @@
 #include <array>
 #include <cstdint>
 
-#include "copyspec/error.hpp"
+#include "copyspec/core/error.hpp"
 
 namespace copyspec_llama {
 

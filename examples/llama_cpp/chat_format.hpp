@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "conversation.hpp"
-#include "copyspec/token.hpp"
+#include "copyspec/core/token.hpp"
 #include "vocabulary.hpp"
 
 namespace copyspec_llama {

@@ -11,7 +11,7 @@
 #include <system_error>
 #include <utility>
 
-#include "copyspec/error.hpp"
+#include "copyspec/core/error.hpp"
 #include "prompts.hpp"
 
 namespace copyspec_llama {

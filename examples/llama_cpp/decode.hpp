@@ -10,12 +10,12 @@
 #include <vector>
 
 #include "conversation.hpp"
-#include "copyspec/composer.hpp"
-#include "copyspec/error.hpp"
-#include "copyspec/logprobs.hpp"
-#include "copyspec/mixing_proposer.hpp"
-#include "copyspec/sampling_options.hpp"
-#include "copyspec/sequence.hpp"
+#include "copyspec/core/error.hpp"
+#include "copyspec/decode/composer.hpp"
+#include "copyspec/decode/sequence.hpp"
+#include "copyspec/mix/mixing_proposer.hpp"
+#include "copyspec/verify/logprobs.hpp"
+#include "copyspec/verify/sampling_options.hpp"
 #include "measured_model.hpp"
 #include "recorded_drafts.hpp"
 #include "results.hpp"
@@ -31,7 +31,7 @@ struct Decoder {
   std::function<std::vector<copyspec::Token>(Conversation const&, std::size_t turn,
                                              std::span<copyspec::Token const> context)>
       prompt;
-  copyspec::TurnOptions options;
+  copyspec::GenerateOptions options;
   /// Makes the hooks of an answer that keeps to a grammar; empty without one.
   std::function<copyspec::RowHooks()> grammar_hooks = {};
   /// Copies for all repetitions, with a history; without one, each repetition has its own.
@@ -65,10 +65,10 @@ template <class M, class Proposer, class Verifier, class Watch>
     auto const forward_before = composer.times().forward;
     SpentTime const prefill_before = decoder.model->prefill();
 
-    copyspec::TurnOptions options = decoder.options;
+    copyspec::GenerateOptions options = decoder.options;
     if (decoder.grammar_hooks) options.sampling->hooks = decoder.grammar_hooks();
     std::vector<std::vector<copyspec::TokenLogprob>> logprobs;
-    auto const keep_logprobs = [&](copyspec::Emission const& emission) {
+    auto const keep_logprobs = [&](copyspec::OutputDelta const& emission) {
       for (std::size_t i = 0; i < emission.logprobs.size(); ++i)
         logprobs.emplace_back(emission.logprobs[i].begin(), emission.logprobs[i].end());
     };

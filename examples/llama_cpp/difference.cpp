@@ -6,7 +6,7 @@
 #include <optional>
 #include <vector>
 
-#include "copyspec/token.hpp"
+#include "copyspec/core/token.hpp"
 
 namespace copyspec_llama {
 

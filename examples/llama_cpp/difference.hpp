@@ -5,9 +5,9 @@
 #include <optional>
 
 #include "conversation.hpp"
-#include "copyspec/draft.hpp"
-#include "copyspec/model.hpp"
-#include "copyspec/sequence.hpp"
+#include "copyspec/decode/sequence.hpp"
+#include "copyspec/draft/proposer.hpp"
+#include "copyspec/model/model.hpp"
 #include "decode.hpp"
 #include "probing_verifier.hpp"
 #include "recorded_drafts.hpp"

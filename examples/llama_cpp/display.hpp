@@ -5,7 +5,7 @@
 #include <string>
 
 #include "conversation.hpp"
-#include "copyspec/sequence.hpp"
+#include "copyspec/decode/sequence.hpp"
 #include "terminal.hpp"
 #include "vocabulary.hpp"
 

@@ -12,7 +12,7 @@
 #include <system_error>
 #include <utility>
 
-#include "copyspec/error.hpp"
+#include "copyspec/core/error.hpp"
 
 namespace copyspec_llama {
 namespace {

@@ -26,14 +26,14 @@
 
 #include "chat_format.hpp"
 #include "conversation.hpp"
-#include "copyspec/adapters/llama_cpp.hpp"
-#include "copyspec/adapters/llama_cpp_grammar.hpp"
-#include "copyspec/adapters/llama_cpp_vocabulary.hpp"
-#include "copyspec/error.hpp"
-#include "copyspec/history.hpp"
-#include "copyspec/history_file.hpp"
-#include "copyspec/mixing_proposer.hpp"
-#include "copyspec/sampling_options.hpp"
+#include "copyspec/adapters/llama_cpp/grammar.hpp"
+#include "copyspec/adapters/llama_cpp/model.hpp"
+#include "copyspec/adapters/llama_cpp/vocabulary.hpp"
+#include "copyspec/core/error.hpp"
+#include "copyspec/mix/history.hpp"
+#include "copyspec/mix/history_file.hpp"
+#include "copyspec/mix/mixing_proposer.hpp"
+#include "copyspec/verify/sampling_options.hpp"
 #include "decode.hpp"
 #include "engine.hpp"
 #include "measure.hpp"
@@ -209,7 +209,7 @@ struct DraftEngine {
       : file(std::move(its_file)), engine(file, options, progress), model(engine.context()) {}
 
   // For the model in `for_file`.
-  void check_vocabulary(Engine const& for_engine, std::filesystem::path const& for_file) const {
+  void require_vocabulary(Engine const& for_engine, std::filesystem::path const& for_file) const {
     try {
       copyspec::adapters::check_same_vocabulary(for_engine.model(), engine.model());
     } catch (copyspec::Error const& error) {
@@ -228,14 +228,14 @@ void run(Options const& options) {
   if (!options.json.empty()) check_writable(options.json);
   std::filesystem::path const file = chosen_weights(options.model, options.weights, options, progress);
   Engine const engine(file, options.engine, progress);
-  bool const checkpoints = copyspec::adapters::LlamaCppCheckpoints::keeps_state(engine.context());
+  bool const checkpoints = copyspec::detail::LlamaCppCheckpoints::keeps_state(engine.context());
   std::optional<copyspec::MixingProposer> proposer;
   if (!options.history.empty()) proposer = read_history(options.history, checkpoints);
   std::optional<DraftEngine> draft;
   if (!options.draft_model.empty()) {
     draft.emplace(chosen_weights(options.draft_model, options.draft_weights, options, progress), options.engine,
                   progress);
-    draft->check_vocabulary(engine, file);
+    draft->require_vocabulary(engine, file);
   }
   Vocabulary const vocabulary(engine.model());
   ChatFormat const format(engine.model(), vocabulary);

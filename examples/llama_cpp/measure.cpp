@@ -12,15 +12,15 @@
 #include <utility>
 #include <vector>
 
-#include "copyspec/adapters/llama_cpp.hpp"
-#include "copyspec/copy_proposer.hpp"
-#include "copyspec/draft.hpp"
-#include "copyspec/error.hpp"
-#include "copyspec/first_of.hpp"
-#include "copyspec/mixing_proposer.hpp"
-#include "copyspec/model_proposer.hpp"
-#include "copyspec/pass_cost.hpp"
-#include "copyspec/sampling_verifier.hpp"
+#include "copyspec/adapters/llama_cpp/model.hpp"
+#include "copyspec/core/error.hpp"
+#include "copyspec/cost/pass_cost.hpp"
+#include "copyspec/draft/first_draft.hpp"
+#include "copyspec/draft/proposer.hpp"
+#include "copyspec/draft_model/model_proposer.hpp"
+#include "copyspec/lookup/copy_proposer.hpp"
+#include "copyspec/mix/mixing_proposer.hpp"
+#include "copyspec/verify/sampling_verifier.hpp"
 #include "difference.hpp"
 #include "display.hpp"
 
@@ -28,7 +28,7 @@ namespace copyspec_llama {
 namespace {
 
 using copyspec::CopyProposer;
-using copyspec::FirstOf;
+using copyspec::FirstDraft;
 using copyspec::MixingProposer;
 using copyspec::ModelProposer;
 using copyspec::NoProposer;
@@ -46,7 +46,7 @@ class Ways {
     LlamaCpp& model = *decoder.draft_model;
     ModelProposer const guessing(model, NoProposer(), {.fixed_length = 5});
     add(guessing);
-    add(FirstOf(CopyProposer(copyspec::published_rule), guessing));
+    add(FirstDraft(CopyProposer(copyspec::published_rule), guessing));
     copying_draft_model_.emplace(
         model, copying(costs.copying_draft_model),
         copyspec::ModelProposerOptions{.pass_cost = costs.copying_draft_model, .draft_pass_cost = costs.draft_model});

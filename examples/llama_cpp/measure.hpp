@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "conversation.hpp"
-#include "copyspec/adapters/llama_cpp.hpp"
-#include "copyspec/pass_cost.hpp"
+#include "copyspec/adapters/llama_cpp/model.hpp"
+#include "copyspec/cost/pass_cost.hpp"
 #include "decode.hpp"
 #include "results.hpp"
 #include "terminal.hpp"

@@ -6,9 +6,9 @@
 #include <span>
 #include <utility>
 
-#include "copyspec/assert.hpp"
-#include "copyspec/model.hpp"
-#include "copyspec/token.hpp"
+#include "copyspec/core/assert.hpp"
+#include "copyspec/core/token.hpp"
+#include "copyspec/model/model.hpp"
 #include "stopwatch.hpp"
 
 namespace copyspec_llama {

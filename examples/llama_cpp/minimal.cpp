@@ -6,7 +6,7 @@
 
 #include <llama.h>
 
-#include <copyspec/adapters/llama_cpp.hpp>
+#include <copyspec/adapters/llama_cpp/model.hpp>
 #include <copyspec/copyspec.hpp>
 #include <cstdint>
 #include <cstdio>

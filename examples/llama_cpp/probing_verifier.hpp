@@ -5,14 +5,14 @@
 #include <optional>
 #include <span>
 
-#include "copyspec/gumbel_noise.hpp"
-#include "copyspec/judges.hpp"
-#include "copyspec/logits.hpp"
-#include "copyspec/logprobs.hpp"
-#include "copyspec/sampling_options.hpp"
-#include "copyspec/sampling_verifier.hpp"
-#include "copyspec/token.hpp"
-#include "copyspec/verifier.hpp"
+#include "copyspec/core/token.hpp"
+#include "copyspec/decode/detail/verifier_adapter.hpp"
+#include "copyspec/detail/gumbel_noise.hpp"
+#include "copyspec/model/logits.hpp"
+#include "copyspec/verify/logprobs.hpp"
+#include "copyspec/verify/sampling_options.hpp"
+#include "copyspec/verify/sampling_verifier.hpp"
+#include "copyspec/verify/verifier.hpp"
 #include "results.hpp"
 
 namespace copyspec_llama {
@@ -57,8 +57,8 @@ class ProbingVerifier {
   [[nodiscard]] float score(std::span<float const> row, copyspec::Token token) const {
     float const logit = row[static_cast<std::size_t>(token)];
     if (options_.temperature == 0) return logit;
-    copyspec::NoiseStream const noise{.seed = options_.seed, .position = probe_->place};
-    return copyspec::gumbel_score(logit, 1 / options_.temperature, noise.word(token));
+    copyspec::detail::NoiseStream const noise{.seed = options_.seed, .position = probe_->place};
+    return copyspec::detail::gumbel_score(logit, 1 / options_.temperature, noise.word(token));
   }
 
   Probe* probe_;

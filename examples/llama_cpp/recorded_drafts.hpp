@@ -7,9 +7,9 @@
 #include <utility>
 #include <vector>
 
-#include "copyspec/draft.hpp"
-#include "copyspec/proposer_group.hpp"
-#include "copyspec/token.hpp"
+#include "copyspec/core/token.hpp"
+#include "copyspec/draft/detail/proposer_group.hpp"
+#include "copyspec/draft/proposer.hpp"
 
 namespace copyspec_llama {
 
@@ -27,11 +27,11 @@ struct RecordedDrafts {
 
 /// Drafts as `Proposer` does, and keeps a record.
 template <copyspec::DraftProposer Proposer>
-class Recording : public copyspec::ProposerGroup<Proposer> {
+class Recording : public copyspec::detail::ProposerGroup<Proposer> {
  public:
   /// `record` is borrowed.
   Recording(Proposer proposer, RecordedDrafts& record)
-      : copyspec::ProposerGroup<Proposer>(std::move(proposer)), record_(&record) {}
+      : copyspec::detail::ProposerGroup<Proposer>(std::move(proposer)), record_(&record) {}
 
   [[nodiscard]] copyspec::Draft propose(std::span<copyspec::Token const> context, std::span<copyspec::Token> space) {
     copyspec::Draft draft;

@@ -6,7 +6,7 @@
 #include <span>
 #include <string>
 
-#include "copyspec/sampling_options.hpp"
+#include "copyspec/verify/sampling_options.hpp"
 #include "measure.hpp"
 #include "results.hpp"
 #include "vocabulary.hpp"

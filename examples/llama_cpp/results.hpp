@@ -11,10 +11,10 @@
 #include <vector>
 
 #include "conversation.hpp"
-#include "copyspec/logprobs.hpp"
-#include "copyspec/sequence.hpp"
-#include "copyspec/source_counters.hpp"
-#include "copyspec/token.hpp"
+#include "copyspec/core/token.hpp"
+#include "copyspec/decode/sequence.hpp"
+#include "copyspec/decode/source_counters.hpp"
+#include "copyspec/verify/logprobs.hpp"
 #include "recorded_drafts.hpp"
 
 namespace copyspec_llama {

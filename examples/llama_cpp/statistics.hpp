@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "conversation.hpp"
-#include "copyspec/source_counters.hpp"
+#include "copyspec/decode/source_counters.hpp"
 #include "results.hpp"
 
 namespace copyspec_llama {

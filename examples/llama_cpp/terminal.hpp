@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "copyspec/token.hpp"
+#include "copyspec/core/token.hpp"
 
 namespace copyspec_llama {
 

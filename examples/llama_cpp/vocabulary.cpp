@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <limits>
 
-#include "copyspec/error.hpp"
+#include "copyspec/core/error.hpp"
 
 namespace copyspec_llama {
 

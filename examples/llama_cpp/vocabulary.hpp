@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "copyspec/token.hpp"
+#include "copyspec/core/token.hpp"
 
 namespace copyspec_llama {
 

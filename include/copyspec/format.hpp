@@ -5,14 +5,16 @@
 
 #include <string_view>
 
-#include "sequence.hpp"
-#include "token.hpp"
-#include "verifier.hpp"
+#include "core/token.hpp"
+#include "core/version.hpp"
+#include "decode/sequence.hpp"
+#include "verify/verifier.hpp"
 
 /// Text for the library's own types, by fmt: `fmt::print("{}", sequence.counters())`. The names of enumerators take
 /// the format specifiers of a string. Not part of `copyspec.hpp`: include it where text is made.
 
-namespace copyspec::inline v0 {
+namespace copyspec {
+inline namespace COPYSPEC_VERSION_NAMESPACE {
 
 [[nodiscard]] constexpr std::string_view name(Source source) noexcept {
   switch (source) {
@@ -60,7 +62,8 @@ namespace copyspec::inline v0 {
   return "unknown status";
 }
 
-}  // namespace copyspec::inline v0
+}  // namespace COPYSPEC_VERSION_NAMESPACE
+}  // namespace copyspec
 
 template <class T>
   requires requires(T value) {

@@ -3,9 +3,9 @@
 
 #include <doctest/doctest.h>
 
-#include <copyspec/composer.hpp>
-#include <copyspec/copy_proposer.hpp>
-#include <copyspec/model.hpp>
+#include <copyspec/decode/composer.hpp>
+#include <copyspec/lookup/copy_proposer.hpp>
+#include <copyspec/model/model.hpp>
 #include <copyspec/testing/compare_with_greedy.hpp>
 #include <cstddef>
 #include <cstdint>
@@ -13,28 +13,28 @@
 #include <utility>
 #include <vector>
 
-#include "batch.hpp"
-#include "device_memory.hpp"
+#include "cuda/support/batch.hpp"
+#include "cuda/support/device_memory.hpp"
 #include "examples/cuda/toy_device_model.cuh"
 #include "examples/cuda/toy_language.hpp"
 
+using copyspec::BatchVerifier;
 using copyspec::Composer;
 using copyspec::CopyProposer;
 using copyspec::DeviceLogitsView;
 using copyspec::LogitsView;
 using copyspec::NoProposer;
-using copyspec::PassVerifier;
 using copyspec::Segment;
 using copyspec::SequenceId;
 using copyspec::Token;
-using copyspec::Trial;
 using copyspec::Verdict;
 using copyspec::VerdictStatus;
+using copyspec::VerifyInput;
 using copyspec::cuda::DeviceGreedyVerifier;
 
-static_assert(PassVerifier<DeviceGreedyVerifier, DeviceLogitsView<float>>);
-static_assert(PassVerifier<DeviceGreedyVerifier, DeviceLogitsView<__nv_bfloat16>>);
-static_assert(!PassVerifier<DeviceGreedyVerifier, LogitsView<float>>);
+static_assert(BatchVerifier<DeviceGreedyVerifier, DeviceLogitsView<float>>);
+static_assert(BatchVerifier<DeviceGreedyVerifier, DeviceLogitsView<__nv_bfloat16>>);
+static_assert(!BatchVerifier<DeviceGreedyVerifier, LogitsView<float>>);
 
 namespace {
 
@@ -113,7 +113,7 @@ TEST_CASE("a row without a token is a verdict, a token that is none is an error"
   DeviceGreedyVerifier moved = std::move(verifier);
   std::vector<Verdict> verdicts(1);
   Tokens tokens = {5, 1};
-  std::vector<Trial> const trials = {{SequenceId{0}, tokens, 1}};
+  std::vector<VerifyInput> const trials = {{SequenceId{0}, tokens, 1}};
   moved.verify(rows, trials, verdicts);
   CHECK(verdicts[0].accepted == 1);
   CHECK(verdicts[0].status == VerdictStatus::invalid_row);

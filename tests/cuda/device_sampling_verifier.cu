@@ -3,32 +3,32 @@
 
 #include <doctest/doctest.h>
 
-#include <copyspec/composer.hpp>
-#include <copyspec/copy_proposer.hpp>
-#include <copyspec/error.hpp>
+#include <copyspec/core/error.hpp>
+#include <copyspec/decode/composer.hpp>
+#include <copyspec/lookup/copy_proposer.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <utility>
 #include <vector>
 
-#include "device_memory.hpp"
+#include "cuda/support/device_memory.hpp"
+#include "cuda/support/sampled_batch.hpp"
 #include "examples/cuda/toy_device_model.cuh"
-#include "sampled_batch.hpp"
 
+using copyspec::BatchVerifier;
 using copyspec::Composer;
 using copyspec::CopyProposer;
 using copyspec::DeviceLogitsView;
 using copyspec::NoProposer;
-using copyspec::PassVerifier;
 using copyspec::SamplingOptions;
 using copyspec::SequenceId;
 using copyspec::Token;
-using copyspec::Trial;
 using copyspec::Verdict;
+using copyspec::VerifyInput;
 using copyspec::cuda::DeviceSamplingVerifier;
 
-static_assert(PassVerifier<DeviceSamplingVerifier, DeviceLogitsView<float>>);
-static_assert(PassVerifier<DeviceSamplingVerifier, DeviceLogitsView<__nv_bfloat16>>);
+static_assert(BatchVerifier<DeviceSamplingVerifier, DeviceLogitsView<float>>);
+static_assert(BatchVerifier<DeviceSamplingVerifier, DeviceLogitsView<__nv_bfloat16>>);
 
 namespace {
 
@@ -68,7 +68,7 @@ TEST_CASE("verdicts are those of the rows, at the positions of the sequences") {
     for (float& logit : host) logit = std::normal_distribution<float>(0, 3)(random);
     DeviceArray<float> const logits(host);
     Tokens const tokens(round + 2, 1);
-    std::vector<Trial> const trials = {{SequenceId{0}, tokens, round + 1}, {SequenceId{1}, tokens, round + 2}};
+    std::vector<VerifyInput> const trials = {{SequenceId{0}, tokens, round + 1}, {SequenceId{1}, tokens, round + 2}};
     std::vector<Verdict> verdicts(2);
     verifier.verify(DeviceLogitsView<float>(logits.data(), 3, vocabulary), trials, verdicts);
     auto const drawn = [&](std::size_t row, std::size_t position) {

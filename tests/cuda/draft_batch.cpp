@@ -9,9 +9,9 @@
 
 using copyspec::Token;
 using copyspec::cuda::DraftBatchView;
-using copyspec::cuda::RequestShape;
-using copyspec::cuda::shape_of;
 using copyspec::cuda::VerifyStatus;
+using copyspec::detail::RequestShape;
+using copyspec::detail::shape_of;
 
 namespace {
 

@@ -3,17 +3,17 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
-#include <copyspec/exact_math.hpp>
-#include <copyspec/float_bits.hpp>
-#include <copyspec/gumbel_noise.hpp>
-#include <copyspec/philox.hpp>
-#include <copyspec/row_mass.hpp>
+#include <copyspec/detail/float_bits.hpp>
+#include <copyspec/detail/gumbel_noise.hpp>
+#include <copyspec/detail/philox.hpp>
+#include <copyspec/detail/reproducible_math.hpp>
+#include <copyspec/detail/softmax_sum.hpp>
 #include <cstdint>
 #include <cstring>
 #include <random>
 #include <vector>
 
-#include "device_memory.hpp"
+#include "cuda/support/device_memory.hpp"
 
 // Named, so that a compiler calls it the same each time.
 namespace exact_arithmetic {
@@ -33,11 +33,12 @@ static_assert(sizeof(Computed) == 6 * sizeof(std::uint32_t) + 2 * sizeof(std::ui
 
 __host__ __device__ inline float some_float(std::uint32_t word) {
   // Every exponent that a logit may have.
-  return copyspec::float_from_bits((word & 0x807FFFFFU) | ((word >> 23U) % 254U + 1U) << 23U);
+  return copyspec::detail::float_from_bits((word & 0x807FFFFFU) | ((word >> 23U) % 254U + 1U) << 23U);
 }
 
 __host__ __device__ inline Computed compute(std::uint32_t word, std::uint32_t other) {
   using namespace copyspec;
+  using namespace copyspec::detail;
   Computed computed{};
   float const usual = static_cast<float>(static_cast<std::int32_t>(other)) * 0x1p-26F;
   float const logit = word % 4 == 0 ? some_float(other) : usual;
@@ -48,10 +49,10 @@ __host__ __device__ inline Computed compute(std::uint32_t word, std::uint32_t ot
   computed.distance = bits_of_float(distance);
   computed.least = bits_of_float(least_within(greatest, distance, 1.4285715F));
   std::uint64_t const mass = (std::uint64_t{1} << 40U) + (std::uint64_t{word} << (other % 28U));
-  computed.logprob = bits_of_float(logprob_of(greatest, logit, log_of_row_mass(mass)));
+  computed.logprob = bits_of_float(logprob_of(greatest, logit, log_of_softmax_sum(mass)));
   computed.philox = philox4x32({{word, other, 1, 2}}, {{3, 4}}).words[other % 4];
-  computed.weight = exact_weight(word % 8 == 0 ? distance : static_cast<float>(word) * 0x1p-27F);
-  double const log = exact_log(static_cast<double>(mass) * 0x1p-60);
+  computed.weight = reproducible_weight(word % 8 == 0 ? distance : static_cast<float>(word) * 0x1p-27F);
+  double const log = reproducible_log(static_cast<double>(mass) * 0x1p-60);
   memcpy(&computed.log, &log, sizeof(log));
   return computed;
 }

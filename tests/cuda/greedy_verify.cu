@@ -10,10 +10,10 @@
 #include <random>
 #include <vector>
 
-#include "batch.hpp"
-#include "device_batch.hpp"
-#include "device_memory.hpp"
-#include "host_verdicts.hpp"
+#include "cuda/support/batch.hpp"
+#include "cuda/support/device_batch.hpp"
+#include "cuda/support/device_memory.hpp"
+#include "cuda/support/host_verdicts.hpp"
 
 using copyspec::DeviceLogitsView;
 using copyspec::Token;

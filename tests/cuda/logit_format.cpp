@@ -9,15 +9,15 @@
 #include <cstdint>
 #include <limits>
 
-using copyspec::bits_of_float;
-using copyspec::cuda::float_from_half;
-using copyspec::cuda::logit_at;
-using copyspec::cuda::logit_in_row;
 using copyspec::cuda::LogitFormat;
 using copyspec::cuda::LogitFormatOf;
-using copyspec::cuda::LogitVector;
-using copyspec::cuda::scalar_bytes;
-using copyspec::cuda::vector_length;
+using copyspec::detail::bits_of_float;
+using copyspec::detail::float_from_half;
+using copyspec::detail::logit_at;
+using copyspec::detail::logit_in_row;
+using copyspec::detail::LogitVector;
+using copyspec::detail::scalar_bytes;
+using copyspec::detail::vector_length;
 
 static_assert(LogitFormatOf<float>::value == LogitFormat::float32);
 static_assert(vector_length(LogitFormat::float32) == 4 && vector_length(LogitFormat::bfloat16) == 8);

@@ -10,11 +10,11 @@
 #include <random>
 #include <vector>
 
-#include "batch.hpp"
-#include "device_batch.hpp"
-#include "device_memory.hpp"
-#include "host_verdicts.hpp"
-#include "sampled_batch.hpp"
+#include "cuda/support/batch.hpp"
+#include "cuda/support/device_batch.hpp"
+#include "cuda/support/device_memory.hpp"
+#include "cuda/support/host_verdicts.hpp"
+#include "cuda/support/sampled_batch.hpp"
 
 using copyspec::DeviceLogitsView;
 using copyspec::SamplingOptions;
@@ -243,7 +243,7 @@ TEST_CASE("whatever a batch holds, a launch that draws ends and stays in bounds"
       if (below(random, 3) == 0) parameters.filters.top_k = random();
       if (below(random, 3) == 0) parameters.filters.top_share = (std::uint64_t{random()} << 4U);
       if (below(random, 3) == 0)
-        parameters.inverse_temperature = copyspec::float_from_bits(static_cast<std::uint32_t>(random()));
+        parameters.inverse_temperature = copyspec::detail::float_from_bits(static_cast<std::uint32_t>(random()));
     }
     DeviceSampledBatch<Half> on_device(batch);
     on_device.change(wrong);

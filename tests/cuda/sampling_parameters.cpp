@@ -6,9 +6,9 @@
 #include <limits>
 #include <type_traits>
 
-using copyspec::FilterRule;
 using copyspec::SamplingOptions;
 using copyspec::cuda::SamplingParameters;
+using copyspec::detail::FilterRule;
 
 static_assert(std::is_trivially_copyable_v<SamplingParameters>);
 

@@ -7,11 +7,11 @@
 
 using copyspec::cuda::LogitFormat;
 using copyspec::cuda::RowSkipping;
-using copyspec::cuda::vector_length;
-using copyspec::cuda::verify_geometry;
-using copyspec::cuda::VerifyDevice;
-using copyspec::cuda::VerifyGeometry;
 using copyspec::cuda::VerifyLimits;
+using copyspec::detail::vector_length;
+using copyspec::detail::verify_geometry;
+using copyspec::detail::VerifyDevice;
+using copyspec::detail::VerifyGeometry;
 
 namespace {
 

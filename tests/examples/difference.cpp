@@ -11,18 +11,18 @@
 #include <string>
 #include <vector>
 
-#include "adapters/demo_model.hpp"
-#include "copyspec/copy_proposer.hpp"
-#include "copyspec/draft.hpp"
-#include "copyspec/model.hpp"
-#include "copyspec/sampling_verifier.hpp"
+#include "copyspec/core/token.hpp"
+#include "copyspec/draft/proposer.hpp"
+#include "copyspec/lookup/copy_proposer.hpp"
+#include "copyspec/model/model.hpp"
 #include "copyspec/testing/toy_model.hpp"
-#include "copyspec/token.hpp"
+#include "copyspec/verify/sampling_verifier.hpp"
 #include "examples/llama_cpp/decode.hpp"
 #include "examples/llama_cpp/measured_model.hpp"
 #include "examples/llama_cpp/report.hpp"
 #include "examples/llama_cpp/results.hpp"
 #include "examples/llama_cpp/vocabulary.hpp"
+#include "support/demo_model.hpp"
 
 using copyspec::Token;
 using namespace copyspec_llama;
@@ -63,9 +63,10 @@ struct Flip {
   Flipping model;
   MeasuredModel<Flipping> measured{model};
   Decoder<Flipping> decoder{.model = &measured,
-                            .prompt = [](Conversation const&, std::size_t turn, std::span<Token const>) {
-                              return std::vector<Token>{static_cast<Token>(turn + 3), 1, 8, 3};
-                            },
+                            .prompt =
+                                [](Conversation const&, std::size_t turn, std::span<Token const>) {
+                                  return std::vector<Token>{static_cast<Token>(turn + 3), 1, 8, 3};
+                                },
                             .options = {.max_new_tokens = 200}};
   Conversation conversation{.name = "flip", .turns = {"first", "second"}};
   copyspec::CopyProposer copying{copyspec::published_rule};
@@ -83,8 +84,12 @@ TEST_CASE("of answers that a near-tie makes differ, both logits are looked up in
   Flip flip;
   std::optional<copyspec::SamplingOptions> sampling;
   SUBCASE("greedily, as the verifier was made") {}
-  SUBCASE("greedily, as each turn asks for") { sampling = copyspec::SamplingOptions{.temperature = 0}; }
-  SUBCASE("drawn") { sampling = copyspec::SamplingOptions{.temperature = 0.2F, .seed = 7}; }
+  SUBCASE("greedily, as each turn asks for") {
+    sampling = copyspec::SamplingOptions{.temperature = 0};
+  }
+  SUBCASE("drawn") {
+    sampling = copyspec::SamplingOptions{.temperature = 0.2F, .seed = 7};
+  }
   flip.decoder.options.sampling = sampling;
 
   Run const plain = flip.decode(copyspec::NoProposer());

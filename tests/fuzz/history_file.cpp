@@ -3,11 +3,11 @@
 // have; and, of other bytes, on a whole file of a proposer that they say the changes to. It refuses what it is given
 // and changes nothing, or it comes out again as it was.
 
-#include <copyspec/error.hpp>
-#include <copyspec/history.hpp>
-#include <copyspec/history_file.hpp>
-#include <copyspec/mixing_proposer.hpp>
-#include <copyspec/token.hpp>
+#include <copyspec/core/error.hpp>
+#include <copyspec/core/token.hpp>
+#include <copyspec/mix/history.hpp>
+#include <copyspec/mix/history_file.hpp>
+#include <copyspec/mix/mixing_proposer.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>

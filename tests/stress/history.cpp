@@ -6,9 +6,9 @@
 
 #include <algorithm>
 #include <atomic>
-#include <copyspec/context_hashes.hpp>
-#include <copyspec/histories.hpp>
-#include <copyspec/history.hpp>
+#include <copyspec/mix/detail/context_hashes.hpp>
+#include <copyspec/mix/histories.hpp>
+#include <copyspec/mix/history.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -21,12 +21,12 @@
 
 namespace {
 
-using copyspec::ContextHashes;
 using copyspec::Histories;
 using copyspec::History;
-using copyspec::RequestId;
-using copyspec::Successors;
+using copyspec::HistoryEntryId;
 using copyspec::Token;
+using copyspec::detail::ContextHashes;
+using copyspec::detail::SuccessorCounts;
 
 constexpr std::size_t scopes = 2;
 constexpr std::size_t reading_threads = 8;
@@ -53,7 +53,7 @@ bool take_operation() {
 // One writer a scope, which so knows the position of its next token.
 void write(History& history, std::size_t scope) {
   std::mt19937_64 random(scope);
-  std::vector<RequestId> ids;
+  std::vector<HistoryEntryId> ids;
   std::vector<Token> tokens;
   while (take_operation()) {
     std::size_t const action = random() % 64;
@@ -75,7 +75,7 @@ void check(Token token, std::size_t scope, std::size_t position) {
   if (token != said(scope, position)) ++wrong;
 }
 
-void check(Successors const& successors, std::size_t scope) {
+void check(SuccessorCounts const& successors, std::size_t scope) {
   for (std::size_t i = 0; i < successors.size(); ++i) {
     auto const token = static_cast<std::size_t>(successors.token(i));
     if (token / range != scope + 1 || token % range >= vocabulary || successors.count(i) == 0) ++wrong;

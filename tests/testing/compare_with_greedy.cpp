@@ -2,10 +2,10 @@
 #include <copyspec/testing/compare_with_greedy.hpp>
 
 #include <doctest/doctest.h>
-#include <copyspec/composer.hpp>
-#include <copyspec/copy_proposer.hpp>
-#include <copyspec/greedy_verifier.hpp>
+#include <copyspec/decode/composer.hpp>
+#include <copyspec/lookup/copy_proposer.hpp>
 #include <copyspec/testing/toy_model.hpp>
+#include <copyspec/verify/greedy_verifier.hpp>
 
 #include <algorithm>
 #include <cmath>

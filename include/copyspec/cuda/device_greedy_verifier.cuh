@@ -6,36 +6,45 @@
 #include <cstddef>
 #include <span>
 
-#include "../device_logits.hpp"
-#include "../pass_verifier.hpp"
+#include "../core/version.hpp"
+#include "../model/device_logits.hpp"
+#include "../verify/batch_verifier.hpp"
+#include "detail/verify_launch.cuh"
 #include "device_verifier.cuh"
 #include "draft_batch.hpp"
 #include "greedy_verify.cuh"
 #include "verdict_batch.hpp"
-#include "verify_launch.cuh"
 
-namespace copyspec::inline v0::cuda {
+namespace copyspec {
+inline namespace COPYSPEC_VERSION_NAMESPACE {
+namespace detail {
 
 /// `greedy_verify`, as a method of a `DeviceVerifier`.
 struct GreedyMethod {
   static constexpr std::size_t request_bytes = 0;
 
-  static void stage(std::span<Trial const> /*trials*/, unsigned char* /*memory*/) noexcept {}
+  static void stage(std::span<VerifyInput const> /*trials*/, unsigned char* /*memory*/) noexcept {}
 
   template <class Scalar>
-  [[nodiscard]] static std::size_t scratch_bytes(VerifyLimits const& /*limits*/, std::size_t /*vocabulary*/) noexcept {
+  [[nodiscard]] static std::size_t scratch_bytes(cuda::VerifyLimits const& /*limits*/,
+                                                         std::size_t /*vocabulary*/) noexcept {
     return 0;
   }
 
   template <class Scalar>
-  [[nodiscard]] static cudaError_t launch(DeviceLogitsView<Scalar> rows, DraftBatchView const& drafts,
-                                          unsigned char const* /*staged*/, VerdictBatchView const& verdicts,
-                                          Workspace workspace, Scratch /*scratch*/, cudaStream_t stream) noexcept {
-    return greedy_verify(rows, drafts, verdicts, workspace, stream);
+  [[nodiscard]] static cudaError_t launch(DeviceLogitsView<Scalar> rows, cuda::DraftBatchView const& drafts,
+                                          unsigned char const* /*staged*/, cuda::VerdictBatchView const& verdicts,
+                                          cuda::Workspace workspace, cuda::Scratch /*scratch*/, cudaStream_t stream) noexcept {
+    return cuda::greedy_verify(rows, drafts, verdicts, workspace, stream);
   }
 };
 
-/// Decides what `GreedyVerifier` decides, on rows in device memory.
-using DeviceGreedyVerifier = DeviceVerifier<GreedyMethod>;
+}  // namespace detail
+namespace cuda {
 
-}  // namespace copyspec::inline v0::cuda
+/// Decides what `GreedyVerifier` decides, on rows in device memory.
+using DeviceGreedyVerifier = DeviceVerifier<detail::GreedyMethod>;
+
+}  // namespace cuda
+}  // namespace COPYSPEC_VERSION_NAMESPACE
+}  // namespace copyspec

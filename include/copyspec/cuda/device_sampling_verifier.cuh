@@ -8,28 +8,31 @@
 #include <memory>
 #include <span>
 
-#include "../device_logits.hpp"
-#include "../error.hpp"
-#include "../pass_verifier.hpp"
-#include "../sampling_options.hpp"
-#include "../token.hpp"
+#include "../core/error.hpp"
+#include "../core/token.hpp"
+#include "../core/version.hpp"
+#include "../model/device_logits.hpp"
+#include "../verify/batch_verifier.hpp"
+#include "../verify/sampling_options.hpp"
+#include "detail/verify_launch.cuh"
 #include "device_verifier.cuh"
 #include "draft_batch.hpp"
 #include "sample_verify.cuh"
 #include "sampling_parameters.hpp"
 #include "verdict_batch.hpp"
-#include "verify_launch.cuh"
 
-namespace copyspec::inline v0::cuda {
+namespace copyspec {
+inline namespace COPYSPEC_VERSION_NAMESPACE {
+namespace detail {
 
 /// `sample_verify`, as a method of a `DeviceVerifier`: all sequences are drawn with the same options and seed.
 class SamplingMethod {
  public:
-  static constexpr std::size_t request_bytes = sizeof(SamplingParameters);
+  static constexpr std::size_t request_bytes = sizeof(cuda::SamplingParameters);
   static_assert(request_bytes % 8 == 0);
 
   /// Raises an `Error` for options that cannot be meant, and for what only the host can do.
-  explicit SamplingMethod(SamplingOptions const& options) : parameters_(SamplingParameters::of(options, 0)) {
+  explicit SamplingMethod(SamplingOptions const& options) : parameters_(cuda::SamplingParameters::of(options, 0)) {
     check(options, std::numeric_limits<Token>::max());
     RowHooks const& hooks = options.hooks;
     if (options.typical_p < 1 || options.penalties.any() || options.dry.multiplier != 0 ||
@@ -37,9 +40,9 @@ class SamplingMethod {
       raise("sampling on a device: typical_p, penalties, bias, hooks and log-probabilities need the host's verifier");
   }
 
-  void stage(std::span<Trial const> trials, unsigned char* memory) const noexcept {
-    SamplingParameters parameters = parameters_;
-    auto* const staged = reinterpret_cast<SamplingParameters*>(memory);
+  void stage(std::span<VerifyInput const> trials, unsigned char* memory) const noexcept {
+    cuda::SamplingParameters parameters = parameters_;
+    auto* const staged = reinterpret_cast<cuda::SamplingParameters*>(memory);
     for (std::size_t i = 0; i < trials.size(); ++i) {
       parameters.position = trials[i].length;
       std::construct_at(staged + i, parameters);
@@ -47,27 +50,32 @@ class SamplingMethod {
   }
 
   template <class Scalar>
-  [[nodiscard]] static std::size_t scratch_bytes(VerifyLimits const& limits, std::size_t vocabulary) noexcept {
-    return sample_verify_scratch_bytes<Scalar>(limits, vocabulary);
+  [[nodiscard]] static std::size_t scratch_bytes(cuda::VerifyLimits const& limits, std::size_t vocabulary) noexcept {
+    return cuda::sample_verify_scratch_bytes<Scalar>(limits, vocabulary);
   }
 
   template <class Scalar>
-  [[nodiscard]] static cudaError_t launch(DeviceLogitsView<Scalar> rows, DraftBatchView const& drafts,
-                                          unsigned char const* staged, VerdictBatchView const& verdicts,
-                                          Workspace workspace, Scratch scratch, cudaStream_t stream) noexcept {
-    SamplingView const sampling{.parameters = reinterpret_cast<SamplingParameters const*>(staged)};
-    return sample_verify(rows, drafts, sampling, verdicts, workspace, scratch, stream);
+  [[nodiscard]] static cudaError_t launch(DeviceLogitsView<Scalar> rows, cuda::DraftBatchView const& drafts,
+                                          unsigned char const* staged, cuda::VerdictBatchView const& verdicts,
+                                          cuda::Workspace workspace, cuda::Scratch scratch, cudaStream_t stream) noexcept {
+    cuda::SamplingView const sampling{.parameters = reinterpret_cast<cuda::SamplingParameters const*>(staged)};
+    return cuda::sample_verify(rows, drafts, sampling, verdicts, workspace, scratch, stream);
   }
 
  private:
-  SamplingParameters parameters_;
+  cuda::SamplingParameters parameters_;
 };
+
+}  // namespace detail
+namespace cuda {
 
 /// Draws what `SamplingVerifier` draws with the same options, from rows in device memory.
-class DeviceSamplingVerifier : public DeviceVerifier<SamplingMethod> {
+class DeviceSamplingVerifier : public DeviceVerifier<detail::SamplingMethod> {
  public:
   explicit DeviceSamplingVerifier(SamplingOptions const& sampling, DeviceVerifierOptions const& options = {})
-      : DeviceVerifier(options, SamplingMethod(sampling)) {}
+      : DeviceVerifier(options, detail::SamplingMethod(sampling)) {}
 };
 
-}  // namespace copyspec::inline v0::cuda
+}  // namespace cuda
+}  // namespace COPYSPEC_VERSION_NAMESPACE
+}  // namespace copyspec

@@ -11,17 +11,20 @@
 #include <string>
 #include <utility>
 
-#include "../assert.hpp"
-#include "../device_logits.hpp"
-#include "../error.hpp"
-#include "../pass_verifier.hpp"
-#include "../verifier.hpp"
+#include "../core/assert.hpp"
+#include "../core/error.hpp"
+#include "../core/version.hpp"
+#include "../model/device_logits.hpp"
+#include "../verify/batch_verifier.hpp"
+#include "../verify/verifier.hpp"
+#include "detail/pack_drafts.hpp"
+#include "detail/verify_launch.cuh"
 #include "draft_batch.hpp"
-#include "pack_drafts.hpp"
 #include "verdict_batch.hpp"
-#include "verify_launch.cuh"
 
-namespace copyspec::inline v0::cuda {
+namespace copyspec {
+inline namespace COPYSPEC_VERSION_NAMESPACE {
+namespace cuda {
 
 /// For what size of a pass a verifier on a device sets memory aside at once, and on which stream it works.
 struct DeviceVerifierOptions {
@@ -30,7 +33,7 @@ struct DeviceVerifierOptions {
   std::uint32_t draft_length = 32;
 };
 
-/// A `PassVerifier` for a `DeviceModel`: drafts go to the device, one kernel judges all of a pass, and verdicts come
+/// A `BatchVerifier` for a `DeviceModel`: drafts go to the device, one kernel judges all of a pass, and verdicts come
 /// back; rows stay where they are.
 ///
 /// Belongs to the device that is current when it is made. `verify` waits for its stream, because what is fed next
@@ -51,17 +54,18 @@ class DeviceVerifier {
   }
 
   template <class Scalar>
-  void verify(DeviceLogitsView<Scalar> rows, std::span<Trial const> trials, std::span<Verdict> verdicts) {
+  void verify(DeviceLogitsView<Scalar> rows, std::span<VerifyInput const> trials, std::span<Verdict> verdicts) {
     COPYSPEC_ASSERT(verdicts.size() == trials.size(), "a verdict for each trial");
-    PassSize const pass = size_of(trials);
-    if (pass.limits.max_draft_length > longest_draft)
+    detail::PassSize const pass = detail::size_of(trials);
+    if (pass.limits.max_draft_length > detail::longest_draft)
       raise("a draft of " + std::to_string(pass.limits.max_draft_length) + " tokens is longer than the " +
-            std::to_string(longest_draft) + " that can be verified on the device");
+            std::to_string(detail::longest_draft) + " that can be verified on the device");
     reserve(pass);
-    std::size_t const scratch_bytes = method_.template scratch_bytes<Scalar>(pass.limits, rows.vocabulary());
-    if (scratch_bytes > scratch_bytes_) {
-      scratch_ = allocate(scratch_bytes);
-      scratch_bytes_ = scratch_bytes;
+    std::size_t const detail::scratch_bytes =
+        method_.template detail::scratch_bytes<Scalar>(pass.limits, rows.vocabulary());
+    if (detail::scratch_bytes > scratch_bytes_) {
+      scratch_ = allocate(detail::scratch_bytes);
+      scratch_bytes_ = detail::scratch_bytes;
     }
 
     std::size_t const own = trials.size() * Method::request_bytes;
@@ -69,7 +73,7 @@ class DeviceVerifier {
     auto* const staged = static_cast<unsigned char*>(host_.get());
     method_.stage(trials, staged);
     auto* const numbers = reinterpret_cast<std::int32_t*>(staged + own);
-    pack_drafts(trials, {numbers, offsets}, {numbers + offsets, pass.drafted});
+    detail::pack_drafts(trials, {numbers, offsets}, {numbers + offsets, pass.drafted});
     auto* const input = static_cast<unsigned char*>(input_.get());
     check_cuda(cudaMemcpyAsync(input, staged, own + (offsets + pass.drafted) * sizeof(std::int32_t),
                                cudaMemcpyHostToDevice, stream_));
@@ -119,11 +123,11 @@ class DeviceVerifier {
   }
 
   // Input and output use the pinned memory one after the other.
-  void reserve(PassSize const& pass) {
+  void reserve(detail::PassSize const& pass) {
     std::size_t const input = pass.limits.max_requests * Method::request_bytes +
                               (pass.limits.max_requests + 1 + pass.drafted) * sizeof(std::int32_t);
     std::size_t const output = pass.limits.max_requests * sizeof(BatchVerdict);
-    std::size_t const workspace = verify_workspace_bytes(pass.limits);
+    std::size_t const workspace = detail::verify_workspace_bytes(pass.limits);
     if (std::max(input, output) > host_bytes_) {
       void* memory = nullptr;
       check_cuda(cudaMallocHost(&memory, std::max(input, output)));
@@ -159,4 +163,6 @@ class DeviceVerifier {
   std::size_t scratch_bytes_ = 0;
 };
 
-}  // namespace copyspec::inline v0::cuda
+}  // namespace cuda
+}  // namespace COPYSPEC_VERSION_NAMESPACE
+}  // namespace copyspec

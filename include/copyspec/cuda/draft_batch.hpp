@@ -4,12 +4,15 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "../host_device.hpp"
-#include "../token.hpp"
-#include "draft_walk.hpp"
+#include "../core/token.hpp"
+#include "../core/version.hpp"
+#include "../detail/host_device.hpp"
+#include "detail/draft_walk.hpp"
 #include "verdict_batch.hpp"
 
-namespace copyspec::inline v0::cuda {
+namespace copyspec {
+inline namespace COPYSPEC_VERSION_NAMESPACE {
+namespace cuda {
 
 /// The most that a batch may hold. The host knows it when it launches, or captures; how much there is, the device reads
 /// when it runs.
@@ -39,18 +42,22 @@ struct DraftBatchView {
   VerifyLimits limits;
 };
 
+}  // namespace cuda
+namespace detail {
+
 /// One request as its offsets describe it.
 struct RequestShape {
   bool present = false;                    ///< Whether there is such a request.
-  VerifyStatus status = VerifyStatus::ok;  ///< Unless `ok`, there is no draft and no row to look at.
+  cuda::VerifyStatus status = cuda::VerifyStatus::ok;  ///< Unless `ok`, there is no draft and no row to look at.
   std::uint64_t first_row = 0;
   DraftView draft;
 };
 
 /// What `batch` says of `request` < `limits.max_requests`, of rows of which `row_count` exist. Checked against all of
 /// these bounds. O(1).
-[[nodiscard]] COPYSPEC_HOST_DEVICE inline RequestShape shape_of(DraftBatchView const& batch, std::uint32_t request,
-                                                                std::uint64_t row_count) noexcept {
+[[nodiscard]] COPYSPEC_HOST_DEVICE inline RequestShape shape_of(cuda::DraftBatchView const& batch,
+                                                                                std::uint32_t request,
+                                                                                std::uint64_t row_count) noexcept {
   RequestShape shape;
   // Before the count is known, so that one latency covers both.
   std::int64_t const begin = batch.offsets[request];
@@ -61,7 +68,7 @@ struct RequestShape {
     count = static_cast<std::uint32_t>(*batch.request_count);
     if (count > batch.limits.max_requests) {
       shape.present = true;
-      shape.status = VerifyStatus::bad_count;
+      shape.status = cuda::VerifyStatus::bad_count;
       return shape;
     }
   }
@@ -70,7 +77,7 @@ struct RequestShape {
   std::int64_t const length = end - begin;
   if (begin < 0 || length < 0 || length > static_cast<std::int64_t>(batch.limits.max_draft_length) ||
       end > static_cast<std::int64_t>(batch.token_capacity) || static_cast<std::uint64_t>(end) + request >= row_count) {
-    shape.status = VerifyStatus::bad_offsets;
+    shape.status = cuda::VerifyStatus::bad_offsets;
     return shape;
   }
   shape.first_row = static_cast<std::uint64_t>(begin) + request;
@@ -80,4 +87,6 @@ struct RequestShape {
   return shape;
 }
 
-}  // namespace copyspec::inline v0::cuda
+}  // namespace detail
+}  // namespace COPYSPEC_VERSION_NAMESPACE
+}  // namespace copyspec

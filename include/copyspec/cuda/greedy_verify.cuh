@@ -5,19 +5,22 @@
 
 #include <cstddef>
 
-#include "../device_logits.hpp"
+#include "../core/version.hpp"
+#include "../model/device_logits.hpp"
+#include "detail/greedy_rule.hpp"
+#include "detail/verify_launch.cuh"
+#include "detail/verify_workspace.hpp"
 #include "draft_batch.hpp"
-#include "greedy_rule.hpp"
 #include "verdict_batch.hpp"
 #include "verify_geometry.hpp"
-#include "verify_launch.cuh"
-#include "verify_workspace.hpp"
 
-namespace copyspec::inline v0::cuda {
+namespace copyspec {
+inline namespace COPYSPEC_VERSION_NAMESPACE {
+namespace cuda {
 
 /// Bytes of a `Workspace` for batches with `limits`.
 [[nodiscard]] constexpr std::size_t greedy_verify_workspace_bytes(VerifyLimits const& limits) noexcept {
-  return verify_workspace_bytes(limits);
+  return detail::verify_workspace_bytes(limits);
 }
 
 /// Enqueues the greedy verification of a batch of drafts on `stream`: of each row the token with the greatest logit,
@@ -39,7 +42,10 @@ template <class Scalar>
 [[nodiscard]] cudaError_t greedy_verify(DeviceLogitsView<Scalar> rows, DraftBatchView const& drafts,
                                         VerdictBatchView const& verdicts, Workspace workspace, cudaStream_t stream,
                                         VerifyOptions const& options = {}) noexcept {
-  return launch_verify(rows, drafts, verdicts, workspace, GreedyRule{}, 0, shortest_tile_bytes, stream, options);
+  return detail::launch_verify(rows, drafts, verdicts, workspace, detail::GreedyRule{}, 0, detail::shortest_tile_bytes,
+                               stream, options);
 }
 
-}  // namespace copyspec::inline v0::cuda
+}  // namespace cuda
+}  // namespace COPYSPEC_VERSION_NAMESPACE
+}  // namespace copyspec

@@ -5,10 +5,13 @@
 #include <cstdint>
 #include <cstring>
 
-#include "../float_bits.hpp"
-#include "../host_device.hpp"
+#include "../core/version.hpp"
+#include "../detail/float_bits.hpp"
+#include "../detail/host_device.hpp"
 
-namespace copyspec::inline v0::cuda {
+namespace copyspec {
+inline namespace COPYSPEC_VERSION_NAMESPACE {
+namespace cuda {
 
 /// How a logit lies in memory.
 enum class LogitFormat : std::uint8_t {
@@ -26,9 +29,12 @@ struct LogitFormatOf<float> {
   static constexpr LogitFormat value = LogitFormat::float32;
 };
 
+}  // namespace cuda
+namespace detail {
+
 /// Bytes of a logit.
-[[nodiscard]] COPYSPEC_HOST_DEVICE constexpr std::uint32_t scalar_bytes(LogitFormat format) noexcept {
-  return format == LogitFormat::float32 ? 4 : 2;
+[[nodiscard]] COPYSPEC_HOST_DEVICE constexpr std::uint32_t scalar_bytes(cuda::LogitFormat format) noexcept {
+  return format == cuda::LogitFormat::float32 ? 4 : 2;
 }
 
 /// The value of a binary16, exactly.
@@ -51,18 +57,19 @@ struct LogitVector {
 };
 
 /// How many logits lie in a `LogitVector`.
-[[nodiscard]] COPYSPEC_HOST_DEVICE constexpr std::uint32_t vector_length(LogitFormat format) noexcept {
+[[nodiscard]] COPYSPEC_HOST_DEVICE constexpr std::uint32_t vector_length(cuda::LogitFormat format) noexcept {
   return 16 / scalar_bytes(format);
 }
 
 /// The logit at `index` < `vector_length(format)`. Free of branches where `index` is a constant.
-template <LogitFormat format>
-[[nodiscard]] COPYSPEC_HOST_DEVICE inline float logit_at(LogitVector const& vector, std::uint32_t index) noexcept {
-  if constexpr (format == LogitFormat::float32) {
+template <cuda::LogitFormat format>
+[[nodiscard]] COPYSPEC_HOST_DEVICE inline float logit_at(LogitVector const& vector,
+                                                                 std::uint32_t index) noexcept {
+  if constexpr (format == cuda::LogitFormat::float32) {
     return float_from_bits(vector.words[index]);
   } else {
     std::uint32_t const word = vector.words[index / 2];
-    if constexpr (format == LogitFormat::bfloat16)
+    if constexpr (format == cuda::LogitFormat::bfloat16)
       return float_from_bits(index % 2 == 0 ? word << 16U : word & 0xFFFF0000U);
     else
       return float_from_half(index % 2 == 0 ? word & 0xFFFFU : word >> 16U);
@@ -70,20 +77,23 @@ template <LogitFormat format>
 }
 
 /// The logit at `index` of a row that begins at `row`.
-template <LogitFormat format>
-[[nodiscard]] COPYSPEC_HOST_DEVICE inline float logit_in_row(unsigned char const* row, std::size_t index) noexcept {
-  if constexpr (format == LogitFormat::float32) {
+template <cuda::LogitFormat format>
+[[nodiscard]] COPYSPEC_HOST_DEVICE inline float logit_in_row(unsigned char const* row,
+                                                                     std::size_t index) noexcept {
+  if constexpr (format == cuda::LogitFormat::float32) {
     std::uint32_t bits = 0;
     std::memcpy(&bits, row + index * 4, 4);
     return float_from_bits(bits);
   } else {
     std::uint16_t bits = 0;
     std::memcpy(&bits, row + index * 2, 2);
-    if constexpr (format == LogitFormat::bfloat16)
+    if constexpr (format == cuda::LogitFormat::bfloat16)
       return float_from_bits(static_cast<std::uint32_t>(bits) << 16U);
     else
       return float_from_half(bits);
   }
 }
 
-}  // namespace copyspec::inline v0::cuda
+}  // namespace detail
+}  // namespace COPYSPEC_VERSION_NAMESPACE
+}  // namespace copyspec

@@ -7,18 +7,21 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "../device_logits.hpp"
+#include "../core/version.hpp"
+#include "../model/device_logits.hpp"
+#include "detail/row_candidates.hpp"
+#include "detail/sampling_rule.hpp"
+#include "detail/sampling_scratch.hpp"
+#include "detail/verify_launch.cuh"
 #include "draft_batch.hpp"
 #include "logit_format.hpp"
-#include "row_candidates.hpp"
 #include "sampling_parameters.hpp"
-#include "sampling_rule.hpp"
-#include "sampling_scratch.hpp"
 #include "verdict_batch.hpp"
 #include "verify_geometry.hpp"
-#include "verify_launch.cuh"
 
-namespace copyspec::inline v0::cuda {
+namespace copyspec {
+inline namespace COPYSPEC_VERSION_NAMESPACE {
+namespace cuda {
 
 /// Candidates of a row that stand in shared memory. Of more, the row is read again.
 inline constexpr std::uint32_t listed_candidates = 1024;
@@ -28,7 +31,7 @@ inline constexpr std::uint32_t listed_candidates = 1024;
 template <class Scalar>
 [[nodiscard]] constexpr std::size_t sample_verify_scratch_bytes(VerifyLimits const& limits,
                                                                 std::size_t vocabulary) noexcept {
-  return sampling_scratch_bytes(limits, LogitFormatOf<Scalar>::value, vocabulary, verify_threads);
+  return detail::sampling_scratch_bytes(limits, LogitFormatOf<Scalar>::value, vocabulary, detail::verify_threads);
 }
 
 /// Enqueues the verification of a batch of drafts by drawing: of each row the token that `TokenSampler` draws from the
@@ -56,14 +59,17 @@ template <class Scalar>
       scratch.bytes < sample_verify_scratch_bytes<Scalar>(limits, rows.vocabulary()))
     return cudaErrorInvalidValue;
   if (options.tile > 0)
-    options.tile = std::max(options.tile, shortest_drawn_bytes / static_cast<std::uint32_t>(sizeof(Scalar)));
-  SamplingScratch const parts = sampling_scratch(scratch.data, limits);
-  SamplingRule const rule{.sampling = sampling,
-                          .maxima = parts.maxima,
-                          .row_logprobs = parts.row_logprobs,
-                          .list_capacity = listed_candidates};
-  return launch_verify(rows, drafts, verdicts, workspace, rule, candidate_bytes(listed_candidates, verify_threads),
-                       shortest_drawn_bytes, stream, options);
+    options.tile = std::max(options.tile, detail::shortest_drawn_bytes / static_cast<std::uint32_t>(sizeof(Scalar)));
+  detail::SamplingScratch const parts = detail::sampling_scratch(scratch.data, limits);
+  detail::SamplingRule const rule{.sampling = sampling,
+                                  .maxima = parts.maxima,
+                                  .row_logprobs = parts.row_logprobs,
+                                  .list_capacity = listed_candidates};
+  return detail::launch_verify(rows, drafts, verdicts, workspace, rule,
+                               detail::candidate_bytes(listed_candidates, detail::verify_threads),
+                               detail::shortest_drawn_bytes, stream, options);
 }
 
-}  // namespace copyspec::inline v0::cuda
+}  // namespace cuda
+}  // namespace COPYSPEC_VERSION_NAMESPACE
+}  // namespace copyspec

@@ -4,11 +4,14 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "../filter_rule.hpp"
-#include "../host_device.hpp"
-#include "../sampling_options.hpp"
+#include "../core/version.hpp"
+#include "../detail/host_device.hpp"
+#include "../verify/filter_rule.hpp"
+#include "../verify/sampling_options.hpp"
 
-namespace copyspec::inline v0::cuda {
+namespace copyspec {
+inline namespace COPYSPEC_VERSION_NAMESPACE {
+namespace cuda {
 
 /// How the tokens of one request are drawn. Trivially copyable.
 ///
@@ -17,7 +20,7 @@ namespace copyspec::inline v0::cuda {
 struct SamplingParameters {
   std::uint64_t seed = 0;
   std::uint64_t position = 0;     ///< Of what row 0 decides: how many tokens its context has.
-  FilterRule filters;             ///< Without typical-p.
+  detail::FilterRule filters;     ///< Without typical-p.
   float inverse_temperature = 1;  ///< Zero draws the greatest logit.
   std::uint32_t logprobs = 0;     ///< Whether log-probabilities are wanted: 0 or 1.
 
@@ -25,27 +28,27 @@ struct SamplingParameters {
   [[nodiscard]] static SamplingParameters of(SamplingOptions const& options, std::size_t position) noexcept {
     return {.seed = options.seed,
             .position = position,
-            .filters = FilterRule::of(options),
+            .filters = detail::FilterRule::of(options),
             .inverse_temperature = options.temperature == 0 ? 0 : 1 / options.temperature,
             .logprobs = options.logprobs ? 1U : 0U};
   }
 
   /// Whether a row can be drawn from so.
   [[nodiscard]] COPYSPEC_HOST_DEVICE bool valid() const noexcept {
-    return inverse_temperature >= 0 && inverse_temperature < FilterRule::anywhere && filters.scale > 0 &&
-           filters.scale < FilterRule::anywhere && filters.typical_share == FilterRule::whole &&
-           filters.top_share <= FilterRule::whole && filters.farthest >= 0;
+    return inverse_temperature >= 0 && inverse_temperature < detail::FilterRule::anywhere && filters.scale > 0 &&
+           filters.scale < detail::FilterRule::anywhere && filters.typical_share == detail::FilterRule::whole &&
+           filters.top_share <= detail::FilterRule::whole && filters.farthest >= 0;
   }
 
   /// The filters that may take a token out of a row of so many.
-  [[nodiscard]] COPYSPEC_HOST_DEVICE FilterRule filters_for(std::uint32_t vocabulary) const noexcept {
-    FilterRule rule = filters;
+  [[nodiscard]] COPYSPEC_HOST_DEVICE detail::FilterRule filters_for(std::uint32_t vocabulary) const noexcept {
+    detail::FilterRule rule = filters;
     if (rule.top_k >= vocabulary) rule.top_k = 0;
     // The greatest logit is never taken out.
     if (inverse_temperature == 0) {
       rule.top_k = 0;
-      rule.top_share = FilterRule::whole;
-      rule.farthest = FilterRule::anywhere;
+      rule.top_share = detail::FilterRule::whole;
+      rule.farthest = detail::FilterRule::anywhere;
     }
     return rule;
   }
@@ -60,4 +63,6 @@ struct SamplingView {
   float* logprobs = nullptr;
 };
 
-}  // namespace copyspec::inline v0::cuda
+}  // namespace cuda
+}  // namespace COPYSPEC_VERSION_NAMESPACE
+}  // namespace copyspec

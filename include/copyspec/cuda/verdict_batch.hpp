@@ -3,9 +3,12 @@
 
 #include <cstdint>
 
-#include "../token.hpp"
+#include "../core/token.hpp"
+#include "../core/version.hpp"
 
-namespace copyspec::inline v0::cuda {
+namespace copyspec {
+inline namespace COPYSPEC_VERSION_NAMESPACE {
+namespace cuda {
 
 /// What became of a request. The first two are what `VerdictStatus` says; the others say that the request could not be
 /// judged, and are found before any row is looked at or whatever the rows hold.
@@ -37,4 +40,6 @@ struct VerdictBatchView {
   std::int32_t* path = nullptr;
 };
 
-}  // namespace copyspec::inline v0::cuda
+}  // namespace cuda
+}  // namespace COPYSPEC_VERSION_NAMESPACE
+}  // namespace copyspec

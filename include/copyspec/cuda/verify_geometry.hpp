@@ -4,10 +4,13 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "../core/version.hpp"
 #include "draft_batch.hpp"
 #include "logit_format.hpp"
 
-namespace copyspec::inline v0::cuda {
+namespace copyspec {
+inline namespace COPYSPEC_VERSION_NAMESPACE {
+namespace cuda {
 
 /// Whether rows behind a draft token that turned out wrong are left unread where that is known in time. What is decided
 /// does not depend on it.
@@ -22,6 +25,9 @@ struct VerifyOptions {
   std::uint32_t tile = 0;  ///< Logits of a row that one work item reads, rounded up to whole vectors; 0: by the device.
   RowSkipping skipping = RowSkipping::automatic;
 };
+
+}  // namespace cuda
+namespace detail {
 
 /// What work items, which are blocks, run on.
 struct VerifyDevice {
@@ -44,10 +50,9 @@ inline constexpr std::uint32_t shortest_tile_bytes = 2048;
 ///
 /// Few rows are cut into two tiles a processor, so that one request uses the whole device; many into tiles of 32 KiB,
 /// long enough to make what a work item costs by itself small, short enough to leave no long tail.
-[[nodiscard]] inline VerifyGeometry verify_geometry(LogitFormat format, std::uint32_t vocabulary,
-                                                    VerifyLimits const& limits, VerifyDevice const& device,
-                                                    VerifyOptions const& options = {},
-                                                    std::uint32_t shortest_bytes = shortest_tile_bytes) noexcept {
+[[nodiscard]] inline VerifyGeometry verify_geometry(
+    cuda::LogitFormat format, std::uint32_t vocabulary, cuda::VerifyLimits const& limits, VerifyDevice const& device,
+    cuda::VerifyOptions const& options = {}, std::uint32_t shortest_bytes = shortest_tile_bytes) noexcept {
   constexpr std::uint64_t longest_bytes = 32768;
 
   std::uint64_t const processors = device.processors;
@@ -63,9 +68,11 @@ inline constexpr std::uint32_t shortest_tile_bytes = 2048;
       static_cast<std::uint32_t>(std::min((tile + vector - 1) / vector, (vocabulary + vector - 1) / vector) * vector);
   geometry.tiles = (vocabulary - 1) / geometry.tile + 1;
   geometry.skipping =
-      options.skipping == RowSkipping::always ||
-      (options.skipping == RowSkipping::automatic && rows * geometry.tiles > device.blocks_at_once * processors);
+      options.skipping == cuda::RowSkipping::always ||
+      (options.skipping == cuda::RowSkipping::automatic && rows * geometry.tiles > device.blocks_at_once * processors);
   return geometry;
 }
 
-}  // namespace copyspec::inline v0::cuda
+}  // namespace detail
+}  // namespace COPYSPEC_VERSION_NAMESPACE
+}  // namespace copyspec

@@ -5,7 +5,11 @@
 
 #include <cstddef>
 
-namespace copyspec::inline v0::cuda {
+#include "../core/version.hpp"
+
+namespace copyspec {
+inline namespace COPYSPEC_VERSION_NAMESPACE {
+namespace cuda {
 
 /// Memory for a verification, of the caller's: `greedy_verify_workspace_bytes(limits)` bytes of device memory, aligned
 /// to 8, for the limits that the batch names. It may serve one launch after the other, on one stream or ordered by
@@ -27,4 +31,6 @@ struct Scratch {
   return cudaMemsetAsync(workspace.data, 0, workspace.bytes, stream);
 }
 
-}  // namespace copyspec::inline v0::cuda
+}  // namespace cuda
+}  // namespace COPYSPEC_VERSION_NAMESPACE
+}  // namespace copyspec

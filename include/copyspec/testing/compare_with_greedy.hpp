@@ -9,10 +9,13 @@
 #include <string>
 #include <vector>
 
-#include "../model.hpp"
-#include "../token.hpp"
+#include "../core/token.hpp"
+#include "../core/version.hpp"
+#include "../model/model.hpp"
 
-namespace copyspec::inline v0::testing {
+namespace copyspec {
+inline namespace COPYSPEC_VERSION_NAMESPACE {
+namespace testing {
 
 /// Where a decoder first said something else than greedy decoding does.
 struct Divergence {
@@ -95,12 +98,13 @@ template <Model M, class Decoder>
     }
     ++comparison.agreed;
     pending.assign(1, *difference.expected);
-    ended = comparison.agreed == options.max_new_tokens ||
-            prompt.size() + comparison.agreed == model.context_limit() ||
+    ended = comparison.agreed == options.max_new_tokens || prompt.size() + comparison.agreed == model.context_limit() ||
             std::ranges::find(options.stop_tokens, *difference.expected) != options.stop_tokens.end();
   }
   model.truncate(options.sequence, 0);
   return comparison;
 }
 
-}  // namespace copyspec::inline v0::testing
+}  // namespace testing
+}  // namespace COPYSPEC_VERSION_NAMESPACE
+}  // namespace copyspec

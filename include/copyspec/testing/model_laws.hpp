@@ -9,13 +9,17 @@
 #include <string>
 #include <vector>
 
-#include "../model.hpp"
-#include "../token.hpp"
-#include "../tree_model.hpp"
-#include "law_probe.hpp"
-#include "tree_laws.hpp"
+#include "../core/token.hpp"
+#include "../core/version.hpp"
+#include "../model/model.hpp"
+#include "../model/tree_model.hpp"
+#include "detail/law_probe.hpp"
+#include "law_report.hpp"
+#include "detail/tree_laws.hpp"
 
-namespace copyspec::inline v0::testing {
+namespace copyspec {
+inline namespace COPYSPEC_VERSION_NAMESPACE {
+namespace testing {
 
 /// Examines whether `model` keeps the laws of `Model`, by feeding it random tokens in different ways and comparing the
 /// rows. Says in words which law broke. Both sequences are forgotten before and after; others are left alone.
@@ -24,8 +28,8 @@ namespace copyspec::inline v0::testing {
 /// may still break a law elsewhere: this finds adapters that mix up positions, sequences, rows or caches. What
 /// `forward` throws passes through.
 template <Model M>
-class ModelLaws : LawProbe<M> {
-  using Probe = LawProbe<M>;
+class ModelLaws : detail::LawProbe<M> {
+  using Probe = detail::LawProbe<M>;
 
  public:
   explicit ModelLaws(M& model, LawOptions const& options = {}) : Probe(model, options) {}
@@ -148,11 +152,13 @@ template <Model M>
 [[nodiscard]] LawReport check_model_laws(M& model, LawOptions const& options = {}) {
   LawReport report = ModelLaws<M>(model, options).check();
   if constexpr (TreeModel<M>) {
-    LawReport const trees = TreeLaws<M>(model, options).check();
+    LawReport const trees = detail::TreeLaws<M>(model, options).check();
     report.violations.insert(report.violations.end(), trees.violations.begin(), trees.violations.end());
     report.largest_difference = std::max(report.largest_difference, trees.largest_difference);
   }
   return report;
 }
 
-}  // namespace copyspec::inline v0::testing
+}  // namespace testing
+}  // namespace COPYSPEC_VERSION_NAMESPACE
+}  // namespace copyspec

@@ -8,14 +8,17 @@
 #include <span>
 #include <vector>
 
-#include "../assert.hpp"
-#include "../tree_shape.hpp"
-#include "../model.hpp"
-#include "../splitmix.hpp"
-#include "../token.hpp"
-#include "../tree_model.hpp"
+#include "../core/assert.hpp"
+#include "../core/token.hpp"
+#include "../core/version.hpp"
+#include "../detail/splitmix.hpp"
+#include "../model/model.hpp"
+#include "../model/tree_model.hpp"
+#include "../model/tree_shape.hpp"
 
-namespace copyspec::inline v0::testing {
+namespace copyspec {
+inline namespace COPYSPEC_VERSION_NAMESPACE {
+namespace testing {
 
 /// What a `ToyModel` is like.
 struct ToyModelOptions {
@@ -163,12 +166,12 @@ class ToyModel {
   void append_row(std::span<Token const> held) {
     // A polynomial in the mixed tokens, modulo 2^64; mixed again, so that every bit depends on every token.
     auto const extend = [](std::uint64_t sum, Token token) {
-      return sum * golden_ratio + splitmix(static_cast<std::uint32_t>(token) + golden_ratio);
+      return sum * detail::golden_ratio + detail::splitmix(static_cast<std::uint32_t>(token) + detail::golden_ratio);
     };
     std::uint64_t sum = extend(0, static_cast<Token>(options_.seed));
     for (Token const token : held.last(std::min(options_.order, held.size()))) sum = extend(sum, token);
     for (std::size_t token = 0; token < options_.vocabulary; ++token) {
-      std::uint64_t const hash = splitmix(extend(sum, static_cast<Token>(token)));
+      std::uint64_t const hash = detail::splitmix(extend(sum, static_cast<Token>(token)));
       // 24 bits: what a float holds exactly.
       auto const bits = static_cast<float>(hash >> 40);
       rows_.push_back(static_cast<Scalar>(bits / (1 << 20) - 8));
@@ -182,4 +185,6 @@ class ToyModel {
   std::size_t fed_ = 0;  // in the pass under way
 };
 
-}  // namespace copyspec::inline v0::testing
+}  // namespace testing
+}  // namespace COPYSPEC_VERSION_NAMESPACE
+}  // namespace copyspec

@@ -315,7 +315,9 @@ Position block_size() {
 Position grid_size() {
   return Worker::of_this_thread().grid().blocks;
 }
-bool meet(bool said, int line) { return Worker::of_this_thread().meet(said, line); }
+bool meet(bool said, int line) {
+  return Worker::of_this_thread().meet(said, line);
+}
 std::uint64_t exchange(std::uint64_t said, std::uint32_t distance) {
   return Worker::of_this_thread().exchange(said, distance);
 }

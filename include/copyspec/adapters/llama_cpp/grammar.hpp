@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <llama.h>
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "../../core/token.hpp"
+#include "../../core/version.hpp"
+#include "../../verify/sampling_options.hpp"
+#include "error.hpp"
+
+namespace copyspec {
+inline namespace COPYSPEC_VERSION_NAMESPACE {
+namespace adapters {
+
+/// llama.cpp's grammar sampler as `RowHooks`: an answer keeps to a grammar in GBNF. As llama.cpp does it, the token
+/// that was drawn is asked for first, and only if it may not stand is the row masked and drawn from again.
+///
+/// Borrows the vocabulary. Throws `LlamaCppError` for a grammar that llama.cpp cannot read; it logs why. Threads: one
+/// call at a time for each `hooks()`.
+class LlamaCppGrammar {
+ public:
+  explicit LlamaCppGrammar(llama_vocab const& vocabulary, std::string const& gbnf, std::string const& root = "root")
+      : start_(share(llama_sampler_init_grammar(&vocabulary, gbnf.c_str(), root.c_str()))) {
+    if (start_ == nullptr || gbnf.empty())
+      raise<LlamaCppError>("llama.cpp cannot read this grammar, whose root is " + root);
+  }
+
+  /// The hooks of one turn, whose answer begins with the token that they are first asked for. They keep what they need
+  /// of the grammar. O(1) a token of the answer, and what llama.cpp takes; of a draft, a copy of the grammar's state.
+  [[nodiscard]] RowHooks hooks() const {
+    auto const answer = std::make_shared<Answer>(start_);
+    return {.edit = nullptr,
+            .allows = [answer](std::span<Token const> before, Token token) { return answer->allows(before, token); },
+            .mask = [answer](std::span<Token const> before, std::span<float> row) { answer->mask(before, row); },
+            .allowed_draft = [answer](std::span<Token const> context,
+                                      std::span<Token const> draft) { return answer->allowed_draft(context, draft); }};
+  }
+
+ private:
+  struct Free {
+    void operator()(llama_sampler* sampler) const noexcept { llama_sampler_free(sampler); }
+  };
+  using Shared = std::shared_ptr<llama_sampler>;
+  using Owned = std::unique_ptr<llama_sampler, Free>;
+
+  static bool allows(llama_sampler* grammar, Token token) {
+    llama_token_data one{.id = token, .logit = 0, .p = 0};
+    llama_token_data_array candidates{.data = &one, .size = 1, .selected = -1, .sorted = false};
+    llama_sampler_apply(grammar, &candidates);
+    return one.logit == 0;
+  }
+
+  // The grammar, as far as an answer has come.
+  class Answer {
+   public:
+    explicit Answer(Shared start) : start_(std::move(start)), grammar_(llama_sampler_clone(start_.get())) {}
+
+    bool allows(std::span<Token const> before, Token token) {
+      follow(before);
+      return LlamaCppGrammar::allows(grammar_.get(), token);
+    }
+
+    void mask(std::span<Token const> before, std::span<float> row) {
+      follow(before);
+      candidates_.resize(row.size());
+      for (std::size_t i = 0; i < row.size(); ++i)
+        candidates_[i] = {.id = static_cast<Token>(i), .logit = row[i], .p = 0};
+      llama_token_data_array all{.data = candidates_.data(), .size = row.size(), .selected = -1, .sorted = false};
+      llama_sampler_apply(grammar_.get(), &all);
+      for (std::size_t i = 0; i < all.size; ++i) row[static_cast<std::size_t>(all.data[i].id)] = all.data[i].logit;
+    }
+
+    std::size_t allowed_draft(std::span<Token const> context, std::span<Token const> draft) {
+      follow(context);
+      Owned const ahead(llama_sampler_clone(grammar_.get()));
+      std::size_t allowed = 0;
+      while (allowed < draft.size() && LlamaCppGrammar::allows(ahead.get(), draft[allowed]))
+        llama_sampler_accept(ahead.get(), draft[allowed++]);
+      return allowed;
+    }
+
+   private:
+    // A pass that failed makes fewer tokens come again.
+    void follow(std::span<Token const> before) {
+      if (!begin_) begin_ = read_ = before.size();
+      if (before.size() < read_) {
+        grammar_.reset(llama_sampler_clone(start_.get()));
+        read_ = *begin_;
+      }
+      for (; read_ < before.size(); ++read_) llama_sampler_accept(grammar_.get(), before[read_]);
+    }
+
+    Shared start_;
+    Owned grammar_;
+    std::optional<std::size_t> begin_;  // of the answer
+    std::size_t read_ = 0;
+    std::vector<llama_token_data> candidates_;
+  };
+
+  static Shared share(llama_sampler* sampler) { return sampler == nullptr ? nullptr : Shared(sampler, Free()); }
+
+  Shared start_;
+};
+
+}  // namespace adapters
+}  // namespace COPYSPEC_VERSION_NAMESPACE
+}  // namespace copyspec

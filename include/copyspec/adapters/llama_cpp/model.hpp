@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <llama.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "../../core/assert.hpp"
+#include "../../core/token.hpp"
+#include "../../core/version.hpp"
+#include "../../model/model.hpp"
+#include "../../model/tree_model.hpp"
+#include "../../model/tree_shape.hpp"
+#include "detail/batch.hpp"
+#include "detail/checkpoints.hpp"
+#include "error.hpp"
+
+namespace copyspec {
+inline namespace COPYSPEC_VERSION_NAMESPACE {
+namespace adapters {
+
+/// Any `llama_context` as a `Model`. Sequence ids are llama.cpp's own, from 0 to `llama_n_seq_max` less one.
+///
+/// As a `TreeModel` it takes the highest `branches` of these ids for itself: a branch of a tree is to llama.cpp one
+/// more sequence, which shares the cells of the context and of the nodes before it. That needs a context made with
+/// `kv_unified`. A branch costs time that grows with what is held, to mark the cells that it shares: see docs/model.md.
+///
+/// Borrows the context, which must outlive it, must have a causal decoder, and must not be fed to behind its back
+/// while a sequence is under way. Positions are asked of the context, so what it held before is continued.
+///
+/// Recurrent and hybrid models, and a sliding window that has moved on (a context made without `swa_full`), cannot be
+/// cut back. There `truncate` goes back to a checkpoint, which is made before a draft is fed, or else to nothing, and
+/// returns how much is held then: see `LlamaCppCheckpoints`. A draft that is rejected costs that the tokens accepted of
+/// it, and the one before, are fed once more, with the next token, in a pass that says a token as any other. So there
+/// are never more passes than tokens, whatever is drafted.
+///
+/// The constructor throws `LlamaCppError` for a model that is not a decoder alone, and for branches that the model or
+/// the context does not allow. Allocates in the constructor, and for checkpoints. Threads: one call at a time, as
+/// llama.cpp itself.
+class LlamaCpp {
+ public:
+  explicit LlamaCpp(llama_context& context, std::size_t branches = 0)
+      : context_(&context),
+        vocabulary_size_(
+            static_cast<std::size_t>(llama_vocab_n_tokens(llama_model_get_vocab(llama_get_model(&context))))),
+        branches_(check_branches(context, branches)),
+        batch_(llama_n_batch(&context), branches),
+        checkpoints_(context) {
+    trees_.reserve(llama_n_seq_max(&context));
+    llama_model const* const model = llama_get_model(context_);
+    if (llama_model_has_encoder(model) || !llama_model_has_decoder(model))
+      raise<LlamaCppError>("this model is not a decoder alone: copying needs one");
+  }
+
+  /// What sequences go back to where their cache cannot be cut.
+  [[nodiscard]] detail::LlamaCppCheckpoints const& checkpoints() const noexcept { return checkpoints_; }
+
+  /// The context that was borrowed.
+  [[nodiscard]] llama_context& context() const noexcept { return *context_; }
+
+  [[nodiscard]] std::size_t vocabulary_size() const noexcept { return vocabulary_size_; }
+  [[nodiscard]] std::size_t max_tokens() const noexcept { return llama_n_batch(context_); }
+  [[nodiscard]] std::size_t context_limit() const noexcept { return llama_n_ctx_seq(context_); }
+  [[nodiscard]] std::size_t max_branches() const noexcept { return branches_; }
+
+  /// See `Model`. Throws `LlamaCppError` when the segments do not fit or llama.cpp fails; what it says names the cause.
+  LogitsView<float> forward(std::span<Segment const> segments) { return run(segments); }
+
+  /// See `TreeModel`. Throws as above.
+  LogitsView<float> forward(std::span<TreeSegment const> segments) { return run(segments); }
+
+  /// See `Model`. Throws `LlamaCppError` for an unknown sequence only.
+  std::size_t truncate(SequenceId sequence, std::size_t length) {
+    check_id(sequence);
+    if (detail::LlamaCppTree const* const tree = find_tree(sequence)) forget_tree(*tree);
+    auto const id = static_cast<llama_seq_id>(sequence);
+    std::size_t const held = this->held(sequence);
+    if (length >= held) return held;
+    if (!checkpoints_.reaches_back(id, length)) return checkpoints_.restore(id, length);
+    cut(id, length);
+    return length;
+  }
+
+  /// See `TreeModel`.
+  std::size_t keep(SequenceId sequence, std::size_t length, std::span<std::int32_t const> path) {
+    detail::LlamaCppTree const* const tree = find_tree(sequence);
+    COPYSPEC_ASSERT(tree != nullptr, "a path is kept once, after the pass that fed the tree");
+    auto const id = static_cast<llama_seq_id>(sequence);
+    std::size_t const kept = length + path.size();
+    if (!checkpoints_.reaches_back(id, kept)) return truncate(sequence, length);
+    llama_seq_id const branch = path.empty() ? id : batch_.id_of(*tree, path.back());
+    cut(id, branch == id ? kept : length);
+    llama_memory_seq_cp(llama_get_memory(context_), branch, id, static_cast<llama_pos>(length),
+                        static_cast<llama_pos>(kept));
+    forget_tree(*tree);
+    return kept;
+  }
+
+ private:
+  [[nodiscard]] static std::size_t check_branches(llama_context const& context, std::size_t branches) {
+    std::size_t const ids = llama_n_seq_max(&context);
+    if (branches >= ids)
+      raise<LlamaCppError>(std::to_string(branches) +
+                           " branches leave no sequence id: n_seq_max = " + std::to_string(ids));
+    if (branches > 0 && detail::LlamaCppCheckpoints::keeps_state(context))
+      raise<LlamaCppError>("branches need a model with attention only: a recurrent state is of one chain of tokens");
+    // Only in a unified cache may one sequence take up all of it.
+    if (branches > 0 && llama_n_ctx_seq(&context) != llama_n_ctx(&context))
+      raise<LlamaCppError>("branches share cells of the cache: make the context with kv_unified = true");
+    return branches;
+  }
+
+  template <class AnySegment>
+  LogitsView<float> run(std::span<AnySegment const> segments) {
+    std::size_t const total = check(segments);
+    while (!trees_.empty()) forget_tree(trees_.back());
+    make_checkpoints(segments, total);
+    std::size_t const rows = fill(segments, total);
+    decode();
+    float const* const logits = rows == 0 ? nullptr : llama_get_logits(context_);
+    if (rows > 0 && logits == nullptr) raise<LlamaCppError>("llama.cpp: the pass returned no logits");
+    return {logits, rows, vocabulary_size_};
+  }
+
+  // How many tokens of a segment are fed before its checkpoint is made, in a pass of their own: so that with a draft
+  // that is rejected no prompt is lost.
+  template <class AnySegment>
+  [[nodiscard]] std::size_t fed_before(AnySegment const& segment, std::size_t total) const {
+    return checkpoints_.needed(segment, total) ? segment.tokens.size() - segment.rows : 0;
+  }
+
+  template <class AnySegment>
+  void make_checkpoints(std::span<AnySegment const> segments, std::size_t total) {
+    batch_.clear();
+    for (AnySegment const& segment : segments) {
+      auto const id = static_cast<llama_seq_id>(segment.sequence);
+      checkpoints_.drop_beyond(id, held(segment.sequence));
+      batch_.add_chain(segment.tokens.first(fed_before(segment, total)), 0, id,
+                       static_cast<llama_pos>(held(segment.sequence)));
+    }
+    if (batch_.get().n_tokens > 0) decode();
+    for (AnySegment const& segment : segments)
+      if (checkpoints_.needed(segment, total))
+        checkpoints_.save(static_cast<llama_seq_id>(segment.sequence), held(segment.sequence));
+  }
+
+  // Feeds the batch.
+  void decode() {
+    switch (int const status = llama_decode(context_, batch_.get())) {
+      case 0:
+        return;
+      case 1:
+        raise<LlamaCppError>("llama.cpp: the cache is full: no room for " + std::to_string(batch_.get().n_tokens) +
+                             " more tokens (n_ctx = " + std::to_string(llama_n_ctx(context_)) + ")");
+      case 2:
+        raise<LlamaCppError>("llama.cpp: the pass was aborted by the abort callback");
+      case -1:
+        raise<LlamaCppError>("llama.cpp: the batch was refused as invalid");
+      default:
+        raise<LlamaCppError>("llama.cpp: the pass failed with status " + std::to_string(status));
+    }
+  }
+
+  [[nodiscard]] std::size_t held(SequenceId sequence) const {
+    return static_cast<std::size_t>(
+        llama_memory_seq_pos_max(llama_get_memory(context_), static_cast<llama_seq_id>(sequence)) + 1);
+  }
+
+  void check_id(SequenceId sequence) const {
+    auto const id = static_cast<std::int32_t>(sequence);
+    // llama.cpp aborts the process on such ids.
+    if (id < 0 || static_cast<std::size_t>(id) >= llama_n_seq_max(context_) - branches_)
+      raise<LlamaCppError>("sequence " + std::to_string(id) +
+                           " is not below n_seq_max = " + std::to_string(llama_n_seq_max(context_)) +
+                           (branches_ > 0 ? " less " + std::to_string(branches_) + " branches" : ""));
+  }
+
+  // Forgets all but the first `length` tokens.
+  void cut(llama_seq_id id, std::size_t length) {
+    llama_memory_seq_rm(llama_get_memory(context_), id, static_cast<llama_pos>(length), -1);
+    checkpoints_.drop_beyond(id, length);
+  }
+
+  [[nodiscard]] detail::LlamaCppTree const* find_tree(SequenceId sequence) const {
+    auto const found = std::ranges::find(trees_, sequence, &detail::LlamaCppTree::sequence);
+    return found == trees_.end() ? nullptr : &*found;
+  }
+
+  // Leaves to the sequence itself what it holds.
+  void forget_tree(detail::LlamaCppTree const& tree) {
+    for (llama_seq_id branch = tree.first_branch; branch < tree.end_branch; ++branch)
+      llama_memory_seq_rm(llama_get_memory(context_), branch, -1, -1);
+    trees_.erase(trees_.begin() + (&tree - trees_.data()));
+  }
+
+  static std::span<std::int32_t const> parents_of(Segment const&) noexcept { return {}; }
+  static std::span<std::int32_t const> parents_of(TreeSegment const& segment) noexcept { return segment.parents; }
+
+  // Returns how many tokens the segments have.
+  template <class AnySegment>
+  [[nodiscard]] std::size_t check(std::span<AnySegment const> segments) const {
+    std::size_t total = 0;
+    std::size_t branches = 0;
+    for (AnySegment const& segment : segments) {
+      check_id(segment.sequence);
+      auto const name = [&] { return "sequence " + std::to_string(static_cast<std::int32_t>(segment.sequence)); };
+      std::size_t const held = this->held(segment.sequence);
+      if (held + segment.tokens.size() > context_limit())
+        raise<LlamaCppError>(name() + " would grow to " + std::to_string(held + segment.tokens.size()) +
+                             " tokens, beyond the context limit of " + std::to_string(context_limit()));
+      std::span<std::int32_t const> const parents = parents_of(segment);
+      TreeSize const size = tree_size(parents, branches_ - branches);
+      if (size.nodes < parents.size() || (!parents.empty() && segment.rows != parents.size() + 1) ||
+          segment.rows > segment.tokens.size())
+        raise<LlamaCppError>("what is fed of " + name() + " is no tree behind a token, or has more than the " +
+                             std::to_string(branches_ - branches) + " branches that are left");
+      total += segment.tokens.size();
+      branches += size.branches;
+    }
+    // llama.cpp aborts the process beyond this.
+    if (total > max_tokens())
+      raise<LlamaCppError>("a pass of " + std::to_string(total) +
+                           " tokens exceeds n_batch = " + std::to_string(max_tokens()));
+    return total;
+  }
+
+  // Copies what is left of the segments into the batch and returns how many rows they ask for.
+  template <class AnySegment>
+  std::size_t fill(std::span<AnySegment const> segments, std::size_t total) {
+    batch_.clear();
+    std::size_t rows = 0;
+    auto branch = static_cast<llama_seq_id>(llama_n_seq_max(context_) - branches_);
+    for (AnySegment const& segment : segments) {
+      auto const id = static_cast<llama_seq_id>(segment.sequence);
+      std::span<std::int32_t const> const parents = parents_of(segment);
+      std::span<Token const> const tokens = segment.tokens.subspan(fed_before(segment, total));
+      std::size_t const chain = tokens.size() - parents.size();
+      batch_.add_chain(tokens.first(chain), segment.rows - parents.size(), id,
+                       static_cast<llama_pos>(held(segment.sequence)));
+      rows += segment.rows;
+      if (parents.empty()) continue;
+      trees_.push_back(batch_.add_tree(tokens.last(parents.size()), parents, chain, id, branch));
+      for (; branch < trees_.back().end_branch; ++branch)
+        llama_memory_seq_cp(llama_get_memory(context_), id, branch, -1, -1);
+    }
+    return rows;
+  }
+
+  llama_context* context_;
+  std::size_t vocabulary_size_;
+  std::size_t branches_;
+  detail::LlamaCppBatch batch_;
+  detail::LlamaCppCheckpoints checkpoints_;
+  std::vector<detail::LlamaCppTree> trees_;  // of the last pass, until their sequences are cut back
+};
+
+static_assert(TreeModel<LlamaCpp>);
+
+}  // namespace adapters
+}  // namespace COPYSPEC_VERSION_NAMESPACE
+}  // namespace copyspec

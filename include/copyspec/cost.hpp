@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// What a pass of n rows costs, and how long a draft should be.
+
+#include "cost/draft_length.hpp"
+#include "cost/pass_cost.hpp"
+#include "cost/pass_report.hpp"

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// The decoding loop: for one sequence or many, over any model.
+
+#include "decode/composer.hpp"
+#include "decode/generate_options.hpp"
+#include "decode/output_delta.hpp"
+#include "decode/pass_times.hpp"
+#include "decode/sequence.hpp"
+#include "decode/source_counters.hpp"
+#include "decode/stop.hpp"

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <limits>
+#include <optional>
+#include <vector>
+
+#include "../core/token.hpp"
+#include "../core/version.hpp"
+#include "../verify/sampling_options.hpp"
+#include "stop.hpp"
+
+namespace copyspec {
+inline namespace COPYSPEC_VERSION_NAMESPACE {
+
+/// How one turn is generated.
+struct GenerateOptions {
+  std::size_t max_new_tokens = std::numeric_limits<std::size_t>::max();  ///< Budget; the context limit holds anyway.
+  StopRules stop = {};
+  /// Most tokens drafted a pass, whatever the proposer offers. Zero is plain decoding.
+  std::size_t max_draft_length = std::numeric_limits<std::size_t>::max();
+  /// How tokens are drawn, for a verifier that samples; without, as it was made to.
+  std::optional<SamplingOptions> sampling = std::nullopt;
+  /// Texts that the answer will probably resemble, for a proposer that takes them; dropped when the next turn begins.
+  std::vector<std::vector<Token>> references = {};
+};
+
+}  // namespace COPYSPEC_VERSION_NAMESPACE
+}  // namespace copyspec

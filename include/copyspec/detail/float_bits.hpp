@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+#include "../core/version.hpp"
+#include "host_device.hpp"
+
+namespace copyspec {
+inline namespace COPYSPEC_VERSION_NAMESPACE {
+namespace detail {
+
+/// The float whose bits these are.
+[[nodiscard]] COPYSPEC_HOST_DEVICE inline float float_from_bits(std::uint32_t bits) noexcept {
+  float value = 0;
+  std::memcpy(&value, &bits, sizeof(value));
+  return value;
+}
+
+/// The bits of a float.
+[[nodiscard]] COPYSPEC_HOST_DEVICE inline std::uint32_t bits_of_float(float value) noexcept {
+  std::uint32_t bits = 0;
+  std::memcpy(&bits, &value, sizeof(bits));
+  return bits;
+}
+
+/// The bits of `value`, which is no NaN, in an order of integers that is the order of values; both zeros alike.
+[[nodiscard]] COPYSPEC_HOST_DEVICE inline std::uint32_t ordered_bits(float value) noexcept {
+  std::uint32_t const bits = bits_of_float(value == 0.0F ? 0.0F : value);
+  return (bits & 0x80000000U) != 0 ? ~bits : bits | 0x80000000U;
+}
+
+/// The value whose `ordered_bits` these are.
+[[nodiscard]] COPYSPEC_HOST_DEVICE inline float value_of_ordered(std::uint32_t ordered) noexcept {
+  return float_from_bits((ordered & 0x80000000U) != 0 ? ordered & 0x7FFFFFFFU : ~ordered);
+}
+
+}  // namespace detail
+}  // namespace COPYSPEC_VERSION_NAMESPACE
+}  // namespace copyspec

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "../../core/assert.hpp"
+#include "../../core/version.hpp"
+#include "../../detail/relaxed.hpp"
+
+namespace copyspec {
+inline namespace COPYSPEC_VERSION_NAMESPACE {
+namespace detail {
+
+/// Keys to the positions where they were entered, newest first: the hash chains of an LZ77 match finder (Deutsch,
+/// RFC 1951, 1996), over a window that slides.
+///
+///     heads_   home of key -> newest position
+///     links_   position    -> how far back the previous one of the same home is
+///
+/// A key is any 64-bit hash, of the tokens before the position (`ContextHashes::three`, say). Keys may share a home, so
+/// a position that is found is only where to look: compare the tokens. No position outside the window is ever given,
+/// and each is less than the one before it, so a walk ends.
+///
+/// Cost: O(1) each. Memory: 10 bytes a position of capacity. Allocates in `reserve` only. Threads: one call of `enter`
+/// or `clear` at a time, beside any number of `newest` and `previous`, which may then miss what is being entered.
+/// `reserve`, copies and assignments are alone.
+class MatchFinder {
+ public:
+  /// How many positions, up to the last one entered, the window holds.
+  [[nodiscard]] std::size_t capacity() const noexcept { return links_.size(); }
+
+  /// Bytes allocated.
+  [[nodiscard]] std::size_t memory_bytes() const noexcept {
+    return (heads_.capacity() + links_.capacity()) * sizeof(std::uint32_t);
+  }
+
+  /// What `memory_bytes` will be, at most, for a window of `positions`.
+  [[nodiscard]] static constexpr std::size_t memory_bytes(std::size_t positions) noexcept {
+    return (heads_for(positions) + positions) * sizeof(std::uint32_t);
+  }
+
+  /// Makes the window hold at least `positions`, at most 2^31. Where it has to grow, everything is forgotten.
+  /// O(positions).
+  void reserve(std::size_t positions) {
+    COPYSPEC_ASSERT(positions <= max_positions, "a window holds at most 2^31 positions");
+    if (positions <= capacity()) return;
+    links_.assign(positions, 0);
+    heads_.assign(heads_for(positions), 0);
+    last_ = 0;
+  }
+
+  /// Forgets everything. O(capacity).
+  void clear() noexcept {
+    for (std::uint32_t& head : heads_) store_relaxed(head, std::uint32_t{0});
+    for (std::uint32_t& link : links_) store_relaxed(link, std::uint32_t{0});
+    store_relaxed(last_, std::uint64_t{0});
+  }
+
+  /// `key` is met at `position`, which is greater than those entered before.
+  void enter(std::uint64_t key, std::size_t position) noexcept {
+    COPYSPEC_ASSERT(position > last_, "positions are entered in ascending order, from 1 on");
+    COPYSPEC_ASSERT(capacity() > 0, "reserve makes room");
+    std::uint32_t& head = heads_[home(key)];
+    store_relaxed(last_, std::uint64_t{position});
+    std::size_t const earlier = newest(key);
+    store_relaxed(links_[place(position)], earlier == 0 ? 0 : static_cast<std::uint32_t>(position - earlier));
+    store_relaxed(head, static_cast<std::uint32_t>(position));
+  }
+
+  /// The newest position in the window that `key` may have been entered at; 0 if there is none. `reserve` was called.
+  [[nodiscard]] std::size_t newest(std::uint64_t key) const noexcept {
+    COPYSPEC_ASSERT(capacity() > 0, "reserve makes room");
+    std::uint32_t const head = load_relaxed(heads_[home(key)]);
+    std::uint64_t const last = load_relaxed(last_);
+    return back(last, last, static_cast<std::uint32_t>(last) - head);
+  }
+
+  /// The next older one; 0 if there is none. `position` is one that was given.
+  [[nodiscard]] std::size_t previous(std::size_t position) const noexcept {
+    std::uint32_t const link = load_relaxed(links_[place(position)]);
+    return link == 0 ? 0 : back(load_relaxed(last_), position, link);
+  }
+
+ private:
+  static constexpr std::size_t max_positions = std::size_t{1} << 31;
+
+  static constexpr std::size_t heads_for(std::size_t positions) noexcept { return positions + positions / 2 + 1; }
+
+  // The position so far before `position`, if the window that ends at `last` holds it. What is less than zero is more
+  // than `last`.
+  [[nodiscard]] std::size_t back(std::uint64_t last, std::uint64_t position, std::uint32_t distance) const noexcept {
+    std::uint64_t const found = position - distance;
+    return found <= last && last - found < capacity() ? static_cast<std::size_t>(found) : 0;
+  }
+
+  [[nodiscard]] std::size_t home(std::uint64_t key) const noexcept {
+    return static_cast<std::size_t>(((key >> 32) * heads_.size()) >> 32);
+  }
+
+  // Where everything fits, as it does for one sequence, there is nothing to divide.
+  [[nodiscard]] std::size_t place(std::size_t position) const noexcept {
+    return position < capacity() ? position : position % capacity();
+  }
+
+  std::vector<std::uint32_t> heads_;  // the lower halves of positions
+  std::vector<std::uint32_t> links_;  // by position, modulo the capacity
+  std::uint64_t last_ = 0;            // the position entered last
+};
+
+}  // namespace detail
+}  // namespace COPYSPEC_VERSION_NAMESPACE
+}  // namespace copyspec

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "../../core/assert.hpp"
+#include "../../core/token.hpp"
+#include "../../core/version.hpp"
+#include "match_finder.hpp"
+
+namespace copyspec {
+inline namespace COPYSPEC_VERSION_NAMESPACE {
+namespace detail {
+
+/// A place in the context whose tokens are expected to be said again, and how well that went lately.
+struct MatchPointer {
+  std::size_t position = 0;  ///< Of the token expected next; meaningful if `active`.
+  std::uint32_t length = 0;  ///< How many tokens before it are equal to the newest ones, as far as they were compared.
+  std::uint8_t misses = 0;   ///< Expectations that failed lately; none after four in a row that held.
+  std::uint8_t history = 0;  ///< The last eight outcomes, the newest in the lowest bit; one if the token was right.
+  bool active = false;
+
+  /// Goes one token on, after the token expected was said, or another. O(1).
+  constexpr void advance(bool hit) noexcept {
+    ++position;
+    history = static_cast<std::uint8_t>(history << 1 | (hit ? 1 : 0));
+    if (hit) {
+      ++length;
+      if ((history & 15) == 15) misses = 0;
+    } else {
+      length = 0;
+      misses = static_cast<std::uint8_t>(std::min(misses + 1, 255));
+    }
+  }
+};
+
+/// Where the context is being copied from, if it is. A value, so that a chain of guesses can be followed on a copy.
+struct MatchPointers {
+  static constexpr std::size_t min_length = 3;
+  static constexpr std::size_t max_candidates = 4;
+  static constexpr std::size_t max_comparison = 32;
+  static constexpr std::size_t max_walk = 16;  ///< Of candidates, those that are none included.
+
+  MatchPointer longest;    ///< The longest earlier match of the newest tokens; gone once its token fails.
+  MatchPointer recovered;  ///< The last good match, followed on through a few failures: a copy with edits.
+  std::uint8_t hits = 0;   ///< Whether `longest` was right for the last eight tokens, the newest in the lowest bit.
+
+  /// Goes one token on. `token_at(position)` is the token at a position of the context or of the chain behind it.
+  template <class TokenAt>
+  constexpr void advance(Token token, TokenAt const& token_at) noexcept {
+    bool const hit = longest.active && token_at(longest.position) == token;
+    hits = static_cast<std::uint8_t>(hits << 1 | (hit ? 1 : 0));
+    if (longest.active) longest.advance(hit);
+    if (recovered.active) recovered.advance(token_at(recovered.position) == token);
+    if (longest.misses > 0) longest.active = false;
+  }
+
+  /// If there is no match in hand, compares the latest few occurrences, from `candidate` on, zero for none, backwards
+  /// with the newest tokens, and takes the longest that is a match, the newest among equals; then lets the recovered
+  /// follow it.
+  ///
+  /// `text` is what is copied from: `text.previous(position)` is the next candidate, zero if there is none,
+  /// `text.equal(position, token)` compares, `text.has(position)` says whether a pointer may stand there. `newest(i)`
+  /// is the i-th newest token of the sequence, of `length` tokens.
+  template <class Text, class Newest>
+  constexpr void search(Text const& text, std::size_t candidate, std::size_t length, Newest const& newest) noexcept {
+    if (!longest.active) {
+      longest.length = 0;
+      longest.misses = 0;
+      std::size_t matches = 0;
+      for (std::size_t i = 0; i < max_walk && matches < max_candidates && candidate != 0; ++i) {
+        std::size_t const limit = std::min({candidate, length, max_comparison});
+        std::uint32_t matched = 0;
+        while (matched < limit && text.equal(candidate - 1 - matched, newest(matched))) ++matched;
+        if (matched >= min_length && text.has(candidate)) {
+          ++matches;
+          if (matched > longest.length) {
+            longest.position = candidate;
+            longest.length = matched;
+            longest.active = true;
+          }
+          if (matched == max_comparison) break;
+        }
+        candidate = text.previous(candidate);
+      }
+    }
+    keep_survivor(text);
+  }
+
+ private:
+  // A recovered gives up after more failures in a short time than this.
+  static constexpr std::uint8_t max_misses = 4;
+
+  // Where the recovered is lost, or the longest match has proved itself elsewhere, it goes on from that one.
+  template <class Text>
+  constexpr void keep_survivor(Text const& text) noexcept {
+    if (recovered.misses > max_misses || !text.has(recovered.position)) recovered.active = false;
+    if (!longest.active || (recovered.active && recovered.position == longest.position)) return;
+    bool const lost = recovered.active && recovered.length == 0 && longest.length > min_length;
+    bool const beaten = recovered.length < longest.length && longest.length >= max_comparison / 2;
+    if (recovered.active && !lost && !beaten) return;
+    recovered.misses = recovered.active ? std::min<std::uint8_t>(recovered.misses, 2) : std::uint8_t{0};
+    recovered.position = longest.position;
+    recovered.length = longest.length;
+    recovered.history = 7;
+    recovered.active = true;
+  }
+};
+
+/// Finds the longest earlier match of a sequence's newest tokens, of any length from three on: the match finder of an
+/// LZ77 compressor. The match in hand is carried forward, so a token that continues it costs O(1), a constant stream
+/// too; when it has failed, the latest few occurrences of the last three tokens are compared backwards and the longest
+/// is taken, the newest among equals.
+///
+/// With a window, only matches that end at one of the newest `window` tokens are found; one in hand is carried on
+/// however far back it was found. What it holds is a function of the tokens it was given.
+///
+/// Cost: O(1) a token, at most `MatchPointers::max_candidates` comparisons of `MatchPointers::max_comparison` tokens.
+/// Memory: that of a `MatchFinder`. Allocates in `reserve` only. Threads: one call at a time.
+class MatchModel {
+ public:
+  /// Zero is no window.
+  explicit MatchModel(std::size_t window = 0) : window_(window) {}
+
+  /// How many tokens were appended, or skipped.
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  [[nodiscard]] std::size_t memory_bytes() const noexcept { return finder_.memory_bytes(); }
+  [[nodiscard]] MatchPointers const& pointers() const noexcept { return pointers_; }
+
+  /// Makes room for `tokens` tokens in all, or the window. Returns whether everything was forgotten for it.
+  bool reserve(std::size_t tokens) {
+    std::size_t const positions = (window_ == 0 ? tokens : std::min(tokens, window_)) + 1;
+    if (positions <= finder_.capacity()) return false;
+    finder_.reserve(positions);
+    pointers_ = {};
+    size_ = 0;
+    return true;
+  }
+
+  /// Forgets everything, and goes on behind the first `length` tokens, of which nothing will be found. O(capacity).
+  void begin_at(std::size_t length) noexcept {
+    finder_.clear();
+    pointers_ = {};
+    size_ = length;
+  }
+
+  /// Appends the token at the position `size()` of the text that `token_at` gives; all before it were appended, or
+  /// skipped. `three` is the hash of the newest three tokens then, zero if they are no context
+  /// (`ContextHashes::three`). Needs: room reserved.
+  template <class TokenAt>
+  void append(TokenAt const& token_at, std::uint64_t three) noexcept {
+    pointers_.advance(token_at(size_), token_at);
+    ++size_;
+    std::size_t candidate = 0;
+    if (three != 0) {
+      if (!pointers_.longest.active) candidate = finder_.newest(three);
+      finder_.enter(three, size_);
+    }
+    pointers_.search(Text<TokenAt>{*this, token_at}, candidate, size_,
+                     [&](std::size_t i) { return token_at(size_ - 1 - i); });
+  }
+
+ private:
+  template <class TokenAt>
+  struct Text {
+    MatchModel const& match;
+    TokenAt const& token_at;
+
+    [[nodiscard]] std::size_t previous(std::size_t position) const noexcept { return match.finder_.previous(position); }
+    [[nodiscard]] bool equal(std::size_t position, Token token) const noexcept { return token_at(position) == token; }
+    [[nodiscard]] bool has(std::size_t position) const noexcept {
+      return position < match.size_ && (match.window_ == 0 || position + match.window_ > match.size_);
+    }
+  };
+
+  std::size_t window_;
+  std::size_t size_ = 0;
+  MatchFinder finder_;
+  MatchPointers pointers_;
+};
+
+}  // namespace detail
+}  // namespace COPYSPEC_VERSION_NAMESPACE
+}  // namespace copyspec

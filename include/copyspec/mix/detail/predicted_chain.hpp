@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <span>
+
+#include "../../core/token.hpp"
+#include "../../core/version.hpp"
+#include "context_hashes.hpp"
+#include "copy_sources.hpp"
+#include "mixer.hpp"
+#include "mixer_input.hpp"
+
+namespace copyspec {
+inline namespace COPYSPEC_VERSION_NAMESPACE {
+namespace detail {
+
+/// Writes the likeliest continuation of `context`, all of which `recollection` has read, and of the first `given`
+/// tokens of `space`, behind these: the likeliest token, then the likeliest behind it as if it had been said, and so
+/// on. `probabilities[i]`, as long as `space`, receives the chance that token `i` is right if those before it are, and
+/// `sources[i]` what it is copied from (`MixerInput::source_of`); those of the given tokens stay. Returns how many
+/// tokens there are, the given ones among them: it ends where nothing is known, or where all that were written are
+/// right with a chance below 2 %.
+///
+/// O(1) a token, of which an index and some tables are asked. No allocation. Threads: as `Mixer::predict`.
+inline std::size_t predict_chain(CopySources const& recollection, Mixer const& mixer, std::span<Token const> context,
+                                 std::span<Token> space, std::size_t given, std::span<float> probabilities,
+                                 std::span<Source> sources) noexcept {
+  constexpr float min_survival = 0.02F;
+  auto const token_at = [&](std::size_t position) {
+    return position < context.size() ? context[position] : space[position - context.size()];
+  };
+  Place place = recollection.place();
+  for (std::size_t i = 0; i < given; ++i) recollection.advance(place, space[i], token_at);
+  Prediction prediction;
+  float survival = 1;
+  std::size_t length = given;
+  while (length < space.size()) {
+    std::size_t const position = context.size() + length;
+    MixerInput const evidence = recollection.evidence(ContextHashes(position, token_at), place, position, token_at);
+    mixer.predict(evidence, prediction);
+    if (prediction.size == 0) break;
+    Prediction::Candidate const& best = prediction.candidates[prediction.best];
+    survival *= best.chance;
+    if (survival < min_survival) break;
+    probabilities[length] = best.chance;
+    sources[length] = evidence.source_of(best.token);
+    space[length++] = best.token;
+    recollection.advance(place, best.token, token_at);
+  }
+  return length;
+}
+
+}  // namespace detail
+}  // namespace COPYSPEC_VERSION_NAMESPACE
+}  // namespace copyspec

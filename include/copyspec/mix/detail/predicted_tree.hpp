@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "../../core/token.hpp"
+#include "../../core/version.hpp"
+#include "../../cost/draft_length.hpp"
+#include "../../draft/tree_proposer.hpp"
+#include "../../model/tree_shape.hpp"
+#include "context_hashes.hpp"
+#include "copy_sources.hpp"
+#include "mixer.hpp"
+#include "mixer_input.hpp"
+
+namespace copyspec {
+inline namespace COPYSPEC_VERSION_NAMESPACE {
+namespace detail {
+
+/// Predicts several ways on from a context: the likeliest nodes first, each of all candidates behind the nodes that are
+/// there already (best-first search), as far as `reach`, the chance that a node and all before it on its path are
+/// right, is not below a least one.
+///
+/// A value without allocations, some 12 KiB, for the stack.
+class PredictedTree {
+ public:
+  /// Writes at most `limit` <= `max_draft_tokens` nodes, with at most `space.max_branches` branches, to the front of
+  /// `space`, in falling order of their reach. `recollection` has read all of `context`. O(nodes): each is predicted
+  /// once.
+  PredictedTree(CopySources const& recollection, Mixer const& mixer, std::span<Token const> context,
+                TreeSpace const& space, std::size_t limit, float least_reach) noexcept
+      : recollection_(recollection), mixer_(mixer), context_(context), space_(space), least_reach_(least_reach) {
+    places_[0] = recollection.place();
+    if (limit > 0) offer_behind(0);
+    std::size_t branches = 0;
+    while (offered_ > 0 && size_ < limit) {
+      std::pop_heap(offers_.begin(), offers_.begin() + static_cast<std::ptrdiff_t>(offered_));
+      Offer const best = offers_[--offered_];
+      space_.tokens[size_] = best.token;
+      space_.parents[size_] = static_cast<std::int32_t>(best.parent) - 1;
+      if (begins_branch(space_.parents, size_)) {
+        if (branches == space_.max_branches) continue;
+        ++branches;
+      }
+      sources_[size_] = best.source;
+      reaches_[size_++] = best.reach;
+      depths_[size_] = depths_[best.parent] + 1;
+      places_[size_] = places_[best.parent];
+      recollection_.advance(places_[size_], best.token, [&](std::size_t at) { return token_at(size_, at); });
+      if (size_ < limit) offer_behind(size_);
+    }
+  }
+
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  [[nodiscard]] std::span<std::int32_t const> parents() const noexcept { return space_.parents.first(size_); }
+  [[nodiscard]] std::span<float const> reaches() const noexcept { return std::span(reaches_).first(size_); }
+  /// What each node is copied from (`MixerInput::source_of`).
+  [[nodiscard]] std::span<Source const> sources() const noexcept { return std::span(sources_).first(size_); }
+
+ private:
+  // Nodes count from one here, and the context is node 0.
+  struct Offer {
+    float reach = 0;
+    Token token = 0;
+    std::uint32_t parent = 0;
+    Source source = Source::context;
+
+    [[nodiscard]] bool operator<(Offer const& other) const noexcept { return reach < other.reach; }
+  };
+
+  // The candidates behind `node`.
+  void offer_behind(std::size_t node) noexcept {
+    std::size_t const position = context_.size() + depths_[node];
+    float const reach = node == 0 ? 1.0F : reaches_[node - 1];
+    auto const at = [&](std::size_t earlier) { return token_at(node, earlier); };
+    Prediction prediction;
+    MixerInput const evidence = recollection_.evidence(ContextHashes(position, at), places_[node], position, at);
+    mixer_.predict(evidence, prediction);
+    for (std::size_t c = 0; c < prediction.size; ++c) {
+      Prediction::Candidate const& candidate = prediction.candidates[c];
+      if (reach * candidate.chance < least_reach_) continue;
+      offers_[offered_++] = {.reach = reach * candidate.chance,
+                             .token = candidate.token,
+                             .parent = static_cast<std::uint32_t>(node),
+                             .source = evidence.source_of(candidate.token)};
+      std::push_heap(offers_.begin(), offers_.begin() + static_cast<std::ptrdiff_t>(offered_));
+    }
+  }
+
+  // The token at a position of the context or of the path to `node`.
+  [[nodiscard]] Token token_at(std::size_t node, std::size_t position) const noexcept {
+    if (position < context_.size()) return context_[position];
+    while (context_.size() + depths_[node] > position + 1)
+      node = static_cast<std::size_t>(space_.parents[node - 1] + 1);
+    return space_.tokens[node - 1];
+  }
+
+  CopySources const& recollection_;
+  Mixer const& mixer_;
+  std::span<Token const> context_;
+  TreeSpace space_;
+  float least_reach_;
+  std::size_t size_ = 0;
+  std::size_t offered_ = 0;
+  std::array<float, max_draft_tokens> reaches_;
+  std::array<Source, max_draft_tokens> sources_;
+  std::array<std::size_t, max_draft_tokens + 1> depths_{};
+  std::array<Place, max_draft_tokens + 1> places_;
+  std::array<Offer, max_draft_tokens * Prediction::max_candidates> offers_;  // a heap
+};
+
+}  // namespace detail
+}  // namespace COPYSPEC_VERSION_NAMESPACE
+}  // namespace copyspec

@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "../core/error.hpp"
+#include "../core/token.hpp"
+#include "../core/version.hpp"
+#include "detail/context_hashes.hpp"
+#include "detail/context_map.hpp"
+#include "detail/match_finder.hpp"
+
+namespace copyspec {
+inline namespace COPYSPEC_VERSION_NAMESPACE {
+
+/// Names a request to the `History` that it was appended to: consecutive, in the order of the appends.
+enum class HistoryEntryId : std::uint64_t {};
+
+/// What a `History` did since it was made, and what it holds. Tokens are those of requests, without what separates
+/// them.
+struct HistoryCounters {
+  std::uint64_t requests_appended = 0;
+  std::uint64_t requests_evicted = 0;  ///< Because room was needed.
+  std::uint64_t requests_removed = 0;  ///< By `remove` and `clear`.
+  std::uint64_t requests_held = 0;
+  std::uint64_t tokens_appended = 0;
+  std::uint64_t tokens_evicted = 0;
+  std::uint64_t tokens_removed = 0;
+  std::uint64_t tokens_held = 0;
+  std::size_t bytes = 0;  ///< `memory_bytes()`.
+};
+
+/// What earlier requests said, for many sequences to copy from. It is one *scope*: whoever holds it may copy from all
+/// of it, and nobody else can, because two of them share no memory.
+///
+///     tokens_   a b c d e -  f g h -  i j k l m n -  o p -      a ring; - is -1
+///               |            request                     |
+///               begin()                                  end()
+///
+/// A request is evicted whole, the oldest first, when its room is needed. Positions count all tokens since the
+/// beginning and are never used again. No match goes beyond its request.
+///
+/// An evicted or removed request is gone: its tokens are overwritten, what followed its contexts is forgotten, and once
+/// the call that did it has returned (and the reader knows: joined, locked, or was told) no reader gets a token of it.
+/// Where the removed ones stood remains known as positions that hold no token.
+///
+/// Cost: `append` O(1) a token, and as much a token of the requests evicted; reading O(1), wait-free. Memory: less than
+/// the bytes given, about 30 to 60 a token, all of it allocated when it is made; no call allocates. Threads: any
+/// number, in any call. Readers (`token`, `find`, `newest`, `previous`, `begin`, `end`) wait for nobody; the others
+/// take a lock.
+class History {
+ public:
+  /// One that takes less than `bytes`. Raises an `Error` if that is not enough for anything. O(bytes).
+  explicit History(std::size_t bytes) : tokens_(tokens_for(bytes), -1), requests_(requests_for(tokens_.size())) {
+    finder_.reserve(tokens_.size());
+    statistics_.reset((bytes - bytes_without_statistics(tokens_.size())) / 16 / 4 * 4 - 4);
+  }
+
+  /// The fewest bytes that are enough.
+  [[nodiscard]] static constexpr std::size_t min_bytes() noexcept { return bytes_for(min_tokens); }
+
+  History(History const&) = delete;
+  History& operator=(History const&) = delete;
+
+  /// How many tokens there is room for, one more than said a request.
+  [[nodiscard]] std::size_t capacity() const noexcept { return tokens_.size(); }
+
+  /// Bytes allocated, and its own.
+  [[nodiscard]] std::size_t memory_bytes() const noexcept {
+    return sizeof(History) + tokens_.capacity() * sizeof(Token) + requests_.capacity() * sizeof(Request) +
+           finder_.memory_bytes() + statistics_.memory_bytes();
+  }
+
+  /// A request said these. Of more than fit, the last are kept; a negative one is no token.
+  HistoryEntryId append(std::span<Token const> tokens) noexcept {
+    std::lock_guard const lock(writing_);
+    std::span const kept = tokens.last(std::min(tokens.size(), capacity() - 1));
+    std::size_t const begin = end();
+    while (begin + kept.size() + 1 - this->begin() > capacity() || next_ - first_ == requests_.size()) evict();
+    for (std::size_t i = 0; i < kept.size(); ++i) store(begin + i, std::max(kept[i], Token{-1}));
+    // Behind it stands -1, as everywhere where no token is held.
+    end_.store(begin + kept.size() + 1, std::memory_order_release);
+    Request& request = request_of(next_);
+    request = {.begin = begin, .size = static_cast<std::uint32_t>(kept.size()), .held = true};
+    for_each_token(request, [&](std::size_t position, Token token, detail::ContextHashes const& contexts) {
+      for (std::uint64_t const hash : remembered(contexts))
+        if (hash != 0) statistics_.observe(hash, token);
+      if (contexts.three != 0) finder_.enter(contexts.three, position);
+    });
+    ++appended_.requests;
+    appended_.tokens += kept.size();
+    return HistoryEntryId{next_++};
+  }
+
+  /// Takes a request out. False if it is not held: evicted, removed, or never appended. O(tokens of the request).
+  bool remove(HistoryEntryId id) noexcept {
+    std::lock_guard const lock(writing_);
+    auto const number = static_cast<std::uint64_t>(id);
+    if (number < first_ || number >= next_ || !request_of(number).held) return false;
+    erase(request_of(number), removed_);
+    return true;
+  }
+
+  /// Takes all requests out. O(tokens held).
+  void clear() noexcept {
+    std::lock_guard const lock(writing_);
+    begin_.store(end(), std::memory_order_release);
+    for (; first_ != next_; ++first_)
+      if (request_of(first_).held) erase(request_of(first_), removed_);
+  }
+
+  [[nodiscard]] HistoryCounters counters() const {
+    std::lock_guard const lock(writing_);
+    return {.requests_appended = appended_.requests,
+            .requests_evicted = evicted_.requests,
+            .requests_removed = removed_.requests,
+            .requests_held = appended_.requests - evicted_.requests - removed_.requests,
+            .tokens_appended = appended_.tokens,
+            .tokens_evicted = evicted_.tokens,
+            .tokens_removed = removed_.tokens,
+            .tokens_held = appended_.tokens - evicted_.tokens - removed_.tokens,
+            .bytes = memory_bytes()};
+  }
+
+  /// `visit(begin, end)`: the positions of each request held, the oldest first. Nothing is written meanwhile: `visit`
+  /// may read this history, and call nothing of it that takes the lock.
+  template <class Visit>
+  void for_each_request(Visit&& visit) const {
+    std::lock_guard const lock(writing_);
+    for (std::uint64_t number = first_; number != next_; ++number) {
+      Request const& request = request_of(number);
+      if (request.held) visit(request.begin, request.begin + request.size);
+    }
+  }
+
+  /// The first position that may hold a token.
+  [[nodiscard]] std::size_t begin() const noexcept { return begin_.load(std::memory_order_acquire); }
+
+  /// One more than the last position that may.
+  [[nodiscard]] std::size_t end() const noexcept { return end_.load(std::memory_order_acquire); }
+
+  /// The token at any position; -1 if there is none: between requests, evicted, removed, not yet appended.
+  [[nodiscard]] Token token(std::size_t position) const noexcept {
+    if (position >= end()) return -1;
+    // Whoever reads what was written over an evicted token reads the `begin_` that was set before it, too.
+    Token const token = std::atomic_ref(const_cast<Token&>(at(position))).load(std::memory_order_acquire);
+    return position < begin() ? Token{-1} : token;
+  }
+
+  /// The contexts of which it is remembered what followed: the newest token, the newest two and the newest three.
+  [[nodiscard]] static std::array<std::uint64_t, 3> remembered(detail::ContextHashes const& contexts) noexcept {
+    return {contexts.values[0], contexts.values[1], contexts.three};
+  }
+
+  /// What followed one of these contexts.
+  [[nodiscard]] detail::SuccessorCounts find(std::uint64_t context) const noexcept { return statistics_.find(context); }
+
+  /// `find(context)` will follow soon, and should not wait for memory then.
+  void expect(std::uint64_t context) const noexcept { statistics_.expect(context); }
+
+  /// The newest position that may follow three tokens whose hash is `key` (`ContextHashes::three`); 0 if there is none.
+  /// To be compared with `token`: keys collide, and what stood there may have been removed.
+  [[nodiscard]] std::size_t newest(std::uint64_t key) const noexcept { return held(finder_.newest(key)); }
+
+  /// The next older one; 0 if there is none. `position` is one that was given.
+  [[nodiscard]] std::size_t previous(std::size_t position) const noexcept { return held(finder_.previous(position)); }
+
+ private:
+  struct Request {
+    std::size_t begin = 0;
+    std::uint32_t size = 0;
+    bool held = false;
+  };
+  struct Count {
+    std::uint64_t requests = 0;
+    std::uint64_t tokens = 0;
+  };
+  static constexpr std::size_t min_tokens = 64;
+  static constexpr std::size_t max_tokens = std::size_t{1} << 31;
+
+  // Shorter requests are rare; where they are not, this bounds them.
+  static constexpr std::size_t requests_for(std::size_t tokens) noexcept { return tokens / 32; }
+
+  static constexpr std::size_t bytes_without_statistics(std::size_t tokens) noexcept {
+    return sizeof(History) + tokens * sizeof(Token) + requests_for(tokens) * sizeof(Request) +
+           detail::MatchFinder::memory_bytes(tokens);
+  }
+
+  // With a context a token.
+  static constexpr std::size_t bytes_for(std::size_t tokens) noexcept {
+    return bytes_without_statistics(tokens) + 16 * (tokens + 8);
+  }
+
+  // A power of two, so that a position is found without a division; what is left is for more contexts.
+  static std::size_t tokens_for(std::size_t bytes) {
+    if (bytes < min_bytes())
+      raise("a history of " + std::to_string(bytes) + " bytes: it needs at least " + std::to_string(min_bytes()));
+    std::size_t tokens = min_tokens;
+    while (tokens < max_tokens && bytes_for(2 * tokens) <= bytes) tokens *= 2;
+    return tokens;
+  }
+
+  [[nodiscard]] Token const& at(std::size_t position) const noexcept {
+    return tokens_[position & (tokens_.size() - 1)];
+  }
+
+  void store(std::size_t position, Token token) noexcept {
+    std::atomic_ref(const_cast<Token&>(at(position))).store(token, std::memory_order_release);
+  }
+
+  [[nodiscard]] std::size_t held(std::size_t position) const noexcept { return position > begin() ? position : 0; }
+
+  [[nodiscard]] Request const& request_of(std::uint64_t number) const noexcept {
+    return requests_[number % requests_.size()];
+  }
+  [[nodiscard]] Request& request_of(std::uint64_t number) noexcept { return requests_[number % requests_.size()]; }
+
+  // Each token of a request, with the contexts that it follows.
+  template <class Visit>
+  void for_each_token(Request const& request, Visit const& visit) const noexcept {
+    auto const token_at = [&](std::size_t i) { return at(request.begin + i); };
+    for (std::size_t i = 0; i < request.size; ++i)
+      visit(request.begin + i, token_at(i), detail::ContextHashes(i, token_at));
+  }
+
+  // The tokens of a request and what followed them.
+  void erase(Request& request, Count& count) noexcept {
+    for_each_token(request, [&](std::size_t, Token token, detail::ContextHashes const& contexts) {
+      for (std::uint64_t const hash : remembered(contexts))
+        if (hash != 0) statistics_.forget(hash, token);
+    });
+    for (std::size_t i = 0; i < request.size; ++i) store(request.begin + i, -1);
+    request.held = false;
+    ++count.requests;
+    count.tokens += request.size;
+  }
+
+  // The oldest request and its room.
+  void evict() noexcept {
+    Request& oldest = request_of(first_++);
+    begin_.store(first_ == next_ ? end() : request_of(first_).begin, std::memory_order_release);
+    if (oldest.held) erase(oldest, evicted_);
+  }
+
+  std::mutex mutable writing_;
+  std::atomic<std::size_t> begin_ = 0;
+  std::atomic<std::size_t> end_ = 0;
+  std::vector<Token> tokens_;      // by position, modulo the capacity
+  std::vector<Request> requests_;  // by number, modulo their greatest number
+  std::uint64_t first_ = 0;        // number of the oldest request
+  std::uint64_t next_ = 0;
+  detail::MatchFinder finder_;
+  detail::ContextMap statistics_;
+  Count appended_;
+  Count evicted_;
+  Count removed_;
+};
+
+}  // namespace COPYSPEC_VERSION_NAMESPACE
+}  // namespace copyspec

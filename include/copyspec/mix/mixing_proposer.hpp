@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "../core/assert.hpp"
+#include "../core/token.hpp"
+#include "../core/version.hpp"
+#include "../cost/draft_length.hpp"
+#include "../cost/pass_cost.hpp"
+#include "../cost/sequence_cost.hpp"
+#include "../draft/proposer.hpp"
+#include "../draft/tree_proposer.hpp"
+#include "detail/context_hashes.hpp"
+#include "detail/copy_sources.hpp"
+#include "detail/mixer.hpp"
+#include "detail/predicted_chain.hpp"
+#include "detail/predicted_tree.hpp"
+#include "history.hpp"
+
+namespace copyspec {
+inline namespace COPYSPEC_VERSION_NAMESPACE {
+
+/// Settings of a `MixingProposer`. There is nothing to tune: the cost of a pass is learnt unless it is known, and the
+/// window is a bound on memory.
+struct MixingOptions {
+  PassCost pass_cost = {};        ///< What a pass costs; by default learnt from the passes a composer reports.
+  std::size_t draft_length = 48;  ///< Most tokens drafted, at most `max_draft_tokens`.
+  /// Only matches that end at one of the newest `window` tokens are copied from, and no more tokens are read when a
+  /// context is read again, so that memory and time are bounded however long the sequence is; zero is no bound.
+  std::size_t window = 0;
+  /// What earlier answers said, to be copied from as well; each answer that a composer ends is added to it. Whoever
+  /// shares it may be shown its text: give each tenant one of its own (`Histories`). Null: nothing is shared.
+  std::shared_ptr<History> history = nullptr;
+  /// The model cannot be cut back, as recurrent ones, and goes back to a checkpoint: after a draft that is rejected it
+  /// is fed again what was right, in a pass without a draft, and a draft behind a prompt takes a pass more. Chains are
+  /// then cut with that in mind, and none is drafted behind a prompt.
+  bool checkpoints = false;
+};
+
+/// Predicts the next tokens from everything the sequence has said, and drafts as many as pay for their rows. A
+/// `DraftProposer`.
+///
+/// For each position, the longest match, a match that survives edits, and four short contexts (the newest token, the
+/// newest two, the one before the newest and the one before that) name candidates; a `Mixer` gives each a chance; the
+/// best is appended and the next position predicted as if it had been said. A history of earlier answers, if it is
+/// given one, names candidates as well. `draft_length` cuts the chain where its passes cost least, so a draft may be
+/// empty, and is where copying cannot help.
+///
+/// Copies share what was learnt (weights and pass costs, numbers without tokens) and the history, and nothing else: no
+/// token of one sequence that is not in the history can reach the draft of another. So the copies that a composer makes
+/// for its sequences learn together.
+///
+/// What was learnt stays when tokens are taken back; everything else is then a function of the tokens that are left,
+/// as if the others had never been said.
+///
+/// Cost: O(1) a token appended and a token predicted; after `truncate`, and when `reserve` has grown, the next call
+/// reads the whole context again, or the window. Memory: that of a `CopySources`, a quarter more for a context that
+/// has grown; and 220 KiB shared by all copies. Allocates when it is made and in `reserve`, and in `propose` beyond
+/// what was reserved. Threads: one call at a time, all copies together.
+class MixingProposer {
+ public:
+  explicit MixingProposer(MixingOptions options = {})
+      : draft_length_(std::min(options.draft_length, max_draft_tokens)),
+        checkpoints_(options.checkpoints),
+        learnt_(std::make_shared<Learnt>(std::move(options.pass_cost))),
+        history_(std::move(options.history)),
+        recollection_(options.window, history_) {}
+
+  /// Most tokens drafted.
+  [[nodiscard]] std::size_t draft_length() const noexcept { return draft_length_; }
+
+  /// What a pass costs, as far as it is known.
+  [[nodiscard]] PassCost const& pass_cost() const noexcept { return learnt_->share.pass_cost(); }
+
+  /// Bytes allocated for this sequence.
+  [[nodiscard]] std::size_t memory_bytes() const noexcept { return recollection_.memory_bytes(); }
+
+  /// Bytes allocated that all copies share.
+  [[nodiscard]] std::size_t shared_memory_bytes() const noexcept { return learnt_->mixer.memory_bytes(); }
+
+  /// The history it was given; null if none.
+  [[nodiscard]] std::shared_ptr<History> const& history() const noexcept { return history_; }
+
+  /// What all copies have learnt of which guesses come true, as plain numbers without tokens, to be kept beside the
+  /// history (`HistoryFile`): a proposer that takes them in with `set_learnt` proposes and learns as this one. What
+  /// passes cost is the machine's and not among them. O(shared memory).
+  [[nodiscard]] std::vector<float> learnt() const { return learnt_->mixer.learnt(); }
+
+  /// All copies go on from `numbers`, given by `learnt`; see `Mixer::set_learnt`.
+  void set_learnt(std::span<float const> numbers, std::string const& where) {
+    learnt_->mixer.set_learnt(numbers, where);
+  }
+
+  void reserve(std::size_t length) {
+    if (recollection_.reserve(length)) drafted_ = unknown;
+  }
+
+  void truncate(std::size_t length) noexcept {
+    if (recollection_.truncate(length)) drafted_ = unknown;
+  }
+
+  [[nodiscard]] Draft propose(std::span<Token const> context, std::span<Token> space) {
+    reserve(context.size());
+    take_in(context);
+    drafted_ = 0;
+    if (checkpoints_ && behind_prompt_) return {};
+    std::size_t const length =
+        detail::predict_chain(recollection_, learnt_->mixer, context,
+                              space.first(std::min(space.size(), draft_length_)), 0, chances_, sources_);
+    drafted_ = worth_drafting(std::span<float const>(chances_).first(length));
+    return {.length = drafted_,
+            .sources = std::span(sources_).first(drafted_),
+            .probabilities = std::span(chances_).first(drafted_)};
+  }
+
+  /// What follows `context` and the first `given` tokens of `space`, a guess of somebody else: written behind these,
+  /// however little it pays. Whoever asks says with `drafted` what is fed.
+  [[nodiscard]] Draft propose_after(std::span<Token const> context, std::span<Token> space, std::size_t given) {
+    reserve(context.size());
+    take_in(context);
+    std::size_t const end =
+        detail::predict_chain(recollection_, learnt_->mixer, context,
+                              space.first(std::min(space.size(), max_draft_tokens)), given, chances_, sources_);
+    return {.length = end - given,
+            .sources = std::span(sources_).subspan(given, end - given),
+            .probabilities = std::span(chances_).subspan(given, end - given)};
+  }
+
+  /// As `propose`, with all candidates of a position, as far as they pay: see `TreeProposer`.
+  [[nodiscard]] Draft propose_tree(std::span<Token const> context, TreeSpace space) {
+    reserve(context.size());
+    take_in(context);
+    std::size_t const limit = std::min(space.tokens.size(), draft_length_);
+    detail::PredictedTree const tree(recollection_, learnt_->mixer, context, space, limit, least_reach());
+    drafted_ = copyspec::draft_length(tree.parents(), tree.reaches(), learnt_->share);
+    std::ranges::copy(tree.sources().first(drafted_), sources_.begin());
+    return {.length = drafted_, .sources = std::span(sources_).first(drafted_)};
+  }
+
+  /// Text that the answers to come will probably resemble: a file to be edited, a document to be summarised, an earlier
+  /// answer. It is copied from as if it had been said before everything else, until other texts are given, or none.
+  void set_references(std::span<std::vector<Token> const> texts) {
+    if (recollection_.set_references(texts)) drafted_ = unknown;
+  }
+
+  /// The answer that begins at `answer` has ended, and is added to the history. Told by a composer.
+  void on_turn_end(std::span<Token const> context, std::size_t answer) {
+    if (history_ == nullptr || answer >= context.size()) return;
+    remembered_ = history_->append(context.subspan(answer - std::min(answer, lead_in)));
+  }
+
+  /// What the history calls the answer that this sequence added last, so that it can be removed again.
+  [[nodiscard]] std::optional<HistoryEntryId> remembered() const noexcept { return remembered_; }
+
+  /// A pass took its time, which is learnt from. Told by a composer.
+  void on_pass(PassReport const& report) noexcept { learnt_->share.observe(report); }
+
+  /// The draft that is fed has `length` tokens, whoever proposed it: so many and one more are no prompt.
+  void drafted(std::size_t length) noexcept { drafted_ = length; }
+
+ private:
+  // Of what comes before an answer, so much is remembered with it: what its first tokens are recognised by.
+  static constexpr std::size_t lead_in = 8;
+  // Of a prompt, the last tokens are enough to find a place in the history.
+  static constexpr std::size_t followed = 64;
+
+  // The reach below which no node of a tree can pay: what it saves is a pass at most. A node that cannot pay itself may
+  // still decide where a draft ends, hence the quarter.
+  [[nodiscard]] float least_reach() const noexcept {
+    SequenceCost const& share = learnt_->share;
+    double const alone = share(1);
+    double least = alone;
+    for (std::size_t rows = 2; rows <= max_draft_tokens + 1; rows += rows / 2)
+      least = std::min(least, (share(rows) - alone) / static_cast<double>(rows - 1));
+    return std::max(0.005F, static_cast<float>(least / alone / 4));
+  }
+
+  // How many tokens of a chain to draft.
+  [[nodiscard]] std::size_t worth_drafting(std::span<float const> probabilities) const noexcept {
+    SequenceCost const& share = learnt_->share;
+    if (!checkpoints_) return copyspec::draft_length(probabilities, share);
+    // What a pass would have gained by a draft.
+    constexpr double forgone = 0.1;
+    double const alone = share(1);
+    // The token before the draft is fed again, too.
+    auto const rejection = [&](std::size_t right) { return forgone * alone + share(right + 2) - alone; };
+    return copyspec::draft_length(probabilities, share, rejection);
+  }
+
+  // What copies share.
+  struct Learnt {
+    detail::Mixer mixer;
+    SequenceCost share;
+
+    explicit Learnt(PassCost pass_cost) : share(std::move(pass_cost)) {}
+  };
+
+  // Learns from and remembers what was said since the last call. More than the last draft could have made are a
+  // prompt, which is remembered only: what a user says is predicted otherwise than what the model says.
+  void take_in(std::span<Token const> context) {
+    COPYSPEC_ASSERT(recollection_.size() <= context.size(), "tokens were taken away without a truncate");
+    std::size_t const added = context.size() - recollection_.size();
+    if (added == 0) return;
+    bool const generated = drafted_ != unknown && added <= drafted_ + 1;
+    behind_prompt_ = !generated;
+    recollection_.skip(context.size());
+    auto const token_at = [&](std::size_t position) { return context[position]; };
+    detail::ContextHashes contexts(recollection_.size(), token_at);
+    while (recollection_.size() < context.size()) {
+      std::size_t const position = recollection_.size();
+      if (generated) {
+        detail::Prediction prediction;
+        learnt_->mixer.predict(recollection_.evidence(contexts, recollection_.place(), position, token_at), prediction);
+        learnt_->mixer.learn(prediction, context[position]);
+      }
+      bool const near = position + followed >= context.size();
+      contexts = recollection_.append(context, contexts, near);
+    }
+  }
+
+  static constexpr std::size_t unknown = ~std::size_t{0};
+
+  std::size_t draft_length_;
+  bool checkpoints_;
+  std::shared_ptr<Learnt> learnt_;
+  std::shared_ptr<History> history_;
+  detail::CopySources recollection_;
+  std::optional<HistoryEntryId> remembered_;
+  std::array<Source, max_draft_tokens> sources_{};  // of the last chain or tree
+  std::array<float, max_draft_tokens> chances_{};   // of the last chain
+  bool behind_prompt_ = true;                       // all that was taken in last
+  std::size_t drafted_ = unknown;  // by the last call; unknown if what follows cannot be told from a prompt
+};
+
+static_assert(TreeProposer<MixingProposer>);
+
+}  // namespace COPYSPEC_VERSION_NAMESPACE
+}  // namespace copyspec

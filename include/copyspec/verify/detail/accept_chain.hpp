@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <span>
+
+#include "../../core/assert.hpp"
+#include "../../core/token.hpp"
+#include "../../core/version.hpp"
+#include "../../model/logits.hpp"
+#include "../verifier.hpp"
+
+namespace copyspec {
+inline namespace COPYSPEC_VERSION_NAMESPACE {
+namespace detail {
+
+/// The one walk along a chain: accepts the draft as far as each token is the one that its row gives.
+///
+/// `tokens` is the context, its first `length` tokens, and directly after it the draft. `token_of(row, before)` returns
+/// the token that a row gives after the tokens `before`, or nothing if it gives none. Rows after the first mismatch are
+/// not read. O(accepted) calls. No allocation.
+template <class Scalar, class TokenOf>
+[[nodiscard]] Verdict accept_chain(LogitsView<Scalar> rows, std::span<Token const> tokens, std::size_t length,
+                                   TokenOf&& token_of) {
+  std::span<Token const> const draft = tokens.subspan(length);
+  COPYSPEC_ASSERT(rows.rows() == draft.size() + 1, "a row after the context and one after each draft token");
+  for (std::size_t accepted = 0;; ++accepted) {
+    std::optional<Token> const token = token_of(rows.row(accepted), tokens.first(length + accepted));
+    if (!token) return {.accepted = accepted, .next = 0, .status = VerdictStatus::invalid_row};
+    if (accepted == draft.size() || draft[accepted] != *token)
+      return {.accepted = accepted, .next = *token, .status = VerdictStatus::ok};
+  }
+}
+
+}  // namespace detail
+}  // namespace COPYSPEC_VERSION_NAMESPACE
+}  // namespace copyspec

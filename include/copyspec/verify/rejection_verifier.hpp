@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "../core/assert.hpp"
+#include "../core/error.hpp"
+#include "../core/token.hpp"
+#include "../core/version.hpp"
+#include "../model/logits.hpp"
+#include "detail/token_distribution.hpp"
+#include "logprobs.hpp"
+#include "random_streams.hpp"
+#include "sampling_options.hpp"
+#include "verifier.hpp"
+
+namespace copyspec {
+inline namespace COPYSPEC_VERSION_NAMESPACE {
+
+/// Accepts drafts that were *sampled* from a draft model as often as can be while what is said keeps the distribution
+/// of the model: an `AcceptanceVerifier` that keeps, of its laws, the distribution in place of the token, and looks at
+/// rows as far as the draft is possible. Block verification (Sun et al., "Block verification accelerates speculative
+/// decoding", 2024, arXiv 2403.10444); what it gains, and why it stays exact where a draft ends by what was drawn, is
+/// in docs/losslessness.md.
+///
+/// With P the probabilities of a row of the model and Q those of the row that a draft token was drawn from, both by the
+/// options of the turn (`TokenDistribution`), and of a token that was named (Q = 1):
+///
+///     p[0] = 1,  p[i] = min(1, p[i-1] P[i](x[i]) / Q[i](x[i]))
+///     r[i] = sum over x of max(0, p[i] P[i+1](x) - Q[i+1](x)),  where Q[n+1] = 0 behind the last token of the draft
+///     h[0] = 1,  h[i] = r[i] / (r[i] + 1 - p[i])
+///
+/// Accepted is the greatest i with a random number below h[i]; the next token is drawn with probabilities in proportion
+/// to max(0, p[i] P[i+1] - Q[i+1]).
+///
+/// Random numbers are a function of the seed and of how many were drawn before, in all turns: what is said depends on
+/// the drafts, their lengths included, and is the same again only with the same drafts.
+///
+/// A draft ends before a token whose row gives no token, is longer than the vocabulary, or could not give that token;
+/// and where the row of the model is invalid, which ends the turn if the draft is accepted up to there.
+///
+/// Bias, penalties, DRY, hooks and log-probabilities are not supported: use a `SamplingVerifier`, whose stream also is
+/// the same with any drafts. Cost: that of two `TokenDistribution` a token of the draft. Copies share working memory.
+/// Allocates in `begin_turn`, and for more candidates of a filter than ever before. Threads: one call at a time, all
+/// copies together.
+class RejectionVerifier {
+ public:
+  /// `options` are those of turns that name no others. Raises an `Error` if they cannot be meant or are not supported.
+  explicit RejectionVerifier(SamplingOptions options = {})
+      : defaults_(std::move(options)), work_(std::make_shared<Work>()) {
+    check(defaults_, std::numeric_limits<Token>::max());
+    begin_turn(std::nullopt, 0, 0);
+  }
+
+  /// Raises an `Error` that names the first of these options that is not supported.
+  static void check_supported(SamplingOptions const& options) {
+    auto const refuse = [](bool asked, char const* name) {
+      if (asked)
+        raise(std::string("sampling: ") + name + ": not supported by a RejectionVerifier: use a SamplingVerifier");
+    };
+    refuse(!options.logit_bias.empty(), "logit_bias");
+    refuse(options.penalties.any(), "penalties");
+    refuse(options.dry.multiplier != 0, "dry");
+    refuse(options.hooks.edit || options.hooks.allows || options.hooks.mask || options.hooks.allowed_draft, "hooks");
+    refuse(options.logprobs.has_value(), "logprobs");
+  }
+
+  /// A turn begins: what follows is drawn with `options`, if they are given, which were checked for `vocabulary`.
+  /// Raises as `check_supported` does, and leaves all as it was then.
+  void begin_turn(std::optional<SamplingOptions> const& options, std::size_t vocabulary, std::size_t /*budget*/) {
+    SamplingOptions const& chosen = options ? *options : defaults_;
+    check_supported(chosen);
+    options_ = chosen;
+    rows_ = {};
+    work_->model.reserve(vocabulary);
+    work_->draft.reserve(vocabulary);
+  }
+
+  /// What tokens of this turn are drawn with.
+  [[nodiscard]] SamplingOptions const& options() const noexcept { return options_; }
+
+  /// What the draft that is judged next was drawn from: `Draft::drawn_from`, valid until then. Those beyond the draft
+  /// are not looked at.
+  void drawn_from(std::span<std::span<float const> const> rows) noexcept { rows_ = rows; }
+
+  /// See `AcceptanceVerifier`.
+  template <class Scalar>
+  [[nodiscard]] Verdict verify(LogitsView<Scalar> rows, std::span<Token const> tokens, std::size_t length) {
+    std::span<Token const> const draft = tokens.subspan(length);
+    COPYSPEC_ASSERT(rows.rows() == draft.size() + 1, "a row after the context and one after each draft token");
+    auto const drawn = std::exchange(rows_, {});
+    Verdict verdict;
+    double p = 1;
+    for (std::size_t i = 0;; ++i) {
+      bool const valid = work_->model.take(detail::as_floats(rows.row(i), work_->row), options_);
+      std::span<float const> const drawn_from = i < drawn.size() ? drawn[i] : std::span<float const>();
+      bool const goes_on = valid && i < draft.size() && take_draft(drawn_from, draft[i], rows.vocabulary());
+      if (!goes_on) work_->draft.clear();
+      // What an invalid row gives instead of a token is in no draft.
+      double const residual = valid ? residual_mass(p) : p;
+      if (i == 0 || uniform() * (residual + 1 - p) < residual) {
+        verdict.accepted = i;
+        verdict.status = valid ? VerdictStatus::ok : VerdictStatus::invalid_row;
+        // Where the draft has the model's own probabilities, nothing is left but itself.
+        if (valid) verdict.next = residual > 0 ? draw_residual(p, residual) : draft[i];
+      }
+      if (!goes_on) return verdict;
+      p = std::min(1.0, p * work_->model.of(draft[i]) / work_->draft.of(draft[i]));
+      if (p == 0) return verdict;
+    }
+  }
+
+  /// See `SamplingVerifier`: there are no log-probabilities, and all of a draft may stand.
+  [[nodiscard]] static LogprobsView logprobs() noexcept { return {}; }
+  [[nodiscard]] static std::size_t allowed_draft(std::span<Token const> /*context*/,
+                                                 std::span<Token const> draft) noexcept {
+    return draft.size();
+  }
+
+ private:
+  // What copies share: nothing of it outlives a call.
+  struct Work {
+    detail::TokenDistribution model;  // P
+    detail::TokenDistribution draft;  // Q
+    std::vector<float> row;
+  };
+
+  // The probabilities that a token was drafted with. False if it cannot have been drafted with these.
+  [[nodiscard]] bool take_draft(std::span<float const> row, Token token, std::size_t vocabulary) {
+    if (static_cast<std::size_t>(token) >= vocabulary || row.size() > vocabulary) return false;
+    if (row.empty()) {
+      work_->draft.take(token);
+      return true;
+    }
+    return work_->draft.take(row, options_) && work_->draft.of(token) > 0;
+  }
+
+  [[nodiscard]] double residual(Token token, double p) const noexcept {
+    return std::max(0.0, p * work_->model.of(token) - work_->draft.of(token));
+  }
+
+  [[nodiscard]] double residual_mass(double p) const noexcept {
+    double mass = 0;
+    for (Token const token : work_->model.tokens()) mass += residual(token, p);
+    return mass;
+  }
+
+  // `mass`, above zero, is that of the residual.
+  [[nodiscard]] Token draw_residual(double p, double mass) noexcept {
+    double left = uniform() * mass;
+    Token drawn = 0;
+    for (Token const token : work_->model.tokens()) {
+      double const share = residual(token, p);
+      if (share == 0) continue;
+      drawn = token;
+      left -= share;
+      if (left < 0) break;
+    }
+    return drawn;
+  }
+
+  [[nodiscard]] double uniform() noexcept {
+    return uniform_number({.seed = seed_for(RandomStream::verdict, options_.seed), .position = numbers_++});
+  }
+
+  SamplingOptions defaults_;
+  SamplingOptions options_;  // of this turn
+  std::shared_ptr<Work> work_;
+  std::span<std::span<float const> const> rows_;
+  std::uint64_t numbers_ = 0;  // that were drawn, in all turns: none decides twice
+};
+
+static_assert(AcceptanceVerifier<RejectionVerifier, float>);
+
+}  // namespace COPYSPEC_VERSION_NAMESPACE
+}  // namespace copyspec

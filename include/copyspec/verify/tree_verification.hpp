@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "../core/assert.hpp"
+#include "../core/token.hpp"
+#include "../core/version.hpp"
+#include "../model/logits.hpp"
+#include "verifier.hpp"
+
+namespace copyspec {
+inline namespace COPYSPEC_VERSION_NAMESPACE {
+
+/// VerifierAdapter a tree with a verifier of chains: from the context on, asks it what a row decides and goes to the
+/// node that follows and has that token, until there is none.
+///
+/// `nodes`, a tree with these `parents`, lies directly behind `context` in memory; `rows` holds one row after the
+/// context and one after each node. In the verdict, the accepted are the nodes on the path. On return their tokens are
+/// the first of `nodes`, so that the path follows the context as an accepted chain would, and the path itself,
+/// ascending, is the first of `parents`; what else was in either is lost. So it is when the verifier throws.
+///
+/// Any `parents` are safe: none is used as an index. O(nodes) besides the verifier. No allocation.
+template <class Verifier, class Scalar>
+  requires AcceptanceVerifier<Verifier, Scalar>
+[[nodiscard]] Verdict verify_tree(Verifier& verifier, LogitsView<Scalar> rows, std::span<Token const> context,
+                                  std::span<Token> nodes, std::span<std::int32_t> parents) {
+  COPYSPEC_ASSERT(nodes.data() == context.data() + context.size(), "nodes lie directly behind the context");
+  COPYSPEC_ASSERT(nodes.size() == parents.size(), "a parent for each node");
+  COPYSPEC_ASSERT(rows.rows() == nodes.size() + 1, "a row after the context and one after each node");
+  std::size_t accepted = 0;
+  for (std::size_t row = 0;;) {
+    std::span<Token const> const said(context.data(), context.size() + accepted);
+    Verdict verdict = verifier.verify(rows.subview(row, 1), said, said.size());
+    verdict.accepted = accepted;
+    if (verdict.status != VerdictStatus::ok) return verdict;
+    // Row i + 1 follows node i, and children stand behind their parents: nodes before `row` are done with.
+    std::int32_t const parent = static_cast<std::int32_t>(row) - 1;
+    std::size_t node = row;
+    while (node < nodes.size() && (parents[node] != parent || nodes[node] != verdict.next)) ++node;
+    if (node == nodes.size()) return verdict;
+    // A path ascends, so `accepted` nodes stand before this one: accepted <= node, which is done with as well.
+    nodes[accepted] = verdict.next;
+    parents[accepted] = static_cast<std::int32_t>(node);
+    ++accepted;
+    row = node + 1;
+  }
+}
+
+}  // namespace COPYSPEC_VERSION_NAMESPACE
+}  // namespace copyspec

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT
+#include <copyspec/cost/sequence_cost.hpp>
+
+#include <doctest/doctest.h>
+
+#include <cstddef>
+
+using copyspec::PassCost;
+using copyspec::SequenceCost;
+
+TEST_CASE("alone, a sequence pays what the pass costs") {
+  SequenceCost const share(PassCost::marginal(0.25));
+  for (std::size_t rows = 1; rows < 80; ++rows)
+    CHECK(share(rows) == doctest::Approx(1 + 0.25 * static_cast<double>(rows - 1)));
+}
+
+TEST_CASE("with others, a sequence pays what its rows add, and its share of what the others' rows cost anyway") {
+  // Up to eight rows for the price of one.
+  SequenceCost share(PassCost::table({1, 1, 1, 1, 1, 1, 1, 1, 5, 6}));
+  share.observe({.rows = 8, .sequences = 4, .seconds = 1});
+  // Six rows are those of others, and a seventh its own.
+  CHECK(share(1) == doctest::Approx(0.25));
+  CHECK(share(2) == doctest::Approx(0.25));
+  CHECK(share(3) == doctest::Approx(4.25));
+  share.observe({.rows = 3, .sequences = 1, .seconds = 1});
+  CHECK(share(8) == doctest::Approx(1));
+  share.observe({.rows = 0, .sequences = 0, .seconds = 0});
+  CHECK(share(9) == doctest::Approx(5));
+}
+
+TEST_CASE("what passes cost is learnt unless it is known") {
+  SequenceCost known(PassCost::marginal(0.5));
+  SequenceCost learning{PassCost()};
+  for (int i = 0; i < 50; ++i)
+    for (std::size_t const rows : {1U, 2U, 4U}) {
+      double const seconds = 0.1 * static_cast<double>(rows);
+      known.observe({.rows = rows, .sequences = 1, .seconds = seconds});
+      learning.observe({.rows = rows, .sequences = 1, .seconds = seconds});
+    }
+  CHECK(known(4) == doctest::Approx(2.5));
+  CHECK(learning(4) == doctest::Approx(4).epsilon(0.05));
+  CHECK(learning.pass_cost()(4) == learning(4));
+}

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+#include <copyspec/decode/detail/chain_drafts.hpp>
+
+#include <doctest/doctest.h>
+#include <copyspec/testing/toy_model.hpp>
+#include <copyspec/verify/greedy_verifier.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <span>
+#include <vector>
+
+using copyspec::Draft;
+using copyspec::GreedyVerifier;
+using copyspec::Sequence;
+using copyspec::SequenceId;
+using copyspec::Token;
+using Toy = copyspec::testing::ToyModel<float>;
+
+namespace {
+
+struct Scripted {
+  std::vector<Token> tokens;
+  [[nodiscard]] Draft propose(std::span<Token const>, std::span<Token> space) const {
+    std::ranges::copy(tokens, space.begin());
+    return {tokens.size()};
+  }
+  static void truncate(std::size_t) {}
+};
+
+}  // namespace
+
+TEST_CASE("a chain is fed up to the first token that the model does not know, and cut back by truncating") {
+  using Drafts = copyspec::detail::ChainDrafts<Toy, Scripted, GreedyVerifier>;
+  Toy model({.vocabulary = 8});
+  Sequence sequence(SequenceId{0}, 100);
+  sequence.begin(std::vector<Token>{1, 2}, 20);
+  Drafts::Own own;
+  auto const drafted = [&](std::vector<Token> tokens) {
+    Scripted proposer{std::move(tokens)};
+    return Drafts::propose(model, proposer, own, sequence.context(), sequence.draft_space(10)).length;
+  };
+  CHECK(drafted({}) == 0);
+  CHECK(drafted({7, 8, 7}) == 1);
+  CHECK(drafted({-1, 7}) == 0);
+  CHECK(drafted({3, 4, 5}) == 3);
+  auto const segment = sequence.next(3, 10);
+  CHECK(Drafts::forward(model, {&segment, 1}).rows() == 4);
+  sequence.accept({.accepted = 1, .next = 6}, [](std::span<Token const>) { return copyspec::StopDecision{}; });
+  CHECK(Drafts::cut_back(model, own, sequence) == 3);
+  CHECK(std::ranges::equal(model.held(SequenceId{0}), std::vector<Token>{1, 2, 3}));
+}
