@@ -75,7 +75,8 @@ auto with_proposer(Policy policy, PolicySettings const& settings, double margina
   };
   switch (policy) {
     case Policy::mixing: {
-      MixingOptions options{.pass_cost = PassCost::marginal(marginal_cost), .checkpoints = settings.checkpoints};
+      MixingOptions options{.pass_cost = PassCost::marginal(marginal_cost),
+                            .rollback = settings.checkpoints ? Rollback::checkpoint : Rollback::exact};
       options.draft_length = settings.draft_length.value_or(options.draft_length);
       if (settings.history_bytes > 0) options.history = std::make_shared<History>(settings.history_bytes);
       MixingProposer mixing(std::move(options));

@@ -92,8 +92,8 @@ inline void add_numbers(Json& row, Tally const& tally, Report const& report) {
   row["accepted"] = tally.accepted;
   row["attempts"] = tally.attempts;
   for (Source const source : draft_sources)
-    row["by_source"][name(source)] = {{"drafted", tally.by_source[source].drafted},
-                                      {"accepted", tally.by_source[source].accepted}};
+    row["by_source"][name_of(source)] = {{"drafted", tally.by_source[source].drafted},
+                                         {"accepted", tally.by_source[source].accepted}};
   row["checkpoints"] = {{"made", tally.checkpoints.made},
                         {"split_passes", tally.checkpoints.splits},
                         {"replaying_passes", tally.checkpoints.replays},

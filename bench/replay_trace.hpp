@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstddef>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -94,9 +95,9 @@ struct TurnTally {
 };
 
 /// The generated tokens are not the recorded ones: a bug in what drives the model, never in the trace.
-class ReplayMismatch : public Error {
+class ReplayMismatch : public std::runtime_error {
  public:
-  using Error::Error;
+  using std::runtime_error::runtime_error;
 };
 
 /// What the proposer of sequence 0 holds, a token of context.
@@ -132,7 +133,7 @@ void replay(Conversation const& conversation, M model, Proposer const& proposer,
                                              {.max_new_tokens = answer.size(), .references = conversation.references});
     if (!std::ranges::equal(generated, answer)) {
       auto const at = std::ranges::mismatch(generated, answer).in1 - generated.begin();
-      raise<ReplayMismatch>(
+      throw ReplayMismatch(
           fmt::format("conversation {}, turn {}: {} tokens generated, {} recorded, different from token {} on",
                       conversation.id, i + 1, generated.size(), answer.size(), at));
     }
@@ -148,10 +149,10 @@ void replay(Conversation const& conversation, M model, Proposer const& proposer,
                        .turn = i + 1,
                        .category = conversation.category,
                        .tally = {.tokens = counters.generated - before.generated,
-                                 .passes = counters.passes - before.passes,
+                                 .passes = counters.decode_passes - before.decode_passes,
                                  .drafted = counters.drafted - before.drafted,
                                  .accepted = counters.accepted - before.accepted,
-                                 .attempts = counters.attempts - before.attempts,
+                                 .attempts = counters.draft_passes - before.draft_passes,
                                  .checkpoints = checkpoints.since(checkpoints_before),
                                  .draft_model = guessing.since(guessing_before),
                                  .by_source = counters.by_source.since(before.by_source),

@@ -98,7 +98,7 @@ class TraceReader {
       trace.conversations.push_back(conversation(parse(line), trace.numbering));
     }
     // A directory opens like a file, and only reading it fails.
-    if (lines_.bad()) raise(fmt::format("{}: cannot be read", name_));
+    if (lines_.bad()) raise_error(ErrorCode::file, fmt::format("{}: cannot be read", name_));
     if (trace.conversations.empty()) {
       line_ = 1;
       fail("there is no conversation in this file");
@@ -124,13 +124,15 @@ class TraceReader {
         append_tokens(reference, where, "", trace.numbering, found->references.emplace_back());
       }
     }
-    if (lines_.bad()) raise(fmt::format("{}: cannot be read", name_));
+    if (lines_.bad()) raise_error(ErrorCode::file, fmt::format("{}: cannot be read", name_));
   }
 
  private:
   using Json = nlohmann::json;
 
-  [[noreturn]] void fail(std::string const& message) const { raise(fmt::format("{}:{}: {}", name_, line_, message)); }
+  [[noreturn]] void fail(std::string const& message) const {
+    raise_error(ErrorCode::file, fmt::format("{}:{}: {}", name_, line_, message));
+  }
 
   [[nodiscard]] Json parse(std::string const& line) const {
     try {
@@ -199,7 +201,7 @@ class TraceReader {
 /// line.
 [[nodiscard]] inline Trace read_trace(std::filesystem::path const& file) {
   std::ifstream lines(file);
-  if (!lines) raise(fmt::format("{}: cannot be opened", file.string()));
+  if (!lines) raise_error(ErrorCode::file, fmt::format("{}: cannot be opened", file.string()));
   Trace trace = TraceReader(lines, file.string()).read();
   trace.name = file.stem().string();
   return trace;
@@ -208,7 +210,7 @@ class TraceReader {
 /// Reads the references in `file` for `trace`. Throws `Error`, which names file and line.
 inline void read_references(std::filesystem::path const& file, Trace& trace) {
   std::ifstream lines(file);
-  if (!lines) raise(fmt::format("{}: cannot be opened", file.string()));
+  if (!lines) raise_error(ErrorCode::file, fmt::format("{}: cannot be opened", file.string()));
   TraceReader(lines, file.string()).read_references(trace);
 }
 

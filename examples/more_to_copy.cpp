@@ -14,7 +14,7 @@ namespace {
 template <class Composer>
 void show(std::string_view what, Composer const& composer, copyspec::SequenceId id) {
   copyspec::SequenceCounters const& counters = composer.sequence(id).counters();
-  fmt::print("{}: {} tokens in {} passes\n", what, counters.generated, counters.passes);
+  fmt::print("{}: {} tokens in {} passes\n", what, counters.generated, counters.decode_passes);
 }
 
 }  // namespace

@@ -46,7 +46,7 @@ int main() {
   auto const passes = [&](auto const& proposer) {
     copyspec::Composer composer(model, proposer, copyspec::GreedyVerifier());
     composer.generate(prompt, {.max_new_tokens = 300});
-    return composer.sequence(copyspec::SequenceId{0}).counters().passes;
+    return composer.sequence(copyspec::SequenceId{0}).counters().decode_passes;
   };
 
   copyspec::Composer plain(model, copyspec::NoProposer(), copyspec::GreedyVerifier());

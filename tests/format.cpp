@@ -20,15 +20,15 @@ TEST_CASE("enumerators have names") {
   CHECK(fmt::format("{}, {}", VerdictStatus::ok, VerdictStatus::invalid_row) == "ok, invalid row");
   CHECK(fmt::format("{}, {}, {}", SequenceStatus::idle, SequenceStatus::running, SequenceStatus::stopped) ==
         "idle, running, stopped");
-  CHECK(fmt::format("{}, {}, {}", SequenceStatus::budget_spent, SequenceStatus::context_full,
-                    SequenceStatus::invalid_row) == "budget spent, context full, invalid row");
+  CHECK(fmt::format("{}, {}, {}", SequenceStatus::length, SequenceStatus::context_full, SequenceStatus::invalid_row) ==
+        "length, context full, invalid row");
 }
 
 TEST_CASE("names are known at compile time") {
-  static_assert(name(Source::history) == "history");
-  static_assert(name(VerdictStatus::invalid_row) == "invalid row");
-  static_assert(name(SequenceStatus::context_full) == "context full");
-  CHECK(copyspec::name(Source::model) == "model");
+  static_assert(name_of(Source::history) == "history");
+  static_assert(name_of(VerdictStatus::invalid_row) == "invalid row");
+  static_assert(name_of(SequenceStatus::context_full) == "context full");
+  CHECK(copyspec::name_of(Source::model) == "model");
 }
 
 TEST_CASE("a value that is no enumerator is called unknown") {
@@ -56,8 +56,13 @@ TEST_CASE("a verdict says how much was accepted and what comes next") {
 }
 
 TEST_CASE("counters are one line") {
-  SequenceCounters const counters{
-      .generated = 40, .passes = 12, .chunks = 1, .fed = 90, .attempts = 7, .drafted = 50, .accepted = 28};
+  SequenceCounters const counters{.generated = 40,
+                                  .decode_passes = 12,
+                                  .prefill_passes = 1,
+                                  .tokens_fed = 90,
+                                  .draft_passes = 7,
+                                  .drafted = 50,
+                                  .accepted = 28};
   CHECK(fmt::format("{}", counters) == "40 tokens in 12 passes, 50 drafted, 28 accepted");
   CHECK(fmt::format("{}", SequenceCounters{}) == "0 tokens in 0 passes, 0 drafted, 0 accepted");
 }

@@ -155,7 +155,7 @@ void run(std::vector<std::string> const& files, std::string const& out) {
   result["times"] = detail::timed(traces, to_be_timed(contenders, mean_speedups));
   std::ofstream file(out);
   file << result.dump(1, ' ', false, Json::error_handler_t::replace) << '\n';
-  if (!file.flush()) copyspec::raise(fmt::format("{}: cannot be written", out));
+  if (!file.flush()) copyspec::raise_error(copyspec::ErrorCode::file, fmt::format("{}: cannot be written", out));
 }
 
 }  // namespace

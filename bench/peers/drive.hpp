@@ -23,13 +23,14 @@ namespace copyspec::bench {
 [[nodiscard]] inline std::size_t count_accepted(TreeDraft const& draft, std::span<Token const> expected,
                                                 std::size_t limit) {
   if (draft.tokens.size() != draft.parents.size() || draft.tokens.size() > limit)
-    raise(fmt::format("a draft of {} tokens with {} parents, where {} tokens are allowed", draft.tokens.size(),
-                      draft.parents.size(), limit));
+    raise_error(ErrorCode::file, fmt::format("a draft of {} tokens with {} parents, where {} tokens are allowed",
+                                             draft.tokens.size(), draft.parents.size(), limit));
   std::size_t accepted = 0;
   std::int32_t newest = -1;
   for (std::size_t i = 0; i < draft.tokens.size(); ++i) {
     if (draft.parents[i] < -1 || std::cmp_greater_equal(draft.parents[i], i))
-      raise(fmt::format("token {} of a draft continues token {}, which does not come before it", i, draft.parents[i]));
+      raise_error(ErrorCode::file, fmt::format("token {} of a draft continues token {}, which does not come before it",
+                                               i, draft.parents[i]));
     if (draft.parents[i] == newest && accepted < expected.size() && draft.tokens[i] == expected[accepted]) {
       newest = static_cast<std::int32_t>(i);
       ++accepted;

@@ -147,7 +147,9 @@ Json greedy_times(Engine const& engine) {
   copyspec::Token of_llama = 0;
   double const own_time = time([&] { own = copyspec::greedy_token(row).value_or(-1); });
   double const llama_time = time([&] { of_llama = common_sampler_sample(sampler.get(), &engine.context(), 0); });
-  if (own != of_llama) copyspec::raise(fmt::format("the greedy token is {}, to llama.cpp {}", own, of_llama));
+  if (own != of_llama)
+    copyspec::raise_error(copyspec::ErrorCode::file,
+                          fmt::format("the greedy token is {}, to llama.cpp {}", own, of_llama));
   return {{"used_us", own_time}, {"common_sampler_us", llama_time}};
 }
 
@@ -225,7 +227,7 @@ std::vector<Conversation> read_conversations(Options const& options) {
 void write(Json const& result, std::string const& out) {
   std::ofstream file(out);
   file << result.dump(1, ' ', false, Json::error_handler_t::replace) << '\n';
-  if (!file.flush()) copyspec::raise(fmt::format("{}: cannot be written", out));
+  if (!file.flush()) copyspec::raise_error(copyspec::ErrorCode::file, fmt::format("{}: cannot be written", out));
 }
 
 void run(Options const& options) {

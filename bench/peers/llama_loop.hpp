@@ -16,9 +16,9 @@
 #include "../../examples/llama_cpp/stopwatch.hpp"
 #include "copyspec/core/error.hpp"
 #include "copyspec/core/token.hpp"
-#include "copyspec/decode/sequence.hpp"
 #include "copyspec/decode/generate_options.hpp"
 #include "copyspec/decode/output_delta.hpp"
+#include "copyspec/decode/sequence.hpp"
 #include "copyspec/model/logits.hpp"
 #include "copyspec/verify/greedy_verifier.hpp"
 #include "copyspec/verify/verifier.hpp"
@@ -86,7 +86,8 @@ class LlamaLoop {
     LogitsView<float> const rows = forward(length - 1, draft.size() + 1);
     result.forward += pass.spent().wall;
     Verdict const verdict = GreedyVerifier().verify(rows, context_tokens_, length);
-    if (verdict.status != VerdictStatus::ok) raise("the model returned logits that are not numbers");
+    if (verdict.status != VerdictStatus::ok)
+      raise_error(ErrorCode::engine, "the model returned logits that are not numbers");
     context_tokens_.resize(length + verdict.accepted);
     context_tokens_.push_back(verdict.next);
 
@@ -103,8 +104,7 @@ class LlamaLoop {
     peer.accept(kept, verdict.accepted);
     cut_back(context_tokens_.size() - 1);
     result.tokens.insert(result.tokens.end(), kept.begin(), kept.end());
-    if (result.status == SequenceStatus::idle && result.tokens.size() >= budget)
-      result.status = SequenceStatus::budget_spent;
+    if (result.status == SequenceStatus::idle && result.tokens.size() >= budget) result.status = SequenceStatus::length;
     ++result.passes;
     result.drafted += draft.size();
     result.accepted += std::min(verdict.accepted, kept.size());
@@ -132,7 +132,8 @@ class LlamaLoop {
     for (std::size_t i = begin; i < begin + tokens; ++i)
       batch_.add(context_tokens_[i], static_cast<llama_pos>(i), sequence, rows);
     if (int const status = llama_process(context_, LLAMA_PROCESS_TYPE_DECODE, batch_.get()); status != 0)
-      raise("llama.cpp: a pass of " + std::to_string(tokens) + " tokens failed with status " + std::to_string(status));
+      raise_error(ErrorCode::engine, "llama.cpp: a pass of " + std::to_string(tokens) + " tokens failed with status " +
+                                         std::to_string(status));
   }
 
   void cut_back(std::size_t length) {

@@ -65,7 +65,7 @@ class LlamaPeer final : public Peer {
 
   void restart() {
     speculative_.reset(common_speculative_init(params_, 1));
-    if (speculative_ == nullptr) raise("llama.cpp made no drafter of these parameters");
+    if (speculative_ == nullptr) raise_error(ErrorCode::engine, "llama.cpp made no drafter of these parameters");
   }
 
   common_params_speculative params_;

@@ -16,8 +16,8 @@
 namespace {
 
 void print(char const* name, copyspec::SequenceCounters const& counters) {
-  std::printf("%-8s %zu tokens in %zu passes, %zu drafted, %zu accepted\n", name, counters.generated, counters.passes,
-              counters.drafted, counters.accepted);
+  std::printf("%-8s %zu tokens in %zu passes, %zu drafted, %zu accepted\n", name, counters.generated,
+              counters.decode_passes, counters.drafted, counters.accepted);
 }
 
 int run() {

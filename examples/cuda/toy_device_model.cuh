@@ -57,7 +57,8 @@ class ToyDeviceModel {
   };
 
   static void check(cudaError_t error) {
-    if (error != cudaSuccess) copyspec::raise(std::string("toy device model: ") + cudaGetErrorString(error));
+    if (error != cudaSuccess)
+      copyspec::raise_error(copyspec::ErrorCode::engine, std::string("toy device model: ") + cudaGetErrorString(error));
   }
 
   template <class T>

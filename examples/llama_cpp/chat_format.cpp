@@ -34,7 +34,8 @@ std::vector<Token> ChatFormat::prompt(Conversation const& conversation, std::siz
 std::string ChatFormat::apply(std::span<llama_chat_message const> messages) const {
   std::int32_t const size =
       llama_chat_apply_template(chat_template_, messages.data(), messages.size(), true, nullptr, 0);
-  if (size < 0) copyspec::raise("llama.cpp cannot apply the chat template of the model");
+  if (size < 0)
+    copyspec::raise_error(copyspec::ErrorCode::engine, "llama.cpp cannot apply the chat template of the model");
   std::string text(static_cast<std::size_t>(size), '\0');
   llama_chat_apply_template(chat_template_, messages.data(), messages.size(), true, text.data(), size);
   return text;
@@ -53,7 +54,9 @@ std::string ChatFormat::added_text(Conversation const& conversation, std::size_t
   if (turn == 0) return text;
   std::string const before = apply(std::span(messages).first(messages.size() - 2)) + answer;
   if (!text.starts_with(before))
-    copyspec::raise("the chat template of the model rewrites earlier turns, so a conversation cannot be continued");
+    copyspec::raise_error(
+        copyspec::ErrorCode::engine,
+        "the chat template of the model rewrites earlier turns, so a conversation cannot be continued");
   return text.substr(before.size());
 }
 

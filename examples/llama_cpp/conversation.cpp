@@ -28,7 +28,8 @@ std::vector<Conversation> built_in_conversations(std::span<std::string const> na
     if (std::ranges::find(conversations, name, &Conversation::name) != conversations.end()) continue;
     std::vector<std::string_view> known;
     std::ranges::transform(built_in_prompts, std::back_inserter(known), &Prompt::name);
-    copyspec::raise(fmt::format("there is no built-in prompt {}; there are {}", name, fmt::join(known, ", ")));
+    copyspec::raise_error(copyspec::ErrorCode::bad_options,
+                          fmt::format("there is no built-in prompt {}; there are {}", name, fmt::join(known, ", ")));
   }
   return conversations;
 }
@@ -36,10 +37,12 @@ std::vector<Conversation> built_in_conversations(std::span<std::string const> na
 Conversation own_conversation(std::string name, std::vector<std::string> turns) {
   for (std::size_t i = 0; i < turns.size(); ++i) {
     if (turns[i].find_first_not_of(" \t\r\n") == std::string::npos)
-      copyspec::raise(turns.size() == 1 ? fmt::format("{}: the prompt is empty", name)
-                                        : fmt::format("{}: turn {} is empty", name, i + 1));
+      copyspec::raise_error(copyspec::ErrorCode::bad_options, turns.size() == 1
+                                                                  ? fmt::format("{}: the prompt is empty", name)
+                                                                  : fmt::format("{}: turn {} is empty", name, i + 1));
     // llama.cpp takes text up to the first null.
-    if (turns[i].find('\0') != std::string::npos) copyspec::raise(fmt::format("{}: this is not text", name));
+    if (turns[i].find('\0') != std::string::npos)
+      copyspec::raise_error(copyspec::ErrorCode::bad_options, fmt::format("{}: this is not text", name));
   }
   return {.name = std::move(name), .group = Group::own, .turns = std::move(turns)};
 }
@@ -66,7 +69,7 @@ std::string read_text(std::filesystem::path const& file) {
   std::error_code ignored;
   std::ifstream stream(file, std::ios::binary);
   if (!stream || std::filesystem::is_directory(file, ignored))
-    copyspec::raise(fmt::format("the file {} cannot be read", file.string()));
+    copyspec::raise_error(copyspec::ErrorCode::bad_options, fmt::format("the file {} cannot be read", file.string()));
   return {std::istreambuf_iterator<char>(stream), {}};
 }
 

@@ -37,7 +37,7 @@ struct Decoder {
   /// Copies for all repetitions, with a history; without one, each repetition has its own.
   std::optional<copyspec::MixingProposer> proposer = {};
   M* draft_model = nullptr;  ///< What guesses, if anything does.
-  bool checkpoints = false;  ///< Whether the model goes back to checkpoints only.
+  copyspec::Rollback rollback = copyspec::Rollback::exact;
 };
 
 /// How its tokens are drawn: greedily, unless it says so.
@@ -86,15 +86,16 @@ template <class M, class Proposer, class Verifier, class Watch>
 
     copyspec::Sequence const& sequence = composer.sequence(id);
     if (sequence.status() == copyspec::SequenceStatus::invalid_row)
-      copyspec::raise(!decoder.grammar_hooks ? "the model returned logits that are not numbers"
-                                             : "the grammar allows no token here, or the logits are not numbers");
+      copyspec::raise_error(copyspec::ErrorCode::engine,
+                            !decoder.grammar_hooks ? "the model returned logits that are not numbers"
+                                                   : "the grammar allows no token here, or the logits are not numbers");
     copyspec::SequenceCounters const& counters = sequence.counters();
     SpentTime const prefill = decoder.model->prefill() - prefill_before;
     run.turns.push_back({.prompt_tokens = prompt.size(),
                          .tokens = {sequence.generated().begin(), sequence.generated().end()},
                          .logprobs = std::move(logprobs),
                          .status = sequence.status(),
-                         .passes = counters.passes - counters_before.passes,
+                         .passes = counters.decode_passes - counters_before.decode_passes,
                          .drafted = counters.drafted - counters_before.drafted,
                          .accepted = counters.accepted - counters_before.accepted,
                          .by_source = counters.by_source.since(counters_before.by_source),

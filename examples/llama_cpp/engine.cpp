@@ -32,13 +32,15 @@ void keep_first_error(ggml_log_level level, char const* text, void*) {
 void check_readable(fs::path const& file) {
   std::error_code error;
   fs::file_status const status = fs::status(file, error);
-  if (!fs::exists(status)) copyspec::raise(fmt::format("there is no file {}", file.string()));
-  if (fs::is_directory(status)) copyspec::raise(fmt::format("{} is a folder, not a GGUF file", file.string()));
+  if (!fs::exists(status))
+    copyspec::raise_error(copyspec::ErrorCode::file, fmt::format("there is no file {}", file.string()));
+  if (fs::is_directory(status))
+    copyspec::raise_error(copyspec::ErrorCode::file, fmt::format("{} is a folder, not a GGUF file", file.string()));
   std::ifstream stream(file, std::ios::binary);
-  if (!stream) copyspec::raise(fmt::format("{} cannot be read", file.string()));
+  if (!stream) copyspec::raise_error(copyspec::ErrorCode::file, fmt::format("{} cannot be read", file.string()));
   std::array<char, 4> magic{};
   if (!stream.read(magic.data(), magic.size()) || std::string_view(magic.data(), magic.size()) != "GGUF")
-    copyspec::raise(fmt::format("{} is not a GGUF file", file.string()));
+    copyspec::raise_error(copyspec::ErrorCode::file, fmt::format("{} is not a GGUF file", file.string()));
 }
 
 bool show_loaded(float share, void* progress) {
@@ -63,7 +65,9 @@ class PartialFile {
   void finish() const {
     std::error_code error;
     fs::rename(path_, target_, error);
-    if (error) copyspec::raise(fmt::format("cannot write {}: {}", target_.string(), error.message()));
+    if (error)
+      copyspec::raise_error(copyspec::ErrorCode::file,
+                            fmt::format("cannot write {}: {}", target_.string(), error.message()));
   }
 
  private:
@@ -88,7 +92,7 @@ Engine::Engine(fs::path const& file, EngineOptions const& options, Progress& pro
   model_params.progress_callback = show_loaded;
   model_params.progress_callback_user_data = &progress;
   model_.reset(llama_model_load_from_file(file.c_str(), model_params));
-  if (!model_) copyspec::raise(fmt::format("{} cannot be loaded", file.string()));
+  if (!model_) copyspec::raise_error(copyspec::ErrorCode::file, fmt::format("{} cannot be loaded", file.string()));
 
   llama_context_params context_params = llama_context_default_params();
   std::int32_t const trained = llama_model_n_ctx_train(model_.get());
@@ -101,8 +105,10 @@ Engine::Engine(fs::path const& file, EngineOptions const& options, Progress& pro
   context_params.swa_full = true;
   context_.reset(llama_init_from_model(model_.get(), context_params));
   if (!context_)
-    copyspec::raise(fmt::format("llama.cpp cannot make a context of {} tokens for {}; --context makes a smaller one",
-                                context_params.n_ctx, file.string()));
+    copyspec::raise_error(
+        copyspec::ErrorCode::file,
+        fmt::format("llama.cpp cannot make a context of {} tokens for {}; --context makes a smaller one",
+                    context_params.n_ctx, file.string()));
   progress.clear();
 }
 
@@ -123,13 +129,14 @@ fs::path f32_copy(fs::path const& file, std::size_t threads, Progress& progress)
   progress.begin(fmt::format("writing {}, once", copy.string()));
   PartialFile const partial(copy);
   if (!std::ofstream(partial.path()))
-    copyspec::raise(fmt::format("cannot write {}: the F32 copy is kept next to the model", copy.string()));
+    copyspec::raise_error(copyspec::ErrorCode::file,
+                          fmt::format("cannot write {}: the F32 copy is kept next to the model", copy.string()));
   llama_model_quantize_params params = llama_model_quantize_default_params();
   params.nthread = static_cast<std::int32_t>(threads);
   params.ftype = LLAMA_FTYPE_ALL_F32;
   params.allow_requantize = true;
   if (llama_model_quantize(file.c_str(), partial.path().c_str(), &params) != 0)
-    copyspec::raise(fmt::format("{} cannot be converted to F32", file.string()));
+    copyspec::raise_error(copyspec::ErrorCode::file, fmt::format("{} cannot be converted to F32", file.string()));
   partial.finish();
   progress.clear();
   return copy;

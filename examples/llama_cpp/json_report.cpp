@@ -56,7 +56,7 @@ Json to_json(Setup const& setup) {
 Json to_json(copyspec::SourceCounters const& counters) {
   Json json;
   for (copyspec::Source const source : copyspec::draft_sources)
-    json[copyspec::name(source)] = {{"drafted", counters[source].drafted}, {"accepted", counters[source].accepted}};
+    json[copyspec::name_of(source)] = {{"drafted", counters[source].drafted}, {"accepted", counters[source].accepted}};
   return json;
 }
 
@@ -112,7 +112,7 @@ Json to_json(Run const& run) {
   for (TurnResult const& turn : run.turns)
     turns.push_back({{"prompt_tokens", turn.prompt_tokens},
                      {"tokens", turn.tokens.size()},
-                     {"end", copyspec::name(turn.status)},
+                     {"end", copyspec::name_of(turn.status)},
                      {"passes", turn.passes},
                      {"drafted", turn.drafted},
                      {"accepted", turn.accepted},

@@ -167,12 +167,13 @@ std::vector<Conversation> conversations(Options const& options, Progress& progre
 void write_json(std::filesystem::path const& file, std::string const& text) {
   std::ofstream stream(file);
   stream << text << std::flush;
-  if (!stream) copyspec::raise(fmt::format("cannot write {}", file.string()));
+  if (!stream) copyspec::raise_error(copyspec::ErrorCode::file, fmt::format("cannot write {}", file.string()));
 }
 
 // Before minutes of work, not after. What is in the file stays until there is something to replace it with.
 void check_writable(std::filesystem::path const& file) {
-  if (!std::ofstream(file, std::ios::app)) copyspec::raise(fmt::format("cannot write {}", file.string()));
+  if (!std::ofstream(file, std::ios::app))
+    copyspec::raise_error(copyspec::ErrorCode::file, fmt::format("cannot write {}", file.string()));
 }
 
 // Which weights are decoded, and why that matters here.
@@ -189,10 +190,9 @@ std::string describe_weights(Weights weights, Engine const& engine) {
 }
 
 // A proposer with what earlier runs said and learnt, if there is such a file.
-copyspec::MixingProposer read_history(std::filesystem::path const& file, bool checkpoints) {
+copyspec::MixingProposer read_history(std::filesystem::path const& file, copyspec::Rollback rollback) {
   constexpr std::size_t bytes = std::size_t{64} << 20;
-  copyspec::MixingProposer proposer(
-      {.history = std::make_shared<copyspec::History>(bytes), .checkpoints = checkpoints});
+  copyspec::MixingProposer proposer({.history = std::make_shared<copyspec::History>(bytes), .rollback = rollback});
   if (std::filesystem::exists(file)) copyspec::HistoryFile::load(file.string(), proposer);
   return proposer;
 }
@@ -213,7 +213,8 @@ struct DraftEngine {
     try {
       copyspec::adapters::check_same_vocabulary(for_engine.model(), engine.model());
     } catch (copyspec::Error const& error) {
-      copyspec::raise(fmt::format("{} cannot draft for {}: {}", file.string(), for_file.string(), error.what()));
+      copyspec::raise_error(copyspec::ErrorCode::file,
+                            fmt::format("{} cannot draft for {}: {}", file.string(), for_file.string(), error.what()));
     }
   }
 
@@ -228,9 +229,11 @@ void run(Options const& options) {
   if (!options.json.empty()) check_writable(options.json);
   std::filesystem::path const file = chosen_weights(options.model, options.weights, options, progress);
   Engine const engine(file, options.engine, progress);
-  bool const checkpoints = copyspec::detail::LlamaCppCheckpoints::keeps_state(engine.context());
+  copyspec::Rollback const rollback = copyspec::adapters::LlamaCpp::needs_checkpoints(engine.context())
+                                          ? copyspec::Rollback::checkpoint
+                                          : copyspec::Rollback::exact;
   std::optional<copyspec::MixingProposer> proposer;
-  if (!options.history.empty()) proposer = read_history(options.history, checkpoints);
+  if (!options.history.empty()) proposer = read_history(options.history, rollback);
   std::optional<DraftEngine> draft;
   if (!options.draft_model.empty()) {
     draft.emplace(chosen_weights(options.draft_model, options.draft_weights, options, progress), options.engine,
@@ -241,7 +244,7 @@ void run(Options const& options) {
   ChatFormat const format(engine.model(), vocabulary);
   copyspec::adapters::LlamaCpp llama(engine.context());
   MeasuredModel model(llama, [&] { llama_synchronize(&engine.context()); });
-  check(options.sampling, model.vocabulary_size());
+  require_valid(options.sampling, model.vocabulary_size());
   std::optional<copyspec::adapters::LlamaCppGrammar> grammar;
   if (!options.grammar.empty()) grammar.emplace(*llama_model_get_vocab(&engine.model()), read_text(options.grammar));
   Decoder<copyspec::adapters::LlamaCpp> decoder{.model = &model,
@@ -251,7 +254,7 @@ void run(Options const& options) {
                                                             .sampling = options.sampling},
                                                 .proposer = proposer,
                                                 .draft_model = draft ? &draft->model : nullptr,
-                                                .checkpoints = checkpoints};
+                                                .rollback = rollback};
   if (grammar) decoder.grammar_hooks = [&] { return grammar->hooks(); };
   for (std::filesystem::path const& text : options.references)
     decoder.options.references.push_back(vocabulary.tokens(read_text(text), false));
@@ -259,8 +262,10 @@ void run(Options const& options) {
   for (Conversation const& conversation : asked) {
     std::size_t const length = format.prompt(conversation, 0, {}).size();
     if (length >= model.context_limit())
-      copyspec::raise(fmt::format("{}: the prompt has {} tokens, which leaves no room for an answer in a context of {}",
-                                  conversation.name, length, model.context_limit()));
+      copyspec::raise_error(
+          copyspec::ErrorCode::file,
+          fmt::format("{}: the prompt has {} tokens, which leaves no room for an answer in a context of {}",
+                      conversation.name, length, model.context_limit()));
   }
 
   progress.clear();

@@ -70,7 +70,7 @@ class Ways {
 
  private:
   [[nodiscard]] MixingProposer copying(copyspec::PassCost const& pass_cost) const {
-    return MixingProposer({.pass_cost = pass_cost, .checkpoints = decoder_->checkpoints});
+    return MixingProposer({.pass_cost = pass_cost, .rollback = decoder_->rollback});
   }
 
   // The next one.
@@ -132,7 +132,7 @@ Measurement measure(Decoder<LlamaCpp> const& decoder, Vocabulary const& vocabula
       try {
         measure_once(measurement.results[i], fmt::format("[{}/{}]", i + 1, conversations.size()), repetition, ways);
       } catch (copyspec::Error const& error) {
-        copyspec::raise(fmt::format("{}: {}", conversations[i].name, error.what()));
+        copyspec::raise_error(copyspec::ErrorCode::file, fmt::format("{}: {}", conversations[i].name, error.what()));
       }
     }
     measurement.costs = ways.costs();

@@ -22,19 +22,19 @@ namespace {
 void complete(char const* file, char const* text) {
   std::unique_ptr<llama_model, decltype(&llama_model_free)> const weights(
       llama_model_load_from_file(file, llama_model_default_params()), llama_model_free);
-  if (!weights) copyspec::raise("this file is no model that llama.cpp can load");
+  if (!weights) copyspec::raise_error(copyspec::ErrorCode::file, "this file is no model that llama.cpp can load");
   llama_context_params parameters = llama_context_default_params();
   parameters.n_ctx = 2048;
   std::unique_ptr<llama_context, decltype(&llama_free)> const context(llama_init_from_model(weights.get(), parameters),
                                                                       llama_free);
-  if (!context) copyspec::raise("llama.cpp could not make a context");
+  if (!context) copyspec::raise_error(copyspec::ErrorCode::file, "llama.cpp could not make a context");
 
   llama_vocab const* const vocabulary = llama_model_get_vocab(weights.get());
   auto const size = static_cast<std::int32_t>(std::strlen(text));
   std::vector<copyspec::Token> prompt(static_cast<std::size_t>(size) + 2);
   std::int32_t const tokens =
       llama_tokenize(vocabulary, text, size, prompt.data(), static_cast<std::int32_t>(prompt.size()), true, true);
-  if (tokens <= 0) copyspec::raise("there is no text to continue");
+  if (tokens <= 0) copyspec::raise_error(copyspec::ErrorCode::file, "there is no text to continue");
   prompt.resize(static_cast<std::size_t>(tokens));
 
   copyspec::adapters::LlamaCpp model(*context);

@@ -27,13 +27,13 @@ std::string Vocabulary::name(Token token) const {
 
 std::vector<Token> Vocabulary::tokens(std::string_view text, bool starts_context) const {
   if (text.size() > static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max()))
-    copyspec::raise("a text of more than 2 GiB cannot be made into tokens");
+    copyspec::raise_error(copyspec::ErrorCode::engine, "a text of more than 2 GiB cannot be made into tokens");
   auto const size = static_cast<std::int32_t>(text.size());
   // Without room, llama.cpp says how many tokens there are, as a negative number.
   std::int32_t const count = -llama_tokenize(vocabulary_, text.data(), size, nullptr, 0, starts_context, true);
   std::vector<Token> tokens(count > 0 ? static_cast<std::size_t>(count) : 0);
   if (llama_tokenize(vocabulary_, text.data(), size, tokens.data(), count, starts_context, true) != count)
-    copyspec::raise("llama.cpp cannot make the prompt into tokens");
+    copyspec::raise_error(copyspec::ErrorCode::engine, "llama.cpp cannot make the prompt into tokens");
   return tokens;
 }
 

@@ -16,7 +16,7 @@
 namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 
-[[nodiscard]] constexpr std::string_view name(Source source) noexcept {
+[[nodiscard]] constexpr std::string_view name_of(Source source) noexcept {
   switch (source) {
     case Source::model:
       return "model";
@@ -34,7 +34,7 @@ inline namespace COPYSPEC_VERSION_NAMESPACE {
   return "unknown source";
 }
 
-[[nodiscard]] constexpr std::string_view name(VerdictStatus status) noexcept {
+[[nodiscard]] constexpr std::string_view name_of(VerdictStatus status) noexcept {
   switch (status) {
     case VerdictStatus::ok:
       return "ok";
@@ -44,7 +44,7 @@ inline namespace COPYSPEC_VERSION_NAMESPACE {
   return "unknown status";
 }
 
-[[nodiscard]] constexpr std::string_view name(SequenceStatus status) noexcept {
+[[nodiscard]] constexpr std::string_view name_of(SequenceStatus status) noexcept {
   switch (status) {
     case SequenceStatus::idle:
       return "idle";
@@ -52,8 +52,8 @@ inline namespace COPYSPEC_VERSION_NAMESPACE {
       return "running";
     case SequenceStatus::stopped:
       return "stopped";
-    case SequenceStatus::budget_spent:
-      return "budget spent";
+    case SequenceStatus::length:
+      return "length";
     case SequenceStatus::context_full:
       return "context full";
     case SequenceStatus::invalid_row:
@@ -67,11 +67,11 @@ inline namespace COPYSPEC_VERSION_NAMESPACE {
 
 template <class T>
   requires requires(T value) {
-    copyspec::name(value);
+    copyspec::name_of(value);
   }
 struct fmt::formatter<T> : fmt::formatter<std::string_view> {
   auto format(T value, fmt::format_context& context) const {
-    return fmt::formatter<std::string_view>::format(copyspec::name(value), context);
+    return fmt::formatter<std::string_view>::format(copyspec::name_of(value), context);
   }
 };
 
@@ -97,6 +97,6 @@ struct fmt::formatter<copyspec::SequenceCounters> {
   constexpr auto parse(fmt::format_parse_context& context) { return context.begin(); }
   auto format(copyspec::SequenceCounters const& counters, fmt::format_context& context) const {
     return fmt::format_to(context.out(), "{} tokens in {} passes, {} drafted, {} accepted", counters.generated,
-                          counters.passes, counters.drafted, counters.accepted);
+                          counters.decode_passes, counters.drafted, counters.accepted);
   }
 };

@@ -8,7 +8,8 @@
 #include <type_traits>
 
 using copyspec::Error;
-using copyspec::raise;
+using copyspec::ErrorCode;
+using copyspec::raise_error;
 
 namespace {
 
@@ -18,17 +19,16 @@ struct EngineError : Error {
 
 }  // namespace
 
-TEST_CASE("raise throws an error with its message") {
-  CHECK_THROWS_AS(raise("the prompt is empty"), Error);
-  CHECK_THROWS_WITH(raise("the prompt is empty"), "the prompt is empty");
+TEST_CASE("raise_error throws an error with its message") {
+  CHECK_THROWS_AS(raise_error(ErrorCode::empty_prompt, "the prompt is empty"), Error);
+  CHECK_THROWS_WITH(raise_error(ErrorCode::empty_prompt, "the prompt is empty"), "the prompt is empty");
 }
 
-TEST_CASE("raise throws exactly the exception it was asked for") {
-  CHECK_THROWS_AS(raise<EngineError>("no such file"), EngineError);
-  CHECK_THROWS_WITH_AS(raise<std::invalid_argument>("no such file"), "no such file", std::invalid_argument);
+TEST_CASE("raise_error throws exactly the exception it was asked for") {
+  CHECK_THROWS_AS(raise_error<EngineError>(ErrorCode::engine, "no such file"), EngineError);
   bool derived = false;
   try {
-    raise("no such file");
+    raise_error(ErrorCode::file, "no such file");
   } catch (EngineError const&) {
     derived = true;
   } catch (Error const&) {
@@ -38,12 +38,15 @@ TEST_CASE("raise throws exactly the exception it was asked for") {
 
 TEST_CASE("an error is caught as a standard one and outlives its message") {
   std::string what;
+  ErrorCode code = ErrorCode::file;
   try {
     std::string const message = "token 3 of the prompt is " + std::to_string(-7);
-    raise(message);
+    raise_error(ErrorCode::unknown_token, message);
   } catch (std::runtime_error const& error) {
     what = error.what();
+    code = dynamic_cast<Error const&>(error).code();
   }
+  CHECK(code == ErrorCode::unknown_token);
   CHECK(what == "token 3 of the prompt is -7");
   static_assert(std::is_nothrow_copy_constructible_v<Error>);
 }

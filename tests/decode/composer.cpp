@@ -112,7 +112,7 @@ struct Language : ToyModelOptions {
 struct Plain {
   Tokens tokens;
   std::vector<TokenLogprob> logprobs;
-  SequenceStatus status = SequenceStatus::budget_spent;
+  SequenceStatus status = SequenceStatus::length;
   std::size_t shown = 0;  // tokens before the stop
 };
 
@@ -849,14 +849,14 @@ class Trial {
 
   void add_counters(Talk const& talk) {
     SequenceCounters const& counters = composer_->sequence(talk.id).counters();
-    removed_.fed += counters.fed;
+    removed_.tokens_fed += counters.tokens_fed;
     removed_.drafted += counters.drafted;
   }
 
   void check_totals() {
     for (Talk const& talk : talks_)
       if (talk.known) add_counters(talk);
-    expect(removed_.fed == model.fed, "the tokens fed are counted");
+    expect(removed_.tokens_fed == model.fed, "the tokens fed are counted");
     expect(removed_.drafted == model.drafted, "the tokens drafted are counted");
   }
 
@@ -1181,7 +1181,7 @@ TEST_CASE("a request that cannot be served is refused in words and changes nothi
   names(refusal(4, {1, -5}), {"token 1", "-5", "vocabulary"});
 
   CHECK(text(composer.sequence(id(2)).context()) == text(context));
-  CHECK(composer.sequence(id(2)).status() == SequenceStatus::budget_spent);
+  CHECK(composer.sequence(id(2)).status() == SequenceStatus::length);
   CHECK(text(model.held(id(2))) == text(held));
   bool told = false;
   CHECK_FALSE(composer.step([&](OutputDelta const&) { told = true; }));
@@ -1237,7 +1237,7 @@ TEST_CASE("what a model throws comes through, and the sequences go on as if noth
         ++thrown;
         CHECK(refused.call >= bad_call);
         CHECK(refused.call <= bad_call + 1);
-        CHECK(composer.sequence(id(0)).counters().fed == before.fed);
+        CHECK(composer.sequence(id(0)).counters().tokens_fed == before.tokens_fed);
         CHECK(composer.sequence(id(0)).running());
       }
     }
@@ -1313,10 +1313,10 @@ TEST_CASE("a refused draft costs one pass and is not counted") {
   composer.begin(id(0), some_prompt, {.max_new_tokens = 20});
   CHECK(composer.step(show_nothing));
   SequenceCounters const& counters = composer.sequence(id(0)).counters();
-  CHECK(counters.passes == 1);
-  CHECK(counters.attempts == 0);
+  CHECK(counters.decode_passes == 1);
+  CHECK(counters.draft_passes == 0);
   CHECK(counters.drafted == 0);
-  CHECK(counters.fed == some_prompt.size());
+  CHECK(counters.tokens_fed == some_prompt.size());
   CHECK(counters.generated == 1);
 }
 
@@ -1449,17 +1449,17 @@ TEST_CASE("the counters add up") {
     composer.generate(some_prompt, {.max_new_tokens = budget});
     SequenceCounters const& counters = composer.sequence(id(0)).counters();
     CHECK(counters.generated == budget);
-    CHECK(counters.fed == model.fed);
+    CHECK(counters.tokens_fed == model.fed);
     CHECK(counters.drafted == model.drafted);
-    CHECK(counters.passes + counters.chunks == model.passes);
+    CHECK(counters.decode_passes + counters.prefill_passes == model.passes);
     // Every pass with rows adds one token of the model's own.
-    CHECK(counters.generated == counters.passes + counters.accepted);
-    CHECK(counters.fed == some_prompt.size() + budget - 1 + counters.drafted - counters.accepted);
+    CHECK(counters.generated == counters.decode_passes + counters.accepted);
+    CHECK(counters.tokens_fed == some_prompt.size() + budget - 1 + counters.drafted - counters.accepted);
     CHECK(counters.accepted <= counters.drafted);
-    CHECK(counters.attempts <= counters.passes);
-    CHECK(counters.attempts <= counters.drafted);
-    CHECK((counters.attempts == 0) == (counters.drafted == 0));
-    CHECK(counters.chunks == (some_prompt.size() - 1) / options.max_tokens);
+    CHECK(counters.draft_passes <= counters.decode_passes);
+    CHECK(counters.draft_passes <= counters.drafted);
+    CHECK((counters.draft_passes == 0) == (counters.drafted == 0));
+    CHECK(counters.prefill_passes == (some_prompt.size() - 1) / options.max_tokens);
     auto const sources = composer.sequence(id(0)).sources();
     CHECK(sources.size() - static_cast<std::size_t>(std::ranges::count(sources, Source::model)) == counters.accepted);
     std::size_t drafted = 0;
@@ -1478,7 +1478,7 @@ TEST_CASE("right drafts save the passes that they promise") {
   composer.generate(some_prompt, {.max_new_tokens = 40, .max_draft_length = 4});
   CHECK(model.passes == 8);
   CHECK(composer.sequence(id(0)).counters().accepted == 32);
-  CHECK(composer.sequence(id(0)).counters().attempts == 8);
+  CHECK(composer.sequence(id(0)).counters().draft_passes == 8);
 }
 
 TEST_CASE("a model with checkpoints is fed a bounded amount again for each draft that fails") {
@@ -1491,14 +1491,14 @@ TEST_CASE("a model with checkpoints is fed a bounded amount again for each draft
     composer.generate(some_prompt, {.max_new_tokens = 200, .max_draft_length = 6});
     CHECK(text(composer.sequence(id(0)).generated()) == text(decode_plainly(options, some_prompt, 200).tokens));
     SequenceCounters const& counters = composer.sequence(id(0)).counters();
-    std::size_t const again = counters.fed - (some_prompt.size() + 199 + counters.drafted - counters.accepted);
+    std::size_t const again = counters.tokens_fed - (some_prompt.size() + 199 + counters.drafted - counters.accepted);
     CHECK(again > 0);
-    CHECK(again <= counters.attempts * (interval - 1));
-    CHECK(counters.fed == model.fed);
+    CHECK(again <= counters.draft_passes * (interval - 1));
+    CHECK(counters.tokens_fed == model.fed);
     CHECK(model.wrong == "");
     // A pass that feeds again what was lost still says one token.
-    CHECK(counters.passes == counters.generated - counters.accepted);
-    CHECK(counters.attempts >= counters.passes / 2);
+    CHECK(counters.decode_passes == counters.generated - counters.accepted);
+    CHECK(counters.draft_passes >= counters.decode_passes / 2);
   }
 }
 
@@ -1646,8 +1646,8 @@ TEST_CASE("times are read from the clock that was given, once before and once af
   auto const& times = composer.times();
   SequenceCounters const& counters = composer.sequence(id(0)).counters();
   CHECK(times.forward.count() == static_cast<std::int64_t>(model.passes));
-  CHECK(times.verify.count() == static_cast<std::int64_t>(counters.passes));
-  CHECK(times.propose.count() == static_cast<std::int64_t>(counters.attempts));
+  CHECK(times.verify.count() == static_cast<std::int64_t>(counters.decode_passes));
+  CHECK(times.propose.count() == static_cast<std::int64_t>(counters.draft_passes));
   CHECK(times.truncate.count() == 0);
   composer.truncate(id(0), 3);
   CHECK(times.truncate.count() == 1);
@@ -1929,7 +1929,7 @@ TEST_CASE("a proposer that asks for it hears once of every turn that ended, howe
     }
   }
   CHECK(heard[SequenceStatus::stopped] > 20);
-  CHECK(heard[SequenceStatus::budget_spent] > 20);
+  CHECK(heard[SequenceStatus::length] > 20);
   CHECK(heard[SequenceStatus::context_full] > 20);
   CHECK(heard[SequenceStatus::invalid_row] > 20);
 }
@@ -1969,7 +1969,7 @@ TEST_CASE("what a proposer throws at the end of a turn comes through, and it hea
   CHECK_THROWS_AS(composer.step(show_nothing), Interrupted);
   HearingProposer::throws = false;
   REQUIRE(ended.size() == 1);
-  CHECK(composer.sequence(id(0)).status() == SequenceStatus::budget_spent);
+  CHECK(composer.sequence(id(0)).status() == SequenceStatus::length);
   CHECK(composer.sequence(id(0)).generated().size() == 4);
   CHECK(composer.sequence(id(1)).generated().size() == 3);
   std::map<SequenceId, std::size_t> last;
@@ -2011,12 +2011,12 @@ TEST_CASE("references are for the turn that they are given with, and change noth
   Composer composer(model, proposer, GreedyVerifier());
   SequenceId const id{1};
   auto const passes = [&](std::vector<Tokens> references) {
-    std::size_t const before = composer.sequence(id).counters().passes;
+    std::size_t const before = composer.sequence(id).counters().decode_passes;
     composer.truncate(id, 0);
     composer.begin(id, prompt, {.max_new_tokens = 100, .references = std::move(references)});
     composer.run();
     CHECK(std::ranges::equal(composer.sequence(id).generated(), expected));
-    return composer.sequence(id).counters().passes - before;
+    return composer.sequence(id).counters().decode_passes - before;
   };
   composer.begin(id, prompt, {.max_new_tokens = 1});
   composer.run();

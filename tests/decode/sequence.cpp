@@ -64,7 +64,7 @@ Segment next(Sequence& sequence, Tokens const& draft = {}, std::size_t max_token
   std::span<Token> const space = sequence.draft_space(max_tokens);
   REQUIRE(draft.size() <= space.size());
   std::ranges::copy(draft, space.begin());
-  return sequence.next(draft.size(), max_tokens);
+  return sequence.next_segment(draft.size(), max_tokens);
 }
 
 Verdict accept(std::size_t accepted, Token next) {
@@ -88,7 +88,7 @@ TEST_CASE("a new sequence is idle and holds nothing") {
   CHECK(sequence.generated().empty());
   CHECK(sequence.released().empty());
   CHECK(sequence.sources().empty());
-  CHECK(sequence.counters().fed == 0);
+  CHECK(sequence.counters().tokens_fed == 0);
 }
 
 TEST_CASE("a prompt is fed in chunks, and only the last one has a row") {
@@ -99,13 +99,13 @@ TEST_CASE("a prompt is fed in chunks, and only the last one has a row") {
   CHECK(segment.sequence == SequenceId{7});
   CHECK(text(segment.tokens) == "1 2 3");
   CHECK(segment.rows == 0);
-  sequence.advance();
+  sequence.commit_prefill();
   CHECK(sequence.cached() == 3);
 
   segment = next(sequence, {}, 3);
   CHECK(text(segment.tokens) == "4 5 6");
   CHECK(segment.rows == 0);
-  sequence.advance();
+  sequence.commit_prefill();
 
   segment = next(sequence, {}, 3);
   CHECK(text(segment.tokens) == "7");
@@ -117,16 +117,16 @@ TEST_CASE("a prompt is fed in chunks, and only the last one has a row") {
   CHECK(sequence.pending() == 1);
   CHECK(sequence.budget_left() == 9);
   CHECK_FALSE(sequence.needs_truncate());
-  CHECK(sequence.counters().chunks == 2);
-  CHECK(sequence.counters().passes == 1);
-  CHECK(sequence.counters().fed == 7);
+  CHECK(sequence.counters().prefill_passes == 2);
+  CHECK(sequence.counters().decode_passes == 1);
+  CHECK(sequence.counters().tokens_fed == 7);
   CHECK(sequence.counters().generated == 1);
 }
 
 TEST_CASE("a chunk that ends with the newest token has its row") {
   Sequence sequence = begun({1, 2, 3, 4, 5, 6}, 10);
   next(sequence, {}, 3);
-  sequence.advance();
+  sequence.commit_prefill();
   CHECK(sequence.draft_space(3).empty());
   Segment const segment = next(sequence, {}, 3);
   CHECK(text(segment.tokens) == "4 5 6");
@@ -185,10 +185,10 @@ TEST_CASE("accepted tokens are kept with the one that the model adds") {
   }
   CHECK(sequence.running());
   CHECK(sequence.pending() == 1);
-  CHECK(sequence.counters().passes == 1);
-  CHECK(sequence.counters().attempts == 1);
+  CHECK(sequence.counters().decode_passes == 1);
+  CHECK(sequence.counters().draft_passes == 1);
   CHECK(sequence.counters().drafted == 3);
-  CHECK(sequence.counters().fed == 6);
+  CHECK(sequence.counters().tokens_fed == 6);
   CHECK(text(sequence.tokens()) == text(sequence.context()));
 }
 
@@ -216,7 +216,7 @@ TEST_CASE("budget and context end a turn with the token that reaches them") {
     Sequence sequence = begun({1, 2, 3}, 2);
     next(sequence, {4});
     CHECK(text(sequence.accept(accept(1, 5), never)) == "4 5");
-    CHECK(sequence.status() == SequenceStatus::budget_spent);
+    CHECK(sequence.status() == SequenceStatus::length);
     CHECK(sequence.budget_left() == 0);
   }
   SUBCASE("context") {
@@ -238,7 +238,7 @@ TEST_CASE("budget and context end a turn with the token that reaches them") {
     CHECK(sequence.status() == SequenceStatus::stopped);
   }
   SUBCASE("a budget of zero is spent at once") {
-    CHECK(begun({1, 2, 3}, 0).status() == SequenceStatus::budget_spent);
+    CHECK(begun({1, 2, 3}, 0).status() == SequenceStatus::length);
   }
 }
 
@@ -313,9 +313,9 @@ TEST_CASE("a pass that failed leaves the sequence as it was, and the model to be
   CHECK(sequence.running());
   CHECK(sequence.cached() == 3);
   CHECK(sequence.needs_truncate());
-  CHECK(sequence.counters().passes == 1);
-  CHECK(sequence.counters().attempts == 0);
-  CHECK(sequence.counters().fed == 3);
+  CHECK(sequence.counters().decode_passes == 1);
+  CHECK(sequence.counters().draft_passes == 0);
+  CHECK(sequence.counters().tokens_fed == 3);
   sequence.truncated(3);
   CHECK_FALSE(sequence.needs_truncate());
   CHECK(text(next(sequence).tokens) == "4");
@@ -341,7 +341,7 @@ TEST_CASE("a stop rule that throws keeps nothing, and the pass can be cancelled"
   CHECK_THROWS_AS(sequence.accept(accept(2, 6), fail), std::runtime_error);
   CHECK(sequence.generated().empty());
   CHECK(sequence.sources().empty());
-  CHECK(sequence.counters().passes == 0);
+  CHECK(sequence.counters().decode_passes == 0);
   sequence.cancel();
   CHECK(sequence.needs_truncate());
   sequence.truncated(0);
@@ -363,7 +363,7 @@ TEST_CASE("what a model lost is fed again, without a draft until it is made up f
   Segment segment = next(sequence, {}, 3);
   CHECK(text(segment.tokens) == "3 4 5");
   CHECK(segment.rows == 0);
-  sequence.advance();
+  sequence.commit_prefill();
   CHECK(sequence.draft_space(100).empty());
 
   segment = next(sequence);
@@ -456,7 +456,7 @@ TEST_CASE("what was lost behind a cut need not be fed again") {
   sequence.begin(Tokens{8}, 10);
   CHECK(sequence.draft_space(100).empty());
   next(sequence, {}, 3);
-  sequence.advance();
+  sequence.commit_prefill();
   CHECK_FALSE(sequence.draft_space(100).empty());
 }
 
@@ -467,9 +467,9 @@ TEST_CASE("only begin allocates") {
   while (sequence.running()) {
     std::span<Token> const space = sequence.draft_space(9);
     std::ranges::fill(space, 2);
-    Segment const segment = sequence.next(space.size(), 9);
+    Segment const segment = sequence.next_segment(space.size(), 9);
     if (segment.rows == 0)
-      sequence.advance();
+      sequence.commit_prefill();
     else
       sequence.accept(accept(space.size() / 2, 3), never);
     if (sequence.needs_truncate()) sequence.truncated(sequence.cached());
@@ -503,10 +503,10 @@ TEST_CASE("the loop of an engine of one's own says what plain decoding says") {
       if (sequence.needs_truncate()) sequence.truncated(model.truncate(sequence.id(), sequence.cached()));
       std::span<Token> const space = sequence.draft_space(model.max_tokens());
       for (Token& token : space) token = static_cast<Token>(random() % 5);
-      Segment const segment = sequence.next(random() % (space.size() + 1), model.max_tokens());
+      Segment const segment = sequence.next_segment(random() % (space.size() + 1), model.max_tokens());
       auto const rows = model.forward({&segment, 1});
       if (segment.rows == 0) {
-        sequence.advance();
+        sequence.commit_prefill();
         continue;
       }
       std::span<Token const> const draft = sequence.tokens().subspan(sequence.length());
@@ -572,8 +572,9 @@ class Walk {
     if (!std::equal(context_.begin(), context_.begin() + static_cast<std::ptrdiff_t>(s.cached()), model_.begin()))
       return "what the model holds is not the context";
     SequenceCounters const& c = s.counters();
-    if (c.generated != counters_.generated || c.passes != counters_.passes || c.chunks != counters_.chunks ||
-        c.fed != counters_.fed || c.attempts != counters_.attempts || c.drafted != counters_.drafted ||
+    if (c.generated != counters_.generated || c.decode_passes != counters_.decode_passes ||
+        c.prefill_passes != counters_.prefill_passes || c.tokens_fed != counters_.tokens_fed ||
+        c.draft_passes != counters_.draft_passes || c.drafted != counters_.drafted ||
         c.accepted != counters_.accepted || c.by_source != counters_.by_source)
       return "the counters";
     return {};
@@ -595,7 +596,7 @@ class Walk {
     budget_ = std::min(budget, limit_ - turn_);
     held_ = 0;
     sources_.clear();
-    status_ = budget_ == 0 ? SequenceStatus::budget_spent : SequenceStatus::running;
+    status_ = budget_ == 0 ? SequenceStatus::length : SequenceStatus::running;
   }
 
   void truncate() {
@@ -633,7 +634,7 @@ class Walk {
     // As many as the draft is long, more, or fewer, the last of which holds for the rest.
     draft_sources_.resize(pick(draft_.size() + 3));
     for (Source& source : draft_sources_) source = copyspec::draft_sources[pick(copyspec::draft_sources.size())];
-    Segment const segment = sequence_.next(draft_.size(), max_tokens_, draft_sources_);
+    Segment const segment = sequence_.next_segment(draft_.size(), max_tokens_, draft_sources_);
     draft_sources_.resize(draft_.size(), draft_sources_.empty() ? Source::other : draft_sources_.back());
 
     Tokens all(context_.begin() + static_cast<std::ptrdiff_t>(model_.size()), context_.end());
@@ -663,10 +664,10 @@ class Walk {
       return;
     }
     model_.insert(model_.end(), fed_.begin(), fed_.end());
-    counters_.fed += fed_.size();
+    counters_.tokens_fed += fed_.size();
     if (rows_ == 0) {
-      ++counters_.chunks;
-      sequence_.advance();
+      ++counters_.prefill_passes;
+      sequence_.commit_prefill();
       return;
     }
     judge();
@@ -713,13 +714,13 @@ class Walk {
       else if (context_.size() == limit_)
         status_ = SequenceStatus::context_full;
       else if (context_.size() - turn_ == budget_)
-        status_ = SequenceStatus::budget_spent;
+        status_ = SequenceStatus::length;
     }
     if (status_ == SequenceStatus::running && verdict.status != VerdictStatus::ok)
       status_ = SequenceStatus::invalid_row;
     if (status_ != SequenceStatus::running && status_ != SequenceStatus::stopped) held_ = 0;
-    ++counters_.passes;
-    counters_.attempts += draft_.empty() ? 0U : 1U;
+    ++counters_.decode_passes;
+    counters_.draft_passes += draft_.empty() ? 0U : 1U;
     counters_.drafted += draft_.size();
 
     auto const said = sequence_.accept(verdict, stop, path);

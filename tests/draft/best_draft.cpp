@@ -132,7 +132,7 @@ struct Telling {
     return {.length = drafted, .probabilities = std::span(probabilities).first(drafted)};
   }
   static void truncate(std::size_t) {}
-  void drafted(std::size_t count) { told.push_back(count); }
+  void on_draft_chosen(std::size_t count) { told.push_back(count); }
 };
 
 template <class Proposer>
@@ -199,7 +199,7 @@ TEST_CASE("each proposer hears how long the draft is that was taken") {
   CHECK(best.get<0>().told == std::vector<std::size_t>{8});
   CHECK(best.get<1>().told == std::vector<std::size_t>{8});
   // And so do those of one that is itself among others.
-  best.drafted(3);
+  best.on_draft_chosen(3);
   CHECK(best.get<0>().told == std::vector<std::size_t>{8, 3});
 }
 

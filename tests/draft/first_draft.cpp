@@ -43,7 +43,7 @@ struct Constant {
     return {.length = length, .sources = {&from, 1}};
   }
   static void truncate(std::size_t) {}
-  void drafted(std::size_t length) { told.push_back(length); }
+  void on_draft_chosen(std::size_t length) { told.push_back(length); }
 };
 
 static_assert(DraftProposer<FirstDraft<Constant, NoProposer, MixingProposer>>);
@@ -84,7 +84,7 @@ TEST_CASE("in a composer it says what the model says, in no more passes than the
     copyspec::Composer composer(model, proposer, copyspec::GreedyVerifier());
     auto const answer = composer.generate(prompt, {.max_new_tokens = 300});
     CHECK(std::ranges::equal(answer, expected));
-    return composer.sequence(copyspec::SequenceId{0}).counters().passes;
+    return composer.sequence(copyspec::SequenceId{0}).counters().decode_passes;
   };
   copyspec::CopyOptions const sure{.match_length = 6};
   MixingProposer const mixing({.pass_cost = PassCost::marginal(0.02)});

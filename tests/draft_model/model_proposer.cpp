@@ -241,7 +241,7 @@ TEST_CASE("a draft model that is right is asked as often as that pays") {
     composer.generate(Tokens{1}, {.max_new_tokens = 600});
     auto const& counters = composer.sequence(SequenceId{0}).counters();
     CHECK(counters.by_source[Source::draft_model].drafted == counters.drafted);
-    return static_cast<double>(counters.generated) / static_cast<double>(counters.passes);
+    return static_cast<double>(counters.generated) / static_cast<double>(counters.decode_passes);
   };
   CHECK(tokens_a_pass(0.01, 0.05) > 8);
   CHECK(tokens_a_pass(0.1, 0.5) > 1.5);
@@ -260,9 +260,9 @@ TEST_CASE("a draft model that is wrong is hardly ever asked, and asked again onc
   CHECK(draft.passes - asked < 25);
   draft.step = 1;
   composer.generate(Tokens{1}, {.max_new_tokens = 1500});
-  std::size_t const passes = composer.sequence(SequenceId{0}).counters().passes;
+  std::size_t const passes = composer.sequence(SequenceId{0}).counters().decode_passes;
   composer.generate(Tokens{1}, {.max_new_tokens = 500});
-  CHECK(composer.sequence(SequenceId{0}).counters().passes - passes < 200);
+  CHECK(composer.sequence(SequenceId{0}).counters().decode_passes - passes < 200);
 }
 
 TEST_CASE("sequences are guessed for in the same passes") {
@@ -321,7 +321,8 @@ TEST_CASE("copying goes on behind a guess, and a guess stands in for a copy that
       double tokens_a_pass;
       copyspec::SourceCounters sources;
     };
-    return Result{static_cast<double>(counters.generated) / static_cast<double>(counters.passes), counters.by_source};
+    return Result{static_cast<double>(counters.generated) / static_cast<double>(counters.decode_passes),
+                  counters.by_source};
   };
   auto const cost = PassCost::marginal(0.02);
   double const copying = rate(MixingProposer({.pass_cost = cost})).tokens_a_pass;
@@ -344,7 +345,7 @@ TEST_CASE("drawn with the noise of the sequence, a model drafts for itself witho
                     {.max_new_tokens = 400, .sampling = SamplingOptions{.temperature = 5, .top_p = 0.9F, .seed = 3}});
   auto const& counters = composer.sequence(SequenceId{0}).counters();
   CHECK(counters.accepted == counters.drafted);
-  CHECK(counters.passes < 400 / 6);
+  CHECK(counters.decode_passes < 400 / 6);
 }
 
 TEST_CASE("drawn independently, every row is handed on that a token was drawn from, and copies have none") {

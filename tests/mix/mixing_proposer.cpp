@@ -768,7 +768,8 @@ TEST_CASE("over a model with checkpoints recorded answers come out, for less if 
     CAPTURE(marginal);
     auto const replayed = [&](bool told) {
       copyspec::bench::Tally sum;
-      MixingProposer const proposer({.pass_cost = PassCost::marginal(marginal), .checkpoints = told});
+      MixingProposer const proposer({.pass_cost = PassCost::marginal(marginal),
+                                     .rollback = told ? copyspec::Rollback::checkpoint : copyspec::Rollback::exact});
       // Throws if an answer comes out differently.
       for (auto const& turn : copyspec::bench::replay(trace, proposer, {.checkpoints = true})) sum += turn.tally;
       return sum;
@@ -789,7 +790,7 @@ TEST_CASE("a draft that is less sure is shorter where a rejection costs a replay
   std::size_t drafted = 0;
   std::size_t drafted_careful = 0;
   MixingProposer proposer = with_cost(0.02);
-  MixingProposer careful({.pass_cost = PassCost::marginal(0.02), .checkpoints = true});
+  MixingProposer careful({.pass_cost = PassCost::marginal(0.02), .rollback = copyspec::Rollback::checkpoint});
   CHECK(!propose(proposer, text + text).empty());
   CHECK(propose(careful, text + text).empty());
   CHECK(propose(careful, text + text).empty());  // asked twice
@@ -1210,7 +1211,7 @@ TEST_CASE("in a composer a history changes nothing of what is said, and the pass
               if (remembered && below(random, 3) == 0) CHECK(history->remove(*remembered));
             }
           }
-          for (std::int32_t i = 0; i < 3; ++i) passes += composer.sequence(SequenceId{i}).counters().passes;
+          for (std::int32_t i = 0; i < 3; ++i) passes += composer.sequence(SequenceId{i}).counters().decode_passes;
         }
         return said;
       };

@@ -10,9 +10,9 @@
 #include <string>
 #include <vector>
 
-using copyspec::check;
 using copyspec::Error;
 using copyspec::PenaltyOptions;
+using copyspec::require_valid;
 using copyspec::SamplingOptions;
 using copyspec::Token;
 
@@ -28,7 +28,7 @@ std::string error_after(Change const& change) {
   SamplingOptions options;
   change(options);
   try {
-    check(options, vocabulary);
+    require_valid(options, vocabulary);
   } catch (Error const& error) {
     return error.what();
   }
@@ -58,8 +58,8 @@ bool names(std::string const& error, std::string const& part) {
 }  // namespace
 
 TEST_CASE("the defaults, and every filter at once, can be sampled by") {
-  CHECK_NOTHROW(check({}, vocabulary));
-  CHECK_NOTHROW(check({}, 1));
+  CHECK_NOTHROW(require_valid({}, vocabulary));
+  CHECK_NOTHROW(require_valid({}, 1));
   SamplingOptions all;
   all.temperature = 0.7F;
   all.temperature_first = true;
@@ -72,7 +72,7 @@ TEST_CASE("the defaults, and every filter at once, can be sampled by") {
   all.dry = {.multiplier = 1, .base = 1, .allowed_length = 0, .window = 0, .breakers = {-5, 7}};
   all.logit_bias = {{0, -infinite}, {99, 3}};
   all.logprobs = vocabulary;
-  CHECK_NOTHROW(check(all, vocabulary));
+  CHECK_NOTHROW(require_valid(all, vocabulary));
 }
 
 TEST_CASE("a number out of its range is refused by its name") {

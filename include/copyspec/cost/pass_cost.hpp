@@ -46,7 +46,8 @@ class PassCost {
 
   /// 1 + `a` for each row after the first. Throws `Error` unless `a` is finite and not negative.
   [[nodiscard]] static PassCost marginal(double a) {
-    if (!(a >= 0.0) || !std::isfinite(a)) raise("a row cannot cost " + std::to_string(a) + " of a pass");
+    if (!(a >= 0.0) || !std::isfinite(a))
+      raise_error(ErrorCode::bad_options, "a row cannot cost " + std::to_string(a) + " of a pass");
     return PassCost({1.0}, a);
   }
 
@@ -54,11 +55,11 @@ class PassCost {
   /// flat if that falls; a single cost goes on with `prior`. Throws `Error` if there is none, or one that is not finite
   /// and positive.
   [[nodiscard]] static PassCost table(std::vector<double> costs) {
-    if (costs.empty()) raise("the table of pass costs is empty");
+    if (costs.empty()) raise_error(ErrorCode::bad_options, "the table of pass costs is empty");
     for (std::size_t i = 0; i < costs.size(); ++i)
       if (!(costs[i] > 0.0) || !std::isfinite(costs[i]))
-        raise("entry " + std::to_string(i) + " of the table of pass costs is " + std::to_string(costs[i]) +
-              ", not a positive number");
+        raise_error(ErrorCode::bad_options, "entry " + std::to_string(i) + " of the table of pass costs is " +
+                                                std::to_string(costs[i]) + ", not a positive number");
     double const unit = costs.front();
     for (double& cost : costs) cost /= unit;
     double const slope = costs.size() == 1 ? prior : std::max(0.0, costs.back() - costs[costs.size() - 2]);

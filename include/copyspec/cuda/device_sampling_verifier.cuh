@@ -33,11 +33,13 @@ class SamplingMethod {
 
   /// Raises an `Error` for options that cannot be meant, and for what only the host can do.
   explicit SamplingMethod(SamplingOptions const& options) : parameters_(cuda::SamplingParameters::of(options, 0)) {
-    check(options, std::numeric_limits<Token>::max());
+    require_valid(options, std::numeric_limits<Token>::max());
     RowHooks const& hooks = options.hooks;
     if (options.typical_p < 1 || options.penalties.any() || options.dry.multiplier != 0 ||
         !options.logit_bias.empty() || options.logprobs || hooks.edit || hooks.allows || hooks.allowed_draft)
-      raise("sampling on a device: typical_p, penalties, bias, hooks and log-probabilities need the host's verifier");
+      raise_error(
+          ErrorCode::bad_options,
+          "sampling on a device: typical_p, penalties, bias, hooks and log-probabilities need the host's verifier");
   }
 
   void stage(std::span<VerifyInput const> trials, unsigned char* memory) const noexcept {
@@ -57,7 +59,8 @@ class SamplingMethod {
   template <class Scalar>
   [[nodiscard]] static cudaError_t launch(DeviceLogitsView<Scalar> rows, cuda::DraftBatchView const& drafts,
                                           unsigned char const* staged, cuda::VerdictBatchView const& verdicts,
-                                          cuda::Workspace workspace, cuda::Scratch scratch, cudaStream_t stream) noexcept {
+                                          cuda::Workspace workspace, cuda::Scratch scratch,
+                                          cudaStream_t stream) noexcept {
     cuda::SamplingView const sampling{.parameters = reinterpret_cast<cuda::SamplingParameters const*>(staged)};
     return cuda::sample_verify(rows, drafts, sampling, verdicts, workspace, scratch, stream);
   }

@@ -58,8 +58,9 @@ class DeviceVerifier {
     COPYSPEC_ASSERT(verdicts.size() == trials.size(), "a verdict for each trial");
     detail::PassSize const pass = detail::size_of(trials);
     if (pass.limits.max_draft_length > detail::longest_draft)
-      raise("a draft of " + std::to_string(pass.limits.max_draft_length) + " tokens is longer than the " +
-            std::to_string(detail::longest_draft) + " that can be verified on the device");
+      raise_error(ErrorCode::bad_options, "a draft of " + std::to_string(pass.limits.max_draft_length) +
+                                              " tokens is longer than the " + std::to_string(detail::longest_draft) +
+                                              " that can be verified on the device");
     reserve(pass);
     std::size_t const detail::scratch_bytes =
         method_.template detail::scratch_bytes<Scalar>(pass.limits, rows.vocabulary());
@@ -104,12 +105,14 @@ class DeviceVerifier {
   using HostMemory = std::unique_ptr<void, FreeHost>;
 
   static void check_cuda(cudaError_t error) {
-    if (error != cudaSuccess) raise(std::string("verifying on the device: ") + cudaGetErrorString(error));
+    if (error != cudaSuccess)
+      raise_error(ErrorCode::engine, std::string("verifying on the device: ") + cudaGetErrorString(error));
   }
 
   [[nodiscard]] static Verdict on_host(BatchVerdict const& verdict) {
     if (verdict.status != VerifyStatus::ok && verdict.status != VerifyStatus::invalid_row)
-      raise("verifying on the device: a draft token outside the vocabulary, or fewer rows than drafts need");
+      raise_error(ErrorCode::engine,
+                  "verifying on the device: a draft token outside the vocabulary, or fewer rows than drafts need");
     bool const valid = verdict.status == VerifyStatus::ok;
     return {.accepted = static_cast<std::size_t>(verdict.accepted),
             .next = valid ? verdict.next : 0,

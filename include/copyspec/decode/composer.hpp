@@ -23,13 +23,13 @@
 #include "detail/chain_drafts.hpp"
 #include "detail/prompt_check.hpp"
 #include "detail/tree_drafts.hpp"
+#include "detail/turn.hpp"
 #include "detail/verifier_adapter.hpp"
+#include "generate_options.hpp"
+#include "output_delta.hpp"
 #include "pass_times.hpp"
 #include "sequence.hpp"
 #include "stop.hpp"
-#include "detail/turn.hpp"
-#include "generate_options.hpp"
-#include "output_delta.hpp"
 
 namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
@@ -77,8 +77,10 @@ class Composer {
     COPYSPEC_ASSERT(slot == nullptr || !slot->sequence.running(), "the last turn of this sequence has not ended");
     detail::check_prompt(prompt, slot == nullptr ? 0 : slot->sequence.length(), *model_);
     if (options.sampling) {
-      if (!Adapter::samples) raise("sampling was asked for, and the verifier does not sample: use a SamplingVerifier");
-      check(*options.sampling, model_->vocabulary_size());
+      if (!Adapter::samples)
+        raise_error(ErrorCode::bad_options,
+                    "sampling was asked for, and the verifier does not sample: use a SamplingVerifier");
+      require_valid(*options.sampling, model_->vocabulary_size());
       Adapter::check_supported(*options.sampling);
     }
     if (slot == nullptr) {
@@ -259,7 +261,7 @@ class Composer {
         Draft const drafted = with_drafts ? draft(slot, allowance) : Draft{};
         judges_.drawn_from(slot.verifier, drafted.drawn_from);
         scheduled_.push_back(index);
-        batch_.push_back(slot.sequence.next(drafted.length, allowance, drafted.sources));
+        batch_.push_back(slot.sequence.next_segment(drafted.length, allowance, drafted.sources));
         drafts_.add(batch_.back(), slot.draft);
         if (batch_.back().rows > 0)
           trials_.push_back({slot.sequence.id(), slot.sequence.tokens(), slot.sequence.length()});
@@ -307,7 +309,7 @@ class Composer {
         Slot& slot = slots_[scheduled_[i]];
         Sequence& sequence = slot.sequence;
         if (batch_[i].rows == 0) {
-          sequence.advance();
+          sequence.commit_prefill();
           continue;
         }
         Verdict const verdict = detail::timed<Clock>(times_.verify, [&] {

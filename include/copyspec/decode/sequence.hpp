@@ -24,21 +24,21 @@ enum class SequenceStatus : std::uint8_t {
   idle,          ///< No turn was begun since it was made or cut back.
   running,       ///< Wants to be fed.
   stopped,       ///< A stop token, stop sequence or stop predicate ended the turn.
-  budget_spent,  ///< As many tokens were generated as the turn allowed.
+  length,        ///< As many tokens were generated as the turn allowed.
   context_full,  ///< The context is as long as the model can hold.
   invalid_row,   ///< The model returned a row that gives no token (`VerdictStatus::invalid_row`).
 };
 
 /// What one sequence has cost and gained so far, over all its turns.
 struct SequenceCounters {
-  std::size_t generated = 0;      ///< Tokens generated.
-  std::size_t passes = 0;         ///< Passes that returned rows.
-  std::size_t chunks = 0;         ///< Passes that only fed part of a prompt.
-  std::size_t fed = 0;            ///< Tokens fed, draft tokens included.
-  std::size_t attempts = 0;       ///< Passes with a draft.
-  std::size_t drafted = 0;        ///< Draft tokens fed, all nodes of trees.
-  std::size_t accepted = 0;       ///< Draft tokens that became generated tokens.
-  SourceCounters by_source = {};  ///< What of `drafted` and `accepted` came from each source.
+  std::size_t generated = 0;       ///< Tokens generated.
+  std::size_t decode_passes = 0;   ///< Passes that returned rows.
+  std::size_t prefill_passes = 0;  ///< Passes that only fed part of a prompt.
+  std::size_t tokens_fed = 0;      ///< Tokens fed, draft tokens included.
+  std::size_t draft_passes = 0;    ///< Passes with a draft.
+  std::size_t drafted = 0;         ///< Draft tokens fed, all nodes of trees.
+  std::size_t accepted = 0;        ///< Draft tokens that became generated tokens.
+  SourceCounters by_source = {};   ///< What of `drafted` and `accepted` came from each source.
 };
 
 /// One sequence's decoding state, and nothing that runs: no model, no clock, no I/O. It says what to feed next, takes
@@ -48,9 +48,9 @@ struct SequenceCounters {
 ///     while (sequence.running()) {
 ///       if (sequence.needs_truncate()) sequence.truncated(model.truncate(sequence.id(), sequence.cached()));
 ///       Draft const draft = proposer.propose(sequence.context(), sequence.draft_space(max_tokens));
-///       Segment const segment = sequence.next(draft.length, max_tokens, draft.sources);
+///       Segment const segment = sequence.next_segment(draft.length, max_tokens, draft.sources);
 ///       auto const rows = model.forward({&segment, 1});                    // threw? sequence.cancel()
-///       if (segment.rows == 0) sequence.advance();
+///       if (segment.rows == 0) sequence.commit_prefill();
 ///       else sequence.accept(verifier.verify(rows, sequence.tokens(), sequence.length()), stop);
 ///     }
 ///
@@ -81,7 +81,7 @@ class Sequence {
   /// Tokens that this turn may still generate.
   [[nodiscard]] std::size_t budget_left() const noexcept { return budget_ - (length_ - turn_); }
   /// Whether the model may hold tokens beyond `cached()` and must be told to truncate.
-  [[nodiscard]] bool needs_truncate() const noexcept { return stale_; }
+  [[nodiscard]] bool needs_truncate() const noexcept { return needs_truncate_; }
 
   /// The context. Valid until the next `begin`, like the spans below.
   [[nodiscard]] std::span<Token const> context() const noexcept { return {tokens_.data(), length_}; }
@@ -117,7 +117,7 @@ class Sequence {
     held_ = 0;
     // The newest token must be fed for its row, even when the model holds it from the turn before.
     forget(length_ - 1);
-    status_ = budget_ == 0 ? SequenceStatus::budget_spent : SequenceStatus::running;
+    status_ = budget_ == 0 ? SequenceStatus::length : SequenceStatus::running;
   }
 
   /// Room for a draft in a pass in which this sequence may feed `max_tokens` tokens: no more than can be kept, and
@@ -132,9 +132,9 @@ class Sequence {
   /// What to feed in the next pass: the pending tokens and the draft, or the first `max_tokens` >= 1 of the pending
   /// tokens, without rows, if there are more. `draft_length` tokens lie in `draft_space(max_tokens)`; `sources` are as
   /// in `Draft`.
-  [[nodiscard]] Segment next(std::size_t draft_length, std::size_t max_tokens,
-                             std::span<Source const> sources = {}) noexcept {
-    COPYSPEC_ASSERT(!stale_, "the model may hold tokens that were taken back");
+  [[nodiscard]] Segment next_segment(std::size_t draft_length, std::size_t max_tokens,
+                                     std::span<Source const> sources = {}) noexcept {
+    COPYSPEC_ASSERT(!needs_truncate_, "the model may hold tokens that were taken back");
     COPYSPEC_ASSERT(draft_length <= draft_space(max_tokens).size(), "a longer draft than there was room for");
     draft_length_ = draft_length;
     // In place, too.
@@ -151,9 +151,9 @@ class Sequence {
   }
 
   /// The pass succeeded and had no rows for this sequence.
-  void advance() noexcept {
+  void commit_prefill() noexcept {
     COPYSPEC_ASSERT(in_flight() && cached_ + fed_ < length_, "this pass has rows to be judged");
-    ++counters_.chunks;
+    ++counters_.prefill_passes;
     settle(cached_ + fed_);
   }
 
@@ -181,7 +181,7 @@ class Sequence {
       else if (length_ + kept == context_limit_)
         status = SequenceStatus::context_full;
       else if (said == budget_)
-        status = SequenceStatus::budget_spent;
+        status = SequenceStatus::length;
     }
     if (status == SequenceStatus::running && !valid) status = SequenceStatus::invalid_row;
 
@@ -194,8 +194,8 @@ class Sequence {
     }
     if (kept > copied) sources[copied] = Source::model;
     counters_.by_source += drafted_from_;
-    ++counters_.passes;
-    counters_.attempts += draft_length_ > 0 ? 1 : 0;
+    ++counters_.decode_passes;
+    counters_.draft_passes += draft_length_ > 0 ? 1 : 0;
     counters_.drafted += draft_length_;
     counters_.accepted += copied;
     counters_.generated += kept;
@@ -209,11 +209,11 @@ class Sequence {
     return {tokens_.data() + length_ - kept, kept};
   }
 
-  /// The pass failed: the sequence is as it was before `next`. The model may hold some of what it was fed.
+  /// The pass failed: the sequence is as it was before `next_segment`. The model may hold some of what it was fed.
   void cancel() noexcept {
     if (!in_flight()) return;
     fed_ = draft_length_ = 0;
-    stale_ = true;
+    needs_truncate_ = true;
   }
 
   /// The model has truncated to `cached()` and holds `held` <= cached() tokens. What it lost is fed again, in passes
@@ -222,7 +222,7 @@ class Sequence {
     COPYSPEC_ASSERT(!in_flight() && held <= cached_, "a model holds no more than it was asked to keep");
     if (held < cached_) replayed_ = std::max(replayed_, cached_);
     cached_ = held;
-    stale_ = false;
+    needs_truncate_ = false;
   }
 
   /// Takes back everything after the first `length` tokens and ends the turn. The proposer must be told.
@@ -239,7 +239,7 @@ class Sequence {
   [[nodiscard]] bool in_flight() const noexcept { return fed_ > 0; }
 
   void settle(std::size_t held_by_model) noexcept {
-    counters_.fed += fed_;
+    counters_.tokens_fed += fed_;
     cached_ = held_by_model;
     fed_ = draft_length_ = 0;
   }
@@ -247,7 +247,7 @@ class Sequence {
   void forget(std::size_t length) noexcept {
     if (cached_ <= length) return;
     cached_ = length;
-    stale_ = true;
+    needs_truncate_ = true;
   }
 
   SequenceId id_;
@@ -263,7 +263,7 @@ class Sequence {
   std::size_t fed_ = 0;  // in the pass that is under way
   std::size_t draft_length_ = 0;
   SourceCounters drafted_from_;  // what the draft in flight adds
-  bool stale_ = false;
+  bool needs_truncate_ = false;
   SequenceStatus status_ = SequenceStatus::idle;
   SequenceCounters counters_;
 };

@@ -37,7 +37,7 @@ inline namespace COPYSPEC_VERSION_NAMESPACE {
 /// As it looks at drafts before it chooses, tokens that were drawn are named ones of its draft (`Draft::drawn_from`).
 ///
 /// Copies share what was learnt, also of what passes cost, as those of a `MixingProposer` do. A proposer is told with
-/// `drafted(length)`, if it has that call, how long the draft was that was taken.
+/// `on_draft_chosen(length)`, if it has that call, how long the draft was that was taken.
 ///
 /// Cost: that of all proposers, and O(`max_draft_tokens` squared) for each that tells no probabilities. Drafts of at
 /// most `max_draft_tokens` tokens are asked for. Allocates when it is made. Threads: one call at a time, all copies
@@ -91,7 +91,7 @@ class BestDraft : public detail::ProposerGroup<Proposers...> {
     });
     if (taken < Group::size) std::copy_n(offers_[taken].tokens.begin(), best.length, space.begin());
     length_ = context.size();
-    drafted(best.length);
+    on_draft_chosen(best.length);
     return best;
   }
 
@@ -108,9 +108,9 @@ class BestDraft : public detail::ProposerGroup<Proposers...> {
     Group::truncate(length);
   }
 
-  void drafted(std::size_t length) {
+  void on_draft_chosen(std::size_t length) {
     drafted_ = length;
-    Group::drafted(length);
+    Group::on_draft_chosen(length);
   }
 
   void on_pass(PassReport const& report) {

@@ -35,8 +35,8 @@ class FirstDraft : public detail::ProposerGroup<Proposers...> {
       ++asked;
     });
     this->for_each([&](auto& proposer) {
-      if constexpr (requires { proposer.drafted(first.length); })
-        if (asked > 1) proposer.drafted(first.length);
+      if constexpr (requires { proposer.on_draft_chosen(first.length); })
+        if (asked > 1) proposer.on_draft_chosen(first.length);
       asked -= std::min<std::size_t>(asked, 1);
     });
     return first;

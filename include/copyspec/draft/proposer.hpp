@@ -39,7 +39,7 @@ struct Draft {
 /// | `on_pass(report)`     | -       | optional: what a pass took, `PassReport`, so that drafts can be worth it |
 /// | `set_references(texts)`          | -       | optional: `GenerateOptions::references` of a turn that begins; instead of those before |
 /// | `on_turn_end(context, answer)`| -       | optional: an answer has ended, which begins at `answer` of the context |
-/// | `drafted(length)`          | -       | optional: the draft that is fed has `length` tokens, whoever proposed it |
+/// | `on_draft_chosen(length)`          | -       | optional: the draft that is fed has `length` tokens, whoever proposed it |
 /// | `prepare(context, room)`  | -       | optional: `propose` is asked next behind `context`, with `room` at most |
 /// | `propose_after(context, space, given)` | `Draft` | optional: what follows `context` and the first `given` tokens of `space`, with probabilities; behind these |
 /// | `set_sampling(options, independently)` | - | optional: how the tokens of a turn that begins are drawn; `ModelProposer` |

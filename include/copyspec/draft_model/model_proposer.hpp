@@ -87,8 +87,9 @@ class ModelProposer {
   /// to know.
   void require_vocabulary(std::size_t size) const {
     if (std::size_t const own = shared_->model->vocabulary_size(); own != size)
-      raise("the draft model has a vocabulary of " + std::to_string(own) + " tokens, and the model one of " +
-            std::to_string(size) + ": they need the same");
+      raise_error(ErrorCode::vocabulary_mismatch, "the draft model has a vocabulary of " + std::to_string(own) +
+                                                      " tokens, and the model one of " + std::to_string(size) +
+                                                      ": they need the same");
   }
 
   /// How tokens of this turn are drawn. `independently`: with noise of its own, and the rows are kept in
@@ -120,7 +121,7 @@ class ModelProposer {
     return own.deliver(space);
   }
 
-  void drafted(std::size_t length) { own_->feed(length); }
+  void on_draft_chosen(std::size_t length) { own_->feed(length); }
 
   void set_references(std::span<std::vector<Token> const> texts) {
     if constexpr (requires { own_->copying.set_references(texts); }) own_->copying.set_references(texts);

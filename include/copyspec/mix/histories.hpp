@@ -41,8 +41,9 @@ class Histories {
   Histories(std::size_t bytes, std::size_t bytes_per_scope)
       : bytes_per_scope_(std::max(bytes_per_scope, History::min_bytes())), max_scopes_(bytes / bytes_per_scope_) {
     if (bytes_per_scope != bytes_per_scope_ || max_scopes_ == 0)
-      raise("histories of " + std::to_string(bytes) + " bytes, " + std::to_string(bytes_per_scope) +
-            " a scope: a scope needs at least " + std::to_string(History::min_bytes()) + ", and one has to fit");
+      raise_error(ErrorCode::bad_options, "histories of " + std::to_string(bytes) + " bytes, " +
+                                              std::to_string(bytes_per_scope) + " a scope: a scope needs at least " +
+                                              std::to_string(History::min_bytes()) + ", and one has to fit");
   }
 
   /// How many scopes there may be.

@@ -202,7 +202,8 @@ class History {
   // A power of two, so that a position is found without a division; what is left is for more contexts.
   static std::size_t tokens_for(std::size_t bytes) {
     if (bytes < min_bytes())
-      raise("a history of " + std::to_string(bytes) + " bytes: it needs at least " + std::to_string(min_bytes()));
+      raise_error(ErrorCode::bad_options,
+                  "a history of " + std::to_string(bytes) + " bytes: it needs at least " + std::to_string(min_bytes()));
     std::size_t tokens = min_tokens;
     while (tokens < max_tokens && bytes_for(2 * tokens) <= bytes) tokens *= 2;
     return tokens;

@@ -175,7 +175,7 @@ class HistoryFile {
 
   // Raises an `Error` that names `path` unless `bytes` are what `pack` gives.
   static Contents read(std::span<char const> bytes, std::string const& path) {
-    auto const refuse = [&](std::string const& what) { raise(path + ": " + what); };
+    auto const refuse = [&](std::string const& what) { raise_error(ErrorCode::file, path + ": " + what); };
     if (bytes.size() < magic.size() || std::string_view(bytes.data(), magic.size()) != magic)
       refuse("is no history: it does not begin with \"copyhist\"");
     if (bytes.size() < header_size + checksum_size)
@@ -222,11 +222,11 @@ class HistoryFile {
   static std::string bytes_of(std::string const& path) {
     std::error_code error;
     std::uintmax_t const size = std::filesystem::file_size(path, error);
-    if (error) raise(path + ": cannot be read: " + error.message());
+    if (error) raise_error(ErrorCode::file, path + ": cannot be read: " + error.message());
     std::ifstream file(path, std::ios::binary);
     std::string bytes(static_cast<std::size_t>(size), '\0');
     file.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-    if (!file) raise(path + ": cannot be read");
+    if (!file) raise_error(ErrorCode::file, path + ": cannot be read");
     return bytes;
   }
 
@@ -250,7 +250,7 @@ class HistoryFile {
   }
 
   [[noreturn]] static void raise_io(std::string const& path, char const* what) {
-    raise(path + ": " + what + ": " + std::generic_category().message(errno));
+    raise_error(ErrorCode::file, path + ": " + what + ": " + std::generic_category().message(errno));
   }
 };
 

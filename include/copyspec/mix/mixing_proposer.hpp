@@ -30,6 +30,12 @@
 namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 
+/// How the model goes back to a shorter context.
+enum class Rollback : std::uint8_t {
+  exact,       ///< To any length.
+  checkpoint,  ///< To a checkpoint, as recurrent and hybrid models do.
+};
+
 /// Settings of a `MixingProposer`. There is nothing to tune: the cost of a pass is learnt unless it is known, and the
 /// window is a bound on memory.
 struct MixingOptions {
@@ -41,10 +47,9 @@ struct MixingOptions {
   /// What earlier answers said, to be copied from as well; each answer that a composer ends is added to it. Whoever
   /// shares it may be shown its text: give each tenant one of its own (`Histories`). Null: nothing is shared.
   std::shared_ptr<History> history = nullptr;
-  /// The model cannot be cut back, as recurrent ones, and goes back to a checkpoint: after a draft that is rejected it
-  /// is fed again what was right, in a pass without a draft, and a draft behind a prompt takes a pass more. Chains are
-  /// then cut with that in mind, and none is drafted behind a prompt.
-  bool checkpoints = false;
+  /// With `checkpoint`, a rejected draft costs a pass that feeds its accepted tokens again, and a draft right after a
+  /// prompt costs one pass more. Chains are then cut with that in mind, and nothing is drafted right after a prompt.
+  Rollback rollback = Rollback::exact;
 };
 
 /// Predicts the next tokens from everything the sequence has said, and drafts as many as pay for their rows. A
@@ -71,7 +76,7 @@ class MixingProposer {
  public:
   explicit MixingProposer(MixingOptions options = {})
       : draft_length_(std::min(options.draft_length, max_draft_tokens)),
-        checkpoints_(options.checkpoints),
+        checkpoints_(options.rollback == Rollback::checkpoint),
         learnt_(std::make_shared<Learnt>(std::move(options.pass_cost))),
         history_(std::move(options.history)),
         recollection_(options.window, history_) {}
@@ -166,7 +171,7 @@ class MixingProposer {
   void on_pass(PassReport const& report) noexcept { learnt_->share.observe(report); }
 
   /// The draft that is fed has `length` tokens, whoever proposed it: so many and one more are no prompt.
-  void drafted(std::size_t length) noexcept { drafted_ = length; }
+  void on_draft_chosen(std::size_t length) noexcept { drafted_ = length; }
 
  private:
   // Of what comes before an answer, so much is remembered with it: what its first tokens are recognised by.

@@ -23,7 +23,7 @@ struct VerifyInput {
   [[nodiscard]] constexpr std::size_t rows() const noexcept { return tokens.size() - length + 1; }
 };
 
-/// VerifierAdapter all sequences of a pass at once, so that rows may stay where a device has computed them and only
+/// Judges all sequences of a pass at once, so that rows may stay where a device has computed them and only
 /// verdicts come back.
 ///
 /// `verify(rows, trials, verdicts)`: `rows` holds the rows of the first trial, then those of the second, and so on;

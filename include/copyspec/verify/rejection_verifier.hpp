@@ -57,7 +57,7 @@ class RejectionVerifier {
   /// `options` are those of turns that name no others. Raises an `Error` if they cannot be meant or are not supported.
   explicit RejectionVerifier(SamplingOptions options = {})
       : defaults_(std::move(options)), work_(std::make_shared<Work>()) {
-    check(defaults_, std::numeric_limits<Token>::max());
+    require_valid(defaults_, std::numeric_limits<Token>::max());
     begin_turn(std::nullopt, 0, 0);
   }
 
@@ -65,7 +65,8 @@ class RejectionVerifier {
   static void check_supported(SamplingOptions const& options) {
     auto const refuse = [](bool asked, char const* name) {
       if (asked)
-        raise(std::string("sampling: ") + name + ": not supported by a RejectionVerifier: use a SamplingVerifier");
+        raise_error(ErrorCode::bad_options, std::string("sampling: ") + name +
+                                                ": not supported by a RejectionVerifier: use a SamplingVerifier");
     };
     refuse(!options.logit_bias.empty(), "logit_bias");
     refuse(options.penalties.any(), "penalties");

@@ -88,9 +88,11 @@ struct SamplingOptions {
 };
 
 /// Raises an `Error` that names what is wrong, unless these options can be sampled by with a vocabulary of so many.
-inline void check(SamplingOptions const& options, std::size_t vocabulary) {
+inline void require_valid(SamplingOptions const& options, std::size_t vocabulary) {
   auto const require = [](bool valid, char const* name, float value, char const* expected) {
-    if (!valid) raise(std::string("sampling: ") + name + " is " + std::to_string(value) + ": expected " + expected);
+    if (!valid)
+      raise_error(ErrorCode::bad_options,
+                  std::string("sampling: ") + name + " is " + std::to_string(value) + ": expected " + expected);
   };
   auto const finite = [&](char const* name, float value) {
     require(std::isfinite(value), name, value, "a finite number");
@@ -113,16 +115,16 @@ inline void check(SamplingOptions const& options, std::size_t vocabulary) {
           "a finite number of at least 1");
   for (LogitBias const& bias : options.logit_bias) {
     if (bias.token < 0 || static_cast<std::size_t>(bias.token) >= vocabulary)
-      raise("sampling: a logit bias for token " + std::to_string(bias.token) + ", outside the vocabulary of " +
-            std::to_string(vocabulary));
+      raise_error(ErrorCode::bad_options, "sampling: a logit bias for token " + std::to_string(bias.token) +
+                                              ", outside the vocabulary of " + std::to_string(vocabulary));
     require(!std::isnan(bias.bias) && bias.bias < INFINITY, "logit bias", bias.bias,
             "a finite number or minus infinity");
   }
   if (options.logprobs && *options.logprobs > vocabulary)
-    raise("sampling: log-probabilities of the " + std::to_string(*options.logprobs) +
-          " likeliest tokens, of a vocabulary of " + std::to_string(vocabulary));
+    raise_error(ErrorCode::bad_options, "sampling: log-probabilities of the " + std::to_string(*options.logprobs) +
+                                            " likeliest tokens, of a vocabulary of " + std::to_string(vocabulary));
   if (options.hooks.mask && !options.hooks.allows)
-    raise("sampling: a mask without `allows` is never asked for: use `edit`");
+    raise_error(ErrorCode::bad_options, "sampling: a mask without `allows` is never asked for: use `edit`");
 }
 
 }  // namespace COPYSPEC_VERSION_NAMESPACE

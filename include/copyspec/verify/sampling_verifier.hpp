@@ -44,7 +44,7 @@ class SamplingVerifier {
   /// `options` are those of turns that name no others. Raises an `Error` if they cannot be meant.
   explicit SamplingVerifier(SamplingOptions options = {})
       : defaults_(std::move(options)), work_(std::make_shared<Work>()) {
-    check(defaults_, std::numeric_limits<Token>::max());
+    require_valid(defaults_, std::numeric_limits<Token>::max());
     begin(defaults_);
   }
 

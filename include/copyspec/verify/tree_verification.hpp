@@ -14,7 +14,7 @@
 namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 
-/// VerifierAdapter a tree with a verifier of chains: from the context on, asks it what a row decides and goes to the
+/// Judges a tree with a verifier of chains: from the context on, asks it what a row decides and goes to the
 /// node that follows and has that token, until there is none.
 ///
 /// `nodes`, a tree with these `parents`, lies directly behind `context` in memory; `rows` holds one row after the

@@ -161,7 +161,7 @@ TEST_CASE("trees say what greedy decoding says, of two sequences at once, and le
       auto const& sequence = composer.sequence(SequenceId{i});
       CHECK(std::ranges::equal(sequence.generated(), expected));
       CHECK(sequence.counters().accepted > 30);
-      CHECK(sequence.counters().passes < 70);
+      CHECK(sequence.counters().decode_passes < 70);
     }
   }
   for (llama_seq_id id = 0; id < 8; ++id) CHECK(llama_memory_seq_pos_max(llama_get_memory(context.get()), id) == -1);
@@ -239,7 +239,7 @@ TEST_CASE("copying says what greedy decoding says") {
       },
       {.max_new_tokens = 48, .stop_tokens = stop_tokens});
   CHECK(counters.accepted > 0);
-  CHECK(counters.passes < counters.generated);
+  CHECK(counters.decode_passes < counters.generated);
   if (comparison.divergence) {
     MESSAGE(comparison.divergence->describe());
     CHECK(comparison.divergence->margin() < rounding);
@@ -282,7 +282,7 @@ TEST_CASE("three sequences in one batch, with prompts longer than a pass, say wh
     auto const said = together.sequence(SequenceId{i}).generated();
     answers.emplace_back(said.begin(), said.end());
   }
-  CHECK(together.sequence(SequenceId{0}).counters().chunks > 0);
+  CHECK(together.sequence(SequenceId{0}).counters().prefill_passes > 0);
   for (int i = 0; i < 3; ++i) together.remove(SequenceId{i});
   for (std::size_t i = 0; i < prompts.size(); ++i) {
     auto const comparison =
@@ -300,11 +300,11 @@ TEST_CASE("a second turn goes on in the same cache") {
   Composer composer(model, CopyProposer(), GreedyVerifier());
   GenerateOptions const options{.max_new_tokens = 24, .stop = {.tokens = end_tokens()}};
   (void)composer.generate(ask("Name three colours."), options);
-  std::size_t const fed = composer.sequence(SequenceId{0}).counters().fed;
+  std::size_t const fed = composer.sequence(SequenceId{0}).counters().tokens_fed;
   auto const second = tokenize("\n<|im_start|>user\nName them again.<|im_end|>\n<|im_start|>assistant\n");
   auto const answer = composer.generate(second, options);
   auto const& sequence = composer.sequence(SequenceId{0});
-  CHECK(sequence.counters().fed - fed < second.size() + 11 * answer.size());
+  CHECK(sequence.counters().tokens_fed - fed < second.size() + 11 * answer.size());
   std::vector<Token> const said(answer.begin(), answer.end());
   auto const before = sequence.context().first(sequence.length() - said.size());
   std::vector<Token> const whole(before.begin(), before.end());

@@ -44,7 +44,7 @@ TEST_CASE("a chain is fed up to the first token that the model does not know, an
   CHECK(drafted({7, 8, 7}) == 1);
   CHECK(drafted({-1, 7}) == 0);
   CHECK(drafted({3, 4, 5}) == 3);
-  auto const segment = sequence.next(3, 10);
+  auto const segment = sequence.next_segment(3, 10);
   CHECK(Drafts::forward(model, {&segment, 1}).rows() == 4);
   sequence.accept({.accepted = 1, .next = 6}, [](std::span<Token const>) { return copyspec::StopDecision{}; });
   CHECK(Drafts::cut_back(model, own, sequence) == 3);

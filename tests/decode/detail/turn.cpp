@@ -163,7 +163,7 @@ TEST_CASE("a budget is kept to the token, whatever was drafted") {
     auto const said = setting.composer.generate(prompt, {.max_new_tokens = budget}, told);
     CHECK(text(said) == text(first(answer(), budget)));
     CHECK(text(told.tokens) == text(said));
-    CHECK(told.endings == std::vector{SequenceStatus::budget_spent});
+    CHECK(told.endings == std::vector{SequenceStatus::length});
     CHECK(setting.model.held(SequenceId{0}).size() < prompt.size() + budget + (budget == 0 ? 1 : 0));
   }
 }
@@ -176,7 +176,7 @@ TEST_CASE("a turn of no tokens is told to have ended, once") {
   CHECK_FALSE(setting.composer.step(told));
   CHECK(told.emissions == 1);
   CHECK(told.tokens.empty());
-  CHECK(told.endings == std::vector{SequenceStatus::budget_spent});
+  CHECK(told.endings == std::vector{SequenceStatus::length});
 }
 
 TEST_CASE("no more is drafted than the turn allows") {
@@ -186,7 +186,7 @@ TEST_CASE("no more is drafted than the turn allows") {
     auto const said = setting.composer.generate(prompt, {.max_new_tokens = 28, .max_draft_length = length});
     CHECK(text(said) == text(first(answer(), 28)));
     std::size_t const drafted = std::min<std::size_t>(length, 6);
-    CHECK(setting.sequence().counters().passes == (28 + drafted) / (drafted + 1));
+    CHECK(setting.sequence().counters().decode_passes == (28 + drafted) / (drafted + 1));
   }
 }
 
@@ -196,8 +196,8 @@ TEST_CASE("with a draft length of zero the proposer is not even asked") {
   Composer composer(model, RightProposer{&asked}, GreedyVerifier());
   composer.generate(prompt, {.max_new_tokens = 20, .max_draft_length = 0});
   CHECK(asked == 0);
-  CHECK(composer.sequence(SequenceId{0}).counters().passes == 20);
-  CHECK(composer.sequence(SequenceId{0}).counters().attempts == 0);
+  CHECK(composer.sequence(SequenceId{0}).counters().decode_passes == 20);
+  CHECK(composer.sequence(SequenceId{0}).counters().draft_passes == 0);
 }
 
 TEST_CASE("tokens come with their sources, pass by pass") {
@@ -210,7 +210,7 @@ TEST_CASE("tokens come with their sources, pass by pass") {
     statuses.push_back(emission.status);
   });
   CHECK(passes == std::vector<std::string>{"ccccccm", "ccm"});
-  CHECK(statuses == std::vector{SequenceStatus::running, SequenceStatus::budget_spent});
+  CHECK(statuses == std::vector{SequenceStatus::running, SequenceStatus::length});
 }
 
 TEST_CASE("nothing is told of a sequence whose prompt is still being fed") {
@@ -286,7 +286,7 @@ TEST_CASE("what was held back for a stop that does not come is shown after all")
     Told told;
     setting.composer.generate(prompt, options, told);
     CHECK(text(told.tokens) == text(first(answer(), 7)));
-    CHECK(told.endings == std::vector{SequenceStatus::budget_spent});
+    CHECK(told.endings == std::vector{SequenceStatus::length});
   }
 }
 
@@ -322,7 +322,7 @@ TEST_CASE("a stop of the turn before is no part of a stop of this turn") {
   GenerateOptions options{.max_new_tokens = 4};
   options.stop.sequences = {{answer()[2], answer()[3], answer()[4], answer()[5]}};
   CHECK(setting.composer.generate({}, options).size() == 4);
-  CHECK(setting.sequence().status() == SequenceStatus::budget_spent);
+  CHECK(setting.sequence().status() == SequenceStatus::length);
 }
 
 TEST_CASE("a stop predicate is asked once for each token, in order, drafted or not") {
@@ -417,7 +417,7 @@ TEST_CASE("a predicate that throws takes nothing from the turn") {
     }
     CHECK(caught == 2);
     CHECK(text(told.tokens) == text(first(answer(), 25)));
-    CHECK(told.endings == std::vector{SequenceStatus::budget_spent});
+    CHECK(told.endings == std::vector{SequenceStatus::length});
   }
 }
 
@@ -443,7 +443,7 @@ TEST_CASE("what on_tokens did not take comes again") {
     CHECK(caught == 2);
     CHECK(text(told.tokens) == text(first(answer(), 25)));
     CHECK(text(told.sources) == text(setting.sequence().sources()));
-    CHECK(told.endings == std::vector{SequenceStatus::budget_spent});
+    CHECK(told.endings == std::vector{SequenceStatus::length});
   }
 }
 
@@ -459,6 +459,6 @@ TEST_CASE("sequences in one composer have options of their own") {
     CAPTURE(i);
     auto const& sequence = composer.sequence(SequenceId{i});
     CHECK(text(sequence.generated()) == text(first(answer(), static_cast<std::size_t>(20 + i))));
-    CHECK(sequence.counters().passes == static_cast<std::size_t>((20 + i + i) / (i + 1)));
+    CHECK(sequence.counters().decode_passes == static_cast<std::size_t>((20 + i + i) / (i + 1)));
   }
 }

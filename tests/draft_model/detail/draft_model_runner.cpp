@@ -207,7 +207,7 @@ TEST_CASE("only who asks takes a sequence, and one for which there is none is no
       return {row.data(), 1, 4};
     }
     std::size_t truncate(SequenceId id, std::size_t length) {
-      if (id != SequenceId{0}) copyspec::raise("there is one sequence only");
+      if (id != SequenceId{0}) copyspec::raise_error(copyspec::ErrorCode::engine, "there is one sequence only");
       return held = std::min(held, length);
     }
   } model;

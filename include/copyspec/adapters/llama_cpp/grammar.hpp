@@ -30,7 +30,7 @@ class LlamaCppGrammar {
   explicit LlamaCppGrammar(llama_vocab const& vocabulary, std::string const& gbnf, std::string const& root = "root")
       : start_(share(llama_sampler_init_grammar(&vocabulary, gbnf.c_str(), root.c_str()))) {
     if (start_ == nullptr || gbnf.empty())
-      raise<LlamaCppError>("llama.cpp cannot read this grammar, whose root is " + root);
+      raise_error<LlamaCppError>(ErrorCode::bad_options, "llama.cpp cannot read this grammar, whose root is " + root);
   }
 
   /// The hooks of one turn, whose answer begins with the token that they are first asked for. They keep what they need

@@ -54,7 +54,13 @@ class LlamaCpp {
     trees_.reserve(llama_n_seq_max(&context));
     llama_model const* const model = llama_get_model(context_);
     if (llama_model_has_encoder(model) || !llama_model_has_decoder(model))
-      raise<LlamaCppError>("this model is not a decoder alone: copying needs one");
+      raise_error<LlamaCppError>(ErrorCode::bad_options, "this model is not a decoder alone: copying needs one");
+  }
+
+  /// Whether the model keeps a state that cannot be cut back to any length, as recurrent and hybrid ones do: tell a
+  /// `MixingProposer` with `Rollback::checkpoint`.
+  [[nodiscard]] static bool needs_checkpoints(llama_context const& context) {
+    return detail::LlamaCppCheckpoints::keeps_state(context);
   }
 
   /// What sequences go back to where their cache cannot be cut.
@@ -105,13 +111,17 @@ class LlamaCpp {
   [[nodiscard]] static std::size_t check_branches(llama_context const& context, std::size_t branches) {
     std::size_t const ids = llama_n_seq_max(&context);
     if (branches >= ids)
-      raise<LlamaCppError>(std::to_string(branches) +
-                           " branches leave no sequence id: n_seq_max = " + std::to_string(ids));
+      raise_error<LlamaCppError>(
+          ErrorCode::bad_options,
+          std::to_string(branches) + " branches leave no sequence id: n_seq_max = " + std::to_string(ids));
     if (branches > 0 && detail::LlamaCppCheckpoints::keeps_state(context))
-      raise<LlamaCppError>("branches need a model with attention only: a recurrent state is of one chain of tokens");
+      raise_error<LlamaCppError>(
+          ErrorCode::bad_options,
+          "branches need a model with attention only: a recurrent state is of one chain of tokens");
     // Only in a unified cache may one sequence take up all of it.
     if (branches > 0 && llama_n_ctx_seq(&context) != llama_n_ctx(&context))
-      raise<LlamaCppError>("branches share cells of the cache: make the context with kv_unified = true");
+      raise_error<LlamaCppError>(ErrorCode::bad_options,
+                                 "branches share cells of the cache: make the context with kv_unified = true");
     return branches;
   }
 
@@ -123,7 +133,8 @@ class LlamaCpp {
     std::size_t const rows = fill(segments, total);
     decode();
     float const* const logits = rows == 0 ? nullptr : llama_get_logits(context_);
-    if (rows > 0 && logits == nullptr) raise<LlamaCppError>("llama.cpp: the pass returned no logits");
+    if (rows > 0 && logits == nullptr)
+      raise_error<LlamaCppError>(ErrorCode::engine, "llama.cpp: the pass returned no logits");
     return {logits, rows, vocabulary_size_};
   }
 
@@ -155,14 +166,16 @@ class LlamaCpp {
       case 0:
         return;
       case 1:
-        raise<LlamaCppError>("llama.cpp: the cache is full: no room for " + std::to_string(batch_.get().n_tokens) +
-                             " more tokens (n_ctx = " + std::to_string(llama_n_ctx(context_)) + ")");
+        raise_error<LlamaCppError>(
+            ErrorCode::engine, "llama.cpp: the cache is full: no room for " + std::to_string(batch_.get().n_tokens) +
+                                   " more tokens (n_ctx = " + std::to_string(llama_n_ctx(context_)) + ")");
       case 2:
-        raise<LlamaCppError>("llama.cpp: the pass was aborted by the abort callback");
+        raise_error<LlamaCppError>(ErrorCode::engine, "llama.cpp: the pass was aborted by the abort callback");
       case -1:
-        raise<LlamaCppError>("llama.cpp: the batch was refused as invalid");
+        raise_error<LlamaCppError>(ErrorCode::engine, "llama.cpp: the batch was refused as invalid");
       default:
-        raise<LlamaCppError>("llama.cpp: the pass failed with status " + std::to_string(status));
+        raise_error<LlamaCppError>(ErrorCode::engine,
+                                   "llama.cpp: the pass failed with status " + std::to_string(status));
     }
   }
 
@@ -175,9 +188,10 @@ class LlamaCpp {
     auto const id = static_cast<std::int32_t>(sequence);
     // llama.cpp aborts the process on such ids.
     if (id < 0 || static_cast<std::size_t>(id) >= llama_n_seq_max(context_) - branches_)
-      raise<LlamaCppError>("sequence " + std::to_string(id) +
-                           " is not below n_seq_max = " + std::to_string(llama_n_seq_max(context_)) +
-                           (branches_ > 0 ? " less " + std::to_string(branches_) + " branches" : ""));
+      raise_error<LlamaCppError>(ErrorCode::engine,
+                                 "sequence " + std::to_string(id) +
+                                     " is not below n_seq_max = " + std::to_string(llama_n_seq_max(context_)) +
+                                     (branches_ > 0 ? " less " + std::to_string(branches_) + " branches" : ""));
   }
 
   // Forgets all but the first `length` tokens.
@@ -211,21 +225,23 @@ class LlamaCpp {
       auto const name = [&] { return "sequence " + std::to_string(static_cast<std::int32_t>(segment.sequence)); };
       std::size_t const held = this->held(segment.sequence);
       if (held + segment.tokens.size() > context_limit())
-        raise<LlamaCppError>(name() + " would grow to " + std::to_string(held + segment.tokens.size()) +
-                             " tokens, beyond the context limit of " + std::to_string(context_limit()));
+        raise_error<LlamaCppError>(ErrorCode::engine,
+                                   name() + " would grow to " + std::to_string(held + segment.tokens.size()) +
+                                       " tokens, beyond the context limit of " + std::to_string(context_limit()));
       std::span<std::int32_t const> const parents = parents_of(segment);
       TreeSize const size = tree_size(parents, branches_ - branches);
       if (size.nodes < parents.size() || (!parents.empty() && segment.rows != parents.size() + 1) ||
           segment.rows > segment.tokens.size())
-        raise<LlamaCppError>("what is fed of " + name() + " is no tree behind a token, or has more than the " +
-                             std::to_string(branches_ - branches) + " branches that are left");
+        raise_error<LlamaCppError>(ErrorCode::engine,
+                                   "what is fed of " + name() + " is no tree behind a token, or has more than the " +
+                                       std::to_string(branches_ - branches) + " branches that are left");
       total += segment.tokens.size();
       branches += size.branches;
     }
     // llama.cpp aborts the process beyond this.
     if (total > max_tokens())
-      raise<LlamaCppError>("a pass of " + std::to_string(total) +
-                           " tokens exceeds n_batch = " + std::to_string(max_tokens()));
+      raise_error<LlamaCppError>(ErrorCode::engine, "a pass of " + std::to_string(total) +
+                                                        " tokens exceeds n_batch = " + std::to_string(max_tokens()));
     return total;
   }
 

@@ -23,8 +23,10 @@ inline void check_same_vocabulary(llama_model const& model, llama_model const& d
   llama_vocab const* const own = llama_model_get_vocab(&model);
   llama_vocab const* const other = llama_model_get_vocab(&draft_model);
   auto const differ = [](std::string const& what, std::string const& of_model, std::string const& of_draft_model) {
-    raise<LlamaCppError>(what + " is " + of_model + " to the model and " + of_draft_model +
-                         " to the draft model: they need the same vocabulary, as models of one family mostly have");
+    raise_error<LlamaCppError>(
+        ErrorCode::vocabulary_mismatch,
+        what + " is " + of_model + " to the model and " + of_draft_model +
+            " to the draft model: they need the same vocabulary, as models of one family mostly have");
   };
   auto const compare = [&](auto const& name, auto of, auto... token) {
     auto const of_model = of(own, token...);

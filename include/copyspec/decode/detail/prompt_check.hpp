@@ -33,15 +33,18 @@ template <Engine M>
 template <Engine M>
 void check_prompt(std::span<Token const> prompt, std::size_t length, M const& model) {
   std::size_t const limit = model.context_limit();
-  if (length + prompt.size() == 0) raise("the prompt is empty: there is nothing to continue");
+  if (length + prompt.size() == 0)
+    raise_error(ErrorCode::empty_prompt, "the prompt is empty: there is nothing to continue");
   if (length + prompt.size() >= limit)
-    raise("the prompt of " + std::to_string(prompt.size()) + " tokens does not fit: the context limit is " +
-          std::to_string(limit) + " tokens, " + std::to_string(length) +
-          " are taken by earlier turns, and an answer needs at least one");
+    raise_error(ErrorCode::prompt_too_long, "the prompt of " + std::to_string(prompt.size()) +
+                                                " tokens does not fit: the context limit is " + std::to_string(limit) +
+                                                " tokens, " + std::to_string(length) +
+                                                " are taken by earlier turns, and an answer needs at least one");
   std::size_t const known = known_prefix(prompt, model);
   if (known < prompt.size())
-    raise("token " + std::to_string(known) + " of the prompt is " + std::to_string(prompt[known]) +
-          ", outside the vocabulary of " + std::to_string(model.vocabulary_size()));
+    raise_error(ErrorCode::unknown_token, "token " + std::to_string(known) + " of the prompt is " +
+                                              std::to_string(prompt[known]) + ", outside the vocabulary of " +
+                                              std::to_string(model.vocabulary_size()));
 }
 
 }  // namespace detail

@@ -67,9 +67,9 @@ class ProposerGroup {
     });
   }
 
-  void drafted(std::size_t length) {
+  void on_draft_chosen(std::size_t length) {
     for_each([&](auto& proposer) {
-      if constexpr (requires { proposer.drafted(length); }) proposer.drafted(length);
+      if constexpr (requires { proposer.on_draft_chosen(length); }) proposer.on_draft_chosen(length);
     });
   }
 

@@ -223,8 +223,8 @@ struct InterleavedDraft {
     Asked& it = asked[asked_size++];
     it = {.place = decided,
           .sample = {.confidence = guess->confidence,
-                       .copied = copies ? probabilities[decided] : -1,
-                       .same = copies && tokens[decided] == guess->token},
+                     .copied = copies ? probabilities[decided] : -1,
+                     .same = copies && tokens[decided] == guess->token},
           .token = guess->token};
     float const chance = shared->gain.record().chance(it.sample);
     std::size_t const place = decided++;
@@ -277,7 +277,7 @@ struct InterleavedDraft {
 
   void feed(std::size_t count) {
     fed = count;
-    if constexpr (requires { copying.drafted(count); }) copying.drafted(count);
+    if constexpr (requires { copying.on_draft_chosen(count); }) copying.on_draft_chosen(count);
   }
 
   // What was said since the last draft. More than that could have made are a prompt.

@@ -93,11 +93,11 @@ class Mixer {
   /// they are from, and nothing is changed. O(memory).
   void set_learnt(std::span<float const> numbers, std::string const& where) {
     if (numbers.size() != learnt_size())
-      raise(where + ": has " + std::to_string(numbers.size()) + " learnt numbers, a mixer has " +
-            std::to_string(learnt_size()));
+      raise_error(ErrorCode::file, where + ": has " + std::to_string(numbers.size()) + " learnt numbers, a mixer has " +
+                                       std::to_string(learnt_size()));
     if (numbers[0] != layout)
-      raise(where + ": its learnt numbers are of layout " + std::to_string(numbers[0]) + ", layout " +
-            std::to_string(layout) + " is known");
+      raise_error(ErrorCode::file, where + ": its learnt numbers are of layout " + std::to_string(numbers[0]) +
+                                       ", layout " + std::to_string(layout) + " is known");
     std::size_t const first_share = numbers.size() - 2 * shares_.size();
     for (std::size_t i = 1; i < numbers.size(); ++i) {
       bool const seen = (i - first_share) % 2 != 0;
@@ -105,8 +105,8 @@ class Mixer {
                             : seen          ? numbers[i] >= 1 && numbers[i] <= max_seen
                                             : numbers[i] >= least_share && numbers[i] <= 1 - least_share;
       if (!possible)
-        raise(where + ": learnt number " + std::to_string(i) + " is " + std::to_string(numbers[i]) +
-              ", which cannot have been learnt");
+        raise_error(ErrorCode::file, where + ": learnt number " + std::to_string(i) + " is " +
+                                         std::to_string(numbers[i]) + ", which cannot have been learnt");
     }
     auto next = numbers.begin() + 1;
     auto const take = [&next](std::span<float> into) {

@@ -119,7 +119,7 @@ class DraftSampler {
 
 // Tokens that were fed once more than in plain decoding, and were not rejected.
 std::size_t fed_again(SequenceCounters const& counters, std::size_t prompt) {
-  return counters.fed - (prompt + counters.generated - 1) - (counters.drafted - counters.accepted);
+  return counters.tokens_fed - (prompt + counters.generated - 1) - (counters.drafted - counters.accepted);
 }
 
 template <class Action>
@@ -253,8 +253,8 @@ TEST_CASE("copying says what plain decoding says, in no more passes than tokens,
       (void)composer.generate(prompt, {.max_new_tokens = budget});
       CHECK(std::ranges::equal(composer.sequence(SequenceId{0}).context(), text));
       SequenceCounters const counters = composer.sequence(SequenceId{0}).counters();
-      CHECK(counters.passes <= budget);
-      CHECK(fed_again(counters, prompt.size()) <= counters.attempts + counters.accepted);
+      CHECK(counters.decode_passes <= budget);
+      CHECK(fed_again(counters, prompt.size()) <= counters.draft_passes + counters.accepted);
       composer.remove(SequenceId{0});
       return counters;
     };
@@ -262,17 +262,17 @@ TEST_CASE("copying says what plain decoding says, in no more passes than tokens,
     auto const guess = [&](std::function<Length(std::size_t)> chosen) { return run(DraftSampler({text}, chosen)); };
 
     SequenceCounters const right = guess([](std::size_t) { return Length{5, 0}; });
-    CHECK(right.passes == budget / 6);
+    CHECK(right.decode_passes == budget / 6);
     CHECK(fed_again(right, prompt.size()) == 0);
     SequenceCounters const wrong = guess([](std::size_t) { return Length{0, 7}; });
     SequenceCounters const half = guess([](std::size_t) { return Length{3, 3}; });
     if (kind.keeps_state) {
       // Every second pass feeds again what the one before it lost, and drafts nothing.
-      CHECK(wrong.passes == budget);
-      CHECK(wrong.attempts == budget / 2);
+      CHECK(wrong.decode_passes == budget);
+      CHECK(wrong.draft_passes == budget / 2);
       CHECK(fed_again(wrong, prompt.size()) == budget / 2);
-      CHECK(half.passes == 2 * budget / 5);
-      CHECK(half.attempts == budget / 5);
+      CHECK(half.decode_passes == 2 * budget / 5);
+      CHECK(half.draft_passes == budget / 5);
       CHECK(fed_again(half, prompt.size()) == 4 * budget / 5);
     } else {
       CHECK(fed_again(wrong, prompt.size()) == 0);
@@ -281,9 +281,10 @@ TEST_CASE("copying says what plain decoding says, in no more passes than tokens,
     (void)guess([&](std::size_t) { return Length{random() % 9, random() % 3 * 5}; });
     SequenceCounters const copied = run(CopyProposer());
     SequenceCounters const mixed = run(MixingProposer());
-    SequenceCounters const told = run(MixingProposer({.checkpoints = kind.keeps_state}));
-    MESSAGE(kind.name, ", 90 tokens: passes of CopyProposer ", copied.passes, ", of MixingProposer ", mixed.passes,
-            ", if it is told of checkpoints ", told.passes);
+    SequenceCounters const told = run(
+        MixingProposer({.rollback = kind.keeps_state ? copyspec::Rollback::checkpoint : copyspec::Rollback::exact}));
+    MESSAGE(kind.name, ", 90 tokens: passes of CopyProposer ", copied.decode_passes, ", of MixingProposer ",
+            mixed.decode_passes, ", if it is told of checkpoints ", told.decode_passes);
   }
 }
 

@@ -60,8 +60,9 @@ class LlamaCppCheckpoints {
     kept.length = 0;
     kept.state.resize(llama_state_seq_get_size_ext(context_, id, flags));
     if (llama_state_seq_get_data_ext(context_, kept.state.data(), kept.state.size(), id, flags) != kept.state.size())
-      raise<adapters::LlamaCppError>("llama.cpp: the state of sequence " + std::to_string(id) + ", of " +
-                                     std::to_string(kept.state.size()) + " bytes, could not be copied");
+      raise_error<adapters::LlamaCppError>(ErrorCode::engine, "llama.cpp: the state of sequence " + std::to_string(id) +
+                                                                  ", of " + std::to_string(kept.state.size()) +
+                                                                  " bytes, could not be copied");
     kept.length = held;
   }
 
