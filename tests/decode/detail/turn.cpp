@@ -116,39 +116,6 @@ struct Setting {
 
 }  // namespace
 
-TEST_CASE("a model knows the tokens from zero to the size of its vocabulary less one") {
-  Toy const model(toy);
-  CHECK(copyspec::detail::in_vocabulary(0, model));
-  CHECK(copyspec::detail::in_vocabulary(99, model));
-  CHECK_FALSE(copyspec::detail::in_vocabulary(100, model));
-  CHECK_FALSE(copyspec::detail::in_vocabulary(-1, model));
-  CHECK_FALSE(copyspec::detail::in_vocabulary(std::numeric_limits<Token>::min(), model));
-  CHECK_FALSE(copyspec::detail::in_vocabulary(std::numeric_limits<Token>::max(), model));
-}
-
-TEST_CASE("a prompt that cannot be answered is refused, and what is wrong with it is named") {
-  Toy const model(toy);
-  auto const refusal = [&](Tokens const& tokens, std::size_t length) -> std::string {
-    try {
-      copyspec::detail::check_prompt(tokens, length, model);
-    } catch (copyspec::Error const& error) {
-      return error.what();
-    }
-    return "";
-  };
-  CHECK(refusal({5}, 0) == "");
-  CHECK(refusal({}, 1) == "");
-  CHECK(refusal({0, 99}, 0) == "");
-  CHECK(refusal(Tokens(299, 1), 0) == "");
-  CHECK(refusal(Tokens(99, 1), 200) == "");
-  CHECK(refusal({}, 0).find("empty") != std::string::npos);
-  CHECK(refusal(Tokens(300, 1), 0).find("the prompt of 300 tokens does not fit") != std::string::npos);
-  CHECK(refusal(Tokens(100, 1), 200).find("200 are taken by earlier turns") != std::string::npos);
-  CHECK(refusal({}, 300).find("the context limit is 300") != std::string::npos);
-  CHECK(refusal({1, 2, 100, -1}, 0).find("token 2 of the prompt is 100") != std::string::npos);
-  CHECK(refusal({1, -1}, 0).find("outside the vocabulary of 100") != std::string::npos);
-}
-
 TEST_CASE("without options a turn goes on until the context is full") {
   Setting setting;
   CHECK(setting.composer.generate(prompt, {.max_draft_length = 0}).size() == toy.context_limit - prompt.size());

@@ -9,7 +9,6 @@
 
 #include "../../core/token.hpp"
 #include "../../core/version.hpp"
-#include "../../verify/sampling_options.hpp"
 #include "../proposer.hpp"
 
 namespace copyspec {
@@ -50,7 +49,9 @@ class ProposerGroup {
       if constexpr (requires { proposer.set_references(texts); }) proposer.set_references(texts);
     });
   }
-  void set_sampling(SamplingOptions const& options, bool independently) {
+  /// `Options` are those of a verifier that samples, which proposers in general do not know.
+  template <class Options>
+  void set_sampling(Options const& options, bool independently) {
     for_each([&](auto& proposer) {
       if constexpr (requires { proposer.set_sampling(options, independently); })
         proposer.set_sampling(options, independently);

@@ -1,0 +1,80 @@
+# Checks of each header of the folder INCLUDE (include/copyspec) that a test file of the same name, which includes it,
+# lies at the same place in the folder TESTS, and that the header is not longer than `longest` lines.
+
+cmake_minimum_required(VERSION 3.25)
+
+set(longest 260)
+# Longer than that still.
+set(too_long
+    adapters/llama_cpp/model.hpp
+    decode/composer.hpp
+    decode/sequence.hpp
+    draft_model/detail/interleaved_draft.hpp
+    lookup/ngram_index.hpp
+    mix/detail/copy_sources.hpp
+    mix/detail/mixer.hpp
+    mix/history.hpp)
+
+# Headers that a test of another name covers, after the reason. Facades, `mix.hpp` beside the folder `mix/`, have none.
+set(covered
+    # Members without functions: the test is of what reads or fills them.
+    "cost/pass_report.hpp: decode/pass_times.cpp"
+    "decode/generate_options.hpp: decode/detail/turn.cpp"
+    "decode/output_delta.hpp: decode/detail/turn.cpp"
+    "testing/law_report.hpp: testing/model_laws.cpp"
+    # An exception, of which the test is that it is thrown.
+    "adapters/llama_cpp/error.hpp: adapters/llama_cpp/model.cpp"
+    # Needs a draft model and a proposer around it.
+    "draft_model/detail/interleaved_draft.hpp: draft_model/model_proposer.cpp"
+    # Launches need a kernel's rule, verifiers on a device a method, and the workspace a launch.
+    "cuda/detail/verify_launch.cuh: cuda/greedy_verify.cu"
+    "cuda/device_verifier.cuh: cuda/device_greedy_verifier.cu"
+    "cuda/workspace.cuh: cuda/greedy_verify.cu")
+
+file(GLOB_RECURSE headers RELATIVE "${INCLUDE}" "${INCLUDE}/*.hpp" "${INCLUDE}/*.cuh")
+set(failures)
+foreach(header IN LISTS headers)
+  file(READ "${INCLUDE}/${header}" text)
+  string(REGEX REPLACE "[^\n]+" "" breaks "${text}")
+  string(LENGTH "${breaks}" lines)
+  if(lines GREATER longest)
+    message("${header} has ${lines} lines")
+    if(NOT header IN_LIST too_long)
+      string(APPEND failures "\n  ${header} has ${lines} lines, more than ${longest}")
+    endif()
+  endif()
+  string(REGEX REPLACE "\\.[a-z]+$" "" stem "${header}")
+  if(IS_DIRECTORY "${INCLUDE}/${stem}")
+    continue()
+  endif()
+  set(tests "${stem}.cpp")
+  if(header MATCHES "^cuda/")
+    list(APPEND tests "${stem}.cu")
+  endif()
+  set(found FALSE)
+  foreach(test IN LISTS tests)
+    if(EXISTS "${TESTS}/${test}")
+      file(STRINGS "${TESTS}/${test}" includes REGEX "^#include [<\"]copyspec/${header}[>\"]")
+      if(includes)
+        set(found TRUE)
+      else()
+        string(APPEND failures "\n  tests/${test} does not include ${header}")
+      endif()
+    endif()
+  endforeach()
+  set(elsewhere ${covered})
+  list(FILTER elsewhere INCLUDE REGEX "^${header}: ")
+  string(REGEX REPLACE "^.*: " "" test "${elsewhere}")
+  if(found AND elsewhere)
+    string(APPEND failures "\n  ${header} has a test of its own, and need not be covered by tests/${test}")
+  elseif(elsewhere AND NOT EXISTS "${TESTS}/${test}")
+    string(APPEND failures "\n  tests/${test}, which covers ${header}, is missing")
+  elseif(NOT found AND NOT elsewhere)
+    list(JOIN tests " and tests/" names)
+    string(APPEND failures "\n  ${header} has no test of its own: tests/${names} is missing")
+  endif()
+endforeach()
+
+if(failures OR NOT headers)
+  message(FATAL_ERROR "Of the headers under ${INCLUDE}:${failures}")
+endif()
