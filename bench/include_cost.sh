@@ -20,7 +20,7 @@ seconds() {  # median of seven
 
 printf '%-34s %8s %9s %6s %4s\n' header seconds lines Eigen fmt
 printf '%-34s %8s\n' "(an empty file)" "$(seconds '')"
-for header in model ngram_index sequence composer greedy_verifier copyspec format; do
+for header in model/model lookup/ngram_index decode/sequence decode/composer verify/greedy_verifier copyspec format; do
   line="#include <copyspec/$header.hpp>"
   text=$(echo "$line" | "$compiler" -std=c++20 -Iinclude $eigen -x c++ -E -)
   printf '%-34s %8s %9s %6s %4s\n' "copyspec/$header.hpp" "$(seconds "$line")" \
