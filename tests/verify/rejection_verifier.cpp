@@ -929,7 +929,7 @@ class Acceptance {
 
 }  // namespace
 
-TEST_CASE("drawn drafts are accepted more often than by one noise for both models, as docs/sampling.md says") {
+TEST_CASE("drawn drafts are accepted more often than by one noise for both models, as docs/verify.md says") {
   struct Line {
     float temperature;
     float difference;

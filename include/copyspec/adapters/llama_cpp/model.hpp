@@ -28,7 +28,7 @@ namespace adapters {
 ///
 /// As a `TreeModel` it takes the highest `branches` of these ids for itself: a branch of a tree is to llama.cpp one
 /// more sequence, which shares the cells of the context and of the nodes before it. That needs a context made with
-/// `kv_unified`. A branch costs time that grows with what is held, to mark the cells that it shares: see docs/model.md.
+/// `kv_unified`. A branch costs time that grows with what is held, to mark the cells that it shares: see docs/trees.md.
 ///
 /// Borrows the context, which must outlive it, must have a causal decoder, and must not be fed to behind its back
 /// while a sequence is under way. Positions are asked of the context, so what it held before is continued.

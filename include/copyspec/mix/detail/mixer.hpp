@@ -266,7 +266,7 @@ class Mixer {
     for (std::size_t i = 0; i < count; ++i) log_odds_[states[i]] = values[i];
   }
 
-  // Learning rates, chosen on recorded answers (docs/drafting.md); half or twice as much changes little.
+  // Learning rates, chosen on recorded answers (docs/notebook.md); half or twice as much changes little.
   static constexpr std::array<float, Prediction::weight_sets> set_rates{0.0025F, 0.004F, 0.015F, 0.004F, 0.0025F};
   static constexpr float bias_rate = 0.2F;
   static constexpr float max_score = 12;
