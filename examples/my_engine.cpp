@@ -20,7 +20,7 @@ class MyEngine {
   std::size_t max_tokens() const;       // most tokens fed in one pass; prompts are chunked to it
   std::size_t context_limit() const;    // most tokens held for one sequence
 
-  // Feeds each segment's tokens behind what its sequence holds. Returns the rows asked for, in batch order.
+  // Feeds each segment's tokens after what its sequence holds. Returns the rows asked for, in batch order.
   copyspec::LogitsView<float> forward(std::span<copyspec::Segment const> batch);
 
   // Forgets all but the first `length` tokens of a sequence. Returns how many are still held.
