@@ -72,7 +72,7 @@ void measure_shape(Shape const& shape, char const* scalar) {
   drafts.offsets = offsets.data();
   drafts.token_capacity = shape.requests * shape.drafted;
   drafts.limits = {.max_requests = shape.requests, .max_draft_length = shape.drafted};
-  DeviceBuffer<unsigned char> const memory(copyspec::detail::verify_workspace_bytes(drafts.limits));
+  DeviceBuffer<unsigned char> const memory(copyspec::cuda::greedy_verify_workspace_bytes(drafts.limits));
   DeviceBuffer<unsigned char> const scratch(
       copyspec::cuda::sample_verify_scratch_bytes<Scalar>(drafts.limits, shape.vocabulary));
   Workspace const workspace{memory.data(), memory.size()};

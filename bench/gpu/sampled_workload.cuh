@@ -6,6 +6,7 @@
 
 #include <copyspec/core/token.hpp>
 #include <copyspec/cuda/draft_batch.hpp>
+#include <copyspec/cuda/greedy_verify.cuh>
 #include <copyspec/cuda/sample_verify.cuh>
 #include <copyspec/model/device_logits.hpp>
 #include <copyspec/verify/sampling_options.hpp>
@@ -66,7 +67,6 @@ class SampledWorkload {
   /// What each row draws, as a request of its own.
   [[nodiscard]] std::vector<copyspec::Token> drawn(copyspec::SamplingOptions const& options) const {
     using namespace copyspec::cuda;
-    using namespace copyspec::detail;
     auto const rows_of_all = static_cast<std::uint32_t>(shape_.rows());
     std::vector<SamplingParameters> own;
     for (SamplingParameters one : parameters(options))
@@ -77,7 +77,7 @@ class SampledWorkload {
     DraftBatchView drafts;
     drafts.offsets = offsets.data();
     drafts.limits = {.max_requests = rows_of_all, .max_draft_length = 0};
-    DeviceBuffer<unsigned char> const memory(verify_workspace_bytes(drafts.limits));
+    DeviceBuffer<unsigned char> const memory(greedy_verify_workspace_bytes(drafts.limits));
     DeviceBuffer<unsigned char> const scratch(sample_verify_scratch_bytes<Scalar>(drafts.limits, shape_.vocabulary));
     check(sample_verify(rows(0), drafts, {.parameters = device_parameters.data()}, {.verdicts = verdicts.data()},
                         {memory.data(), memory.size()}, {scratch.data(), scratch.size()}, nullptr));

@@ -13,7 +13,6 @@
 namespace {
 
 using namespace copyspec::cuda;
-using namespace copyspec::detail;
 
 // Memory that host and device share, so that the example is short. Zero; freed with the process.
 template <class T>

@@ -62,11 +62,10 @@ class DeviceVerifier {
                                               " tokens is longer than the " + std::to_string(detail::longest_draft) +
                                               " that can be verified on the device");
     reserve(pass);
-    std::size_t const detail::scratch_bytes =
-        method_.template detail::scratch_bytes<Scalar>(pass.limits, rows.vocabulary());
-    if (detail::scratch_bytes > scratch_bytes_) {
-      scratch_ = allocate(detail::scratch_bytes);
-      scratch_bytes_ = detail::scratch_bytes;
+    std::size_t const scratch = method_.template scratch_bytes<Scalar>(pass.limits, rows.vocabulary());
+    if (scratch > scratch_bytes_) {
+      scratch_ = allocate(scratch);
+      scratch_bytes_ = scratch;
     }
 
     std::size_t const own = trials.size() * Method::request_bytes;

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <copyspec/core/version.hpp>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -24,16 +25,20 @@
 #endif
 
 // The dynamic shared memory of `verify_kernel`, under the name that it has there.
-namespace copyspec::inline v0::cuda {
+namespace copyspec {
+inline namespace COPYSPEC_VERSION_NAMESPACE {
+namespace detail {
 constexpr std::size_t most_shared_bytes = 49152;
 alignas(16) thread_local std::uint64_t scratch[most_shared_bytes / sizeof(std::uint64_t)];
-}  // namespace copyspec::inline v0::cuda
+}  // namespace detail
+}  // namespace COPYSPEC_VERSION_NAMESPACE
+}  // namespace copyspec
 
 namespace emulation {
 namespace {
 
-using copyspec::cuda::most_shared_bytes;
-using copyspec::cuda::scratch;
+using copyspec::detail::most_shared_bytes;
+using copyspec::detail::scratch;
 
 // The thread sanitizer takes what is released at a place to come before what is acquired there.
 void release([[maybe_unused]] void* place) {

@@ -24,16 +24,19 @@
 
 namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
-namespace detail {
+namespace cuda {
 
 template <>
-struct cuda::LogitFormatOf<__half> {
-  static constexpr cuda::LogitFormat value = cuda::LogitFormat::float16;
+struct LogitFormatOf<__half> {
+  static constexpr LogitFormat value = LogitFormat::float16;
 };
 template <>
-struct cuda::LogitFormatOf<__nv_bfloat16> {
-  static constexpr cuda::LogitFormat value = cuda::LogitFormat::bfloat16;
+struct LogitFormatOf<__nv_bfloat16> {
+  static constexpr LogitFormat value = LogitFormat::bfloat16;
 };
+
+}  // namespace cuda
+namespace detail {
 
 /// Threads of a block of `verify_kernel`.
 inline constexpr std::uint32_t verify_threads = 256;
