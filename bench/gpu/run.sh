@@ -96,9 +96,10 @@ tests=$build/bin/copyspec-gpu-tests
 
 # A process a unit: after a fault in one, the device does nothing more for that process. Among these are capture and
 # replay, and the ten thousand repeats with poisoned outputs.
-for source in tests/cuda/*.cu; do
-  unit=$(basename "$source" .cu)
-  step "tests.$unit" 60 "$tests" --duration=true "--source-file=*/tests/cuda/$unit.cu"
+for source in tests/cuda/*.cu tests/cuda/detail/*.cu; do
+  unit=${source#tests/cuda/}
+  unit=${unit%.cu}
+  step "tests.${unit/\//.}" 60 "$tests" --duration=true "--source-file=*/$source"
 done
 step examples 30 bash -c "'$build/bin/device_quick_start' && '$build/bin/verify_batch'"
 
@@ -122,7 +123,8 @@ else
       '--test-case-exclude=stress*,vocabularies*,what a launch*cannot do*,rough noise*'
   done
   # It sees shared memory only, which this unit has all uses of.
-  step racecheck 40 "$sanitizer" --tool racecheck --error-exitcode 9 "$tests" '--source-file=*/tests/cuda/block_team.cu'
+  step racecheck 40 "$sanitizer" --tool racecheck --error-exitcode 9 "$tests" \
+    '--source-file=*/tests/cuda/detail/block_team.cu'
 fi
 report
 if [[ -f $out/table.md ]]; then cat "$out/table.md"; fi

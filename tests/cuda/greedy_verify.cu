@@ -19,16 +19,11 @@ using copyspec::DeviceLogitsView;
 using copyspec::Token;
 using copyspec::cuda::DraftBatchView;
 using copyspec::cuda::greedy_verify;
-using copyspec::cuda::LogitFormat;
-using copyspec::cuda::LogitFormatOf;
 using copyspec::cuda::RowSkipping;
 using copyspec::cuda::VerdictBatchView;
 using copyspec::cuda::VerifyOptions;
 using copyspec::cuda::VerifyStatus;
 using copyspec::cuda::Workspace;
-
-static_assert(LogitFormatOf<__half>::value == LogitFormat::float16);
-static_assert(LogitFormatOf<__nv_bfloat16>::value == LogitFormat::bfloat16);
 
 namespace {
 
