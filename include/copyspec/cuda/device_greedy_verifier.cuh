@@ -9,11 +9,11 @@
 #include "../core/version.hpp"
 #include "../model/device_logits.hpp"
 #include "../verify/batch_verifier.hpp"
-#include "detail/verify_launch.cuh"
 #include "device_verifier.cuh"
 #include "draft_batch.hpp"
 #include "greedy_verify.cuh"
 #include "verdict_batch.hpp"
+#include "workspace.cuh"
 
 namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
@@ -27,14 +27,15 @@ struct GreedyMethod {
 
   template <class Scalar>
   [[nodiscard]] static std::size_t scratch_bytes(cuda::VerifyLimits const& /*limits*/,
-                                                         std::size_t /*vocabulary*/) noexcept {
+                                                 std::size_t /*vocabulary*/) noexcept {
     return 0;
   }
 
   template <class Scalar>
   [[nodiscard]] static cudaError_t launch(DeviceLogitsView<Scalar> rows, cuda::DraftBatchView const& drafts,
                                           unsigned char const* /*staged*/, cuda::VerdictBatchView const& verdicts,
-                                          cuda::Workspace workspace, cuda::Scratch /*scratch*/, cudaStream_t stream) noexcept {
+                                          cuda::Workspace workspace, cuda::Scratch /*scratch*/,
+                                          cudaStream_t stream) noexcept {
     return cuda::greedy_verify(rows, drafts, verdicts, workspace, stream);
   }
 };

@@ -14,12 +14,12 @@
 #include "../model/device_logits.hpp"
 #include "../verify/batch_verifier.hpp"
 #include "../verify/sampling_options.hpp"
-#include "detail/verify_launch.cuh"
 #include "device_verifier.cuh"
 #include "draft_batch.hpp"
 #include "sample_verify.cuh"
 #include "sampling_parameters.hpp"
 #include "verdict_batch.hpp"
+#include "workspace.cuh"
 
 namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {

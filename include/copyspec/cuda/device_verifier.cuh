@@ -19,8 +19,10 @@
 #include "../verify/verifier.hpp"
 #include "detail/pack_drafts.hpp"
 #include "detail/verify_launch.cuh"
+#include "detail/verify_workspace.hpp"
 #include "draft_batch.hpp"
 #include "verdict_batch.hpp"
+#include "workspace.cuh"
 
 namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
@@ -42,8 +44,8 @@ struct DeviceVerifierOptions {
 /// and a draft of more than `longest_draft` tokens, is an `Error`. Movable. Threads: one call at a time.
 ///
 /// A `Method` says how: `request_bytes` go to the device for each request, a multiple of 8, which `stage(trials,
-/// memory)` writes; `workspace_bytes<Scalar>(limits, vocabulary)` are needed there; `launch(rows, drafts, staged,
-/// verdicts, workspace, stream)` enqueues the work.
+/// memory)` writes; `scratch_bytes<Scalar>(limits, vocabulary)` are needed there; `launch(rows, drafts, staged,
+/// verdicts, workspace, scratch, stream)` enqueues the work.
 template <class Method>
 class DeviceVerifier {
  public:

@@ -47,7 +47,7 @@ namespace detail {
 
 /// One request as its offsets describe it.
 struct RequestShape {
-  bool present = false;                    ///< Whether there is such a request.
+  bool present = false;                                ///< Whether there is such a request.
   cuda::VerifyStatus status = cuda::VerifyStatus::ok;  ///< Unless `ok`, there is no draft and no row to look at.
   std::uint64_t first_row = 0;
   DraftView draft;
@@ -56,8 +56,8 @@ struct RequestShape {
 /// What `batch` says of `request` < `limits.max_requests`, of rows of which `row_count` exist. Checked against all of
 /// these bounds. O(1).
 [[nodiscard]] COPYSPEC_HOST_DEVICE inline RequestShape shape_of(cuda::DraftBatchView const& batch,
-                                                                                std::uint32_t request,
-                                                                                std::uint64_t row_count) noexcept {
+                                                                std::uint32_t request,
+                                                                std::uint64_t row_count) noexcept {
   RequestShape shape;
   // Before the count is known, so that one latency covers both.
   std::int64_t const begin = batch.offsets[request];

@@ -13,6 +13,7 @@
 #include "draft_batch.hpp"
 #include "verdict_batch.hpp"
 #include "verify_geometry.hpp"
+#include "workspace.cuh"
 
 namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {

@@ -63,8 +63,7 @@ struct LogitVector {
 
 /// The logit at `index` < `vector_length(format)`. Free of branches where `index` is a constant.
 template <cuda::LogitFormat format>
-[[nodiscard]] COPYSPEC_HOST_DEVICE inline float logit_at(LogitVector const& vector,
-                                                                 std::uint32_t index) noexcept {
+[[nodiscard]] COPYSPEC_HOST_DEVICE inline float logit_at(LogitVector const& vector, std::uint32_t index) noexcept {
   if constexpr (format == cuda::LogitFormat::float32) {
     return float_from_bits(vector.words[index]);
   } else {
@@ -78,8 +77,7 @@ template <cuda::LogitFormat format>
 
 /// The logit at `index` of a row that begins at `row`.
 template <cuda::LogitFormat format>
-[[nodiscard]] COPYSPEC_HOST_DEVICE inline float logit_in_row(unsigned char const* row,
-                                                                     std::size_t index) noexcept {
+[[nodiscard]] COPYSPEC_HOST_DEVICE inline float logit_in_row(unsigned char const* row, std::size_t index) noexcept {
   if constexpr (format == cuda::LogitFormat::float32) {
     std::uint32_t bits = 0;
     std::memcpy(&bits, row + index * 4, 4);

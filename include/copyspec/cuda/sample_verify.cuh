@@ -18,6 +18,7 @@
 #include "sampling_parameters.hpp"
 #include "verdict_batch.hpp"
 #include "verify_geometry.hpp"
+#include "workspace.cuh"
 
 namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {

@@ -50,9 +50,10 @@ inline constexpr std::uint32_t shortest_tile_bytes = 2048;
 ///
 /// Few rows are cut into two tiles a processor, so that one request uses the whole device; many into tiles of 32 KiB,
 /// long enough to make what a work item costs by itself small, short enough to leave no long tail.
-[[nodiscard]] inline VerifyGeometry verify_geometry(
-    cuda::LogitFormat format, std::uint32_t vocabulary, cuda::VerifyLimits const& limits, VerifyDevice const& device,
-    cuda::VerifyOptions const& options = {}, std::uint32_t shortest_bytes = shortest_tile_bytes) noexcept {
+[[nodiscard]] inline VerifyGeometry verify_geometry(cuda::LogitFormat format, std::uint32_t vocabulary,
+                                                    cuda::VerifyLimits const& limits, VerifyDevice const& device,
+                                                    cuda::VerifyOptions const& options = {},
+                                                    std::uint32_t shortest_bytes = shortest_tile_bytes) noexcept {
   constexpr std::uint64_t longest_bytes = 32768;
 
   std::uint64_t const processors = device.processors;
