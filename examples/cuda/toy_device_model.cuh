@@ -12,7 +12,7 @@
 #include <span>
 #include <string>
 
-#include "toy_language.hpp"
+#include "toy_language.cuh"
 
 /// Writes the logits of the rows that have `states`: a block row of the grid to each.
 static __global__ void write_toy_logits(std::uint64_t const* states, float* logits) {

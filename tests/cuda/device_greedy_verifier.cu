@@ -16,7 +16,7 @@
 #include "cuda/support/batch.hpp"
 #include "cuda/support/device_memory.hpp"
 #include "examples/cuda/toy_device_model.cuh"
-#include "examples/cuda/toy_language.hpp"
+#include "examples/cuda/toy_language.cuh"
 
 using copyspec::BatchVerifier;
 using copyspec::Composer;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cuda_runtime.h>
+
 #include <algorithm>
 #include <copyspec/core/token.hpp>
-#include <copyspec/detail/host_device.hpp>
 #include <copyspec/model/engine.hpp>
 #include <cstddef>
 #include <cstdint>
@@ -12,8 +13,8 @@
 #include <vector>
 
 /// A language without meaning: what comes next is a hash of the newest two tokens, so that it soon repeats itself. It
-/// remembers what each sequence was fed; whoever wants logits computes them, on a host or a device, from the states
-/// that it gives.
+/// remembers what each sequence was fed, and gives a state for each row, from which the logits are computed on a host
+/// or a device.
 class ToyLanguage {
  public:
   static constexpr std::uint32_t vocabulary = 4096;
@@ -21,7 +22,7 @@ class ToyLanguage {
   static constexpr std::size_t context_limit = 4096;
 
   /// The logit of `token` in the row that has `state`, between -8 and 8; the same wherever it is computed.
-  [[nodiscard]] COPYSPEC_HOST_DEVICE static float logit(std::uint64_t state, std::uint32_t token) {
+  [[nodiscard]] __host__ __device__ static float logit(std::uint64_t state, std::uint32_t token) {
     // 24 bits: what a float holds exactly.
     return static_cast<float>(mix(state + token) >> 40U) / static_cast<float>(1U << 20U) - 8.0F;
   }
@@ -50,7 +51,7 @@ class ToyLanguage {
 
  private:
   // The finalizer of SplitMix64 (Steele, Lea and Flood 2014).
-  [[nodiscard]] COPYSPEC_HOST_DEVICE static std::uint64_t mix(std::uint64_t bits) {
+  [[nodiscard]] __host__ __device__ static std::uint64_t mix(std::uint64_t bits) {
     bits += 0x9E3779B97F4A7C15U;
     bits = (bits ^ (bits >> 30U)) * 0xBF58476D1CE4E5B9U;
     bits = (bits ^ (bits >> 27U)) * 0x94D049BB133111EBU;
