@@ -5,11 +5,13 @@
 #include "core/error.hpp"
 #include "core/token.hpp"
 #include "core/version.hpp"
+
+#include "draft.hpp"
+#include "verify.hpp"
+
 #include "cost.hpp"
 #include "decode.hpp"
-#include "draft.hpp"
 #include "draft_model.hpp"
 #include "lookup.hpp"
 #include "mix.hpp"
 #include "model.hpp"
-#include "verify.hpp"

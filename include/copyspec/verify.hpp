@@ -3,6 +3,9 @@
 
 /// Verifiers: how much of a draft is accepted, and which token comes next.
 
+// First, so that a compiler which names a hook of a verifier does so in its first lines.
+#include "verify/verifier_traits.hpp"
+
 #include "verify/batch_verifier.hpp"
 #include "verify/greedy_token.hpp"
 #include "verify/greedy_verifier.hpp"
@@ -14,4 +17,3 @@
 #include "verify/token_sampler.hpp"
 #include "verify/tree_verification.hpp"
 #include "verify/verifier.hpp"
-#include "verify/verifier_traits.hpp"

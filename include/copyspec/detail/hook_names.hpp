@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <type_traits>
+
+#include "../core/version.hpp"
+
+namespace copyspec {
+inline namespace COPYSPEC_VERSION_NAMESPACE {
+namespace detail {
+
+// `names_HOOK<T>` is whether the class T has a member of that name: a function, overloads, a template, private or not.
+// A class that inherits a name from two bases cannot say which it means. Of a final class, which has no heirs, only a
+// single function is seen.
+#define COPYSPEC_HOOK_NAME(hook)                           \
+  struct Another_##hook {                                  \
+    int hook;                                              \
+  };                                                       \
+  template <class T>                                       \
+  struct Heir_##hook : T, Another_##hook {};               \
+  template <class T, bool final = std::is_final_v<T>>      \
+  inline constexpr bool names_##hook = !requires {         \
+    &Heir_##hook<T>::hook;                                 \
+  };                                                       \
+  template <class T>                                       \
+  inline constexpr bool names_##hook<T, true> = requires { \
+    &T::hook;                                              \
+  };
+
+// Optional calls of proposers.
+COPYSPEC_HOOK_NAME(reserve)
+COPYSPEC_HOOK_NAME(require_vocabulary)
+COPYSPEC_HOOK_NAME(set_references)
+COPYSPEC_HOOK_NAME(set_sampling)
+COPYSPEC_HOOK_NAME(prepare)
+COPYSPEC_HOOK_NAME(propose_tree)
+COPYSPEC_HOOK_NAME(propose_after)
+COPYSPEC_HOOK_NAME(on_draft_chosen)
+COPYSPEC_HOOK_NAME(on_pass)
+// Of proposers and of verifiers.
+COPYSPEC_HOOK_NAME(on_turn_begin)
+COPYSPEC_HOOK_NAME(on_turn_end)
+// Of verifiers.
+COPYSPEC_HOOK_NAME(begin_turn)
+COPYSPEC_HOOK_NAME(options)
+COPYSPEC_HOOK_NAME(logprobs)
+COPYSPEC_HOOK_NAME(allowed_draft)
+COPYSPEC_HOOK_NAME(drawn_from)
+COPYSPEC_HOOK_NAME(check_supported)
+
+// No hooks, but what one may be taken to be called.
+COPYSPEC_HOOK_NAME(check_vocabulary)
+COPYSPEC_HOOK_NAME(set_reference)
+COPYSPEC_HOOK_NAME(set_sampling_options)
+COPYSPEC_HOOK_NAME(prepare_draft)
+COPYSPEC_HOOK_NAME(propose_trees)
+COPYSPEC_HOOK_NAME(propose_behind)
+COPYSPEC_HOOK_NAME(on_draft)
+COPYSPEC_HOOK_NAME(observe_pass)
+COPYSPEC_HOOK_NAME(on_begin_turn)
+COPYSPEC_HOOK_NAME(on_end_turn)
+COPYSPEC_HOOK_NAME(end_turn)
+COPYSPEC_HOOK_NAME(log_probs)
+COPYSPEC_HOOK_NAME(allow_draft)
+COPYSPEC_HOOK_NAME(draw_from)
+
+#undef COPYSPEC_HOOK_NAME
+
+}  // namespace detail
+}  // namespace COPYSPEC_VERSION_NAMESPACE
+}  // namespace copyspec
