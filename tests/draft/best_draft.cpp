@@ -132,7 +132,7 @@ struct Telling {
     return {.length = drafted, .probabilities = std::span(probabilities).first(drafted)};
   }
   static void truncate(std::size_t) {}
-  void on_draft_chosen(std::size_t count) { told.push_back(count); }
+  void on_draft_chosen(std::span<Token const>, std::size_t count) { told.push_back(count); }
 };
 
 template <class Proposer>
@@ -199,7 +199,7 @@ TEST_CASE("each proposer hears how long the draft is that was taken") {
   CHECK(best.get<0>().told == std::vector<std::size_t>{8});
   CHECK(best.get<1>().told == std::vector<std::size_t>{8});
   // And so do those of one that is itself among others.
-  best.on_draft_chosen(3);
+  best.on_draft_chosen(Tokens{7}, 3);
   CHECK(best.get<0>().told == std::vector<std::size_t>{8, 3});
 }
 
@@ -231,8 +231,11 @@ TEST_CASE("a prompt says nothing of a proposer, nor what was said after tokens w
   std::span<Token const> const saying = text;
   auto const believes = [&](BestDraft<FromText>& best) { return !propose(best, std::span(text).first(160)).empty(); };
   BestDraft best(PassCost::marginal(0.05), FromText{.saying = &saying});
-  // Thirty tokens after an empty draft, each time right, are prompts.
-  for (std::size_t length = 1; length < 150; length += 5) (void)propose(best, std::span(text).first(length));
+  // Thirty prompts, each as an empty draft before it would have had it.
+  for (std::size_t length = 5; length < 150; length += 5) {
+    best.on_turn_begin(std::span(text).first(length), length - 5);
+    (void)propose(best, std::span(text).first(length));
+  }
   CHECK_FALSE(believes(best));
   BestDraft other(PassCost::marginal(0.05), FromText{.saying = &saying});
   for (std::size_t length = 20; length < 60; ++length) {

@@ -43,7 +43,7 @@ struct Constant {
     return {.length = length, .sources = {&from, 1}};
   }
   static void truncate(std::size_t) {}
-  void on_draft_chosen(std::size_t length) { told.push_back(length); }
+  void on_draft_chosen(std::span<Token const>, std::size_t length) { told.push_back(length); }
 };
 
 static_assert(DraftProposer<FirstDraft<Constant, NoProposer, MixingProposer>>);
@@ -60,10 +60,10 @@ TEST_CASE("the first draft that is not empty is taken, and who comes behind is n
   CHECK(first.get<0>().asked == 1);
   CHECK(first.get<2>().asked == 1);
   CHECK(first.get<3>().asked == 0);
-  // Who had nothing to say hears of the draft.
+  // All of them are told of the draft, whether they were asked or not.
   CHECK(first.get<0>().told == std::vector<std::size_t>{2});
-  CHECK(first.get<2>().told.empty());
-  CHECK(first.get<3>().told.empty());
+  CHECK(first.get<2>().told == std::vector<std::size_t>{2});
+  CHECK(first.get<3>().told == std::vector<std::size_t>{2});
 }
 
 TEST_CASE("where nobody drafts there is no draft") {
@@ -107,4 +107,59 @@ TEST_CASE("it allocates nothing up to what was reserved") {
   }
   CHECK(allocations() == before);
   CHECK(drafted > 1000);
+}
+
+namespace {
+
+// A draft model that counts its passes.
+struct Counted {
+  copyspec::testing::ToyModel<float> toy{{.vocabulary = 64, .order = 3}};
+  std::size_t passes = 0;
+
+  [[nodiscard]] std::size_t vocabulary_size() const { return toy.vocabulary_size(); }
+  [[nodiscard]] std::size_t max_tokens() const { return toy.max_tokens(); }
+  [[nodiscard]] std::size_t context_limit() const { return toy.context_limit(); }
+  copyspec::LogitsView<float> forward(std::span<copyspec::Segment const> batch) {
+    ++passes;
+    return toy.forward(batch);
+  }
+  std::size_t truncate(copyspec::SequenceId id, std::size_t length) { return toy.truncate(id, length); }
+};
+
+// Passes of the draft model for eight sequences, whose answers must be those of plain decoding.
+template <class MakeProposer>
+std::size_t draft_passes(MakeProposer const& make_proposer) {
+  copyspec::testing::ToyModel<float> model({.vocabulary = 64, .order = 3});
+  Counted draft_model;
+  copyspec::Composer composer(model, make_proposer(draft_model), copyspec::GreedyVerifier());
+  copyspec::Composer plain(model, NoProposer(), copyspec::GreedyVerifier());
+  for (int i = 0; i < 8; ++i) {
+    Tokens const prompt{i, 2 * i, 5};
+    composer.begin(copyspec::SequenceId{i}, prompt, {.max_new_tokens = 60});
+    plain.begin(copyspec::SequenceId{100 + i}, prompt, {.max_new_tokens = 60});
+  }
+  composer.run();
+  plain.run();
+  for (int i = 0; i < 8; ++i)
+    CHECK(std::ranges::equal(composer.sequence(copyspec::SequenceId{i}).generated(),
+                             plain.sequence(copyspec::SequenceId{100 + i}).generated()));
+  return draft_model.passes;
+}
+
+}  // namespace
+
+TEST_CASE("a draft model after prompt lookup drafts for all sequences in the same passes, as it does alone") {
+  auto const guessing = [](Counted& draft_model) {
+    return copyspec::ModelProposer(draft_model, NoProposer(), {.fixed_length = 4});
+  };
+  std::size_t const alone = draft_passes(guessing);
+  CHECK(alone < 100);
+  // Lookup that finds nothing.
+  CHECK(draft_passes([&](Counted& draft_model) {
+          return FirstDraft(CopyProposer({.match_length = 50}), guessing(draft_model));
+        }) == alone);
+  // Lookup that finds some: no more passes.
+  CHECK(draft_passes([&](Counted& draft_model) {
+          return FirstDraft(CopyProposer(copyspec::published_rule), guessing(draft_model));
+        }) <= alone);
 }

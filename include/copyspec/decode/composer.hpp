@@ -16,6 +16,7 @@
 #include "../detail/recovery.hpp"
 #include "../detail/stopwatch.hpp"
 #include "../draft/proposer.hpp"
+#include "../draft/proposer_traits.hpp"
 #include "../model/engine.hpp"
 #include "../verify/batch_verifier.hpp"
 #include "../verify/sampling_options.hpp"
@@ -103,6 +104,8 @@ class Composer {
       slot->proposer.set_references(slot->turn.options().references);
     if constexpr (requires { slot->proposer.reserve(std::size_t{}); })
       slot->proposer.reserve(slot->sequence.length() + slot->sequence.budget_left());
+    ProposerTraits<Proposer>::on_turn_begin(slot->proposer, slot->sequence.context(),
+                                            slot->sequence.length() - prompt.size());
     settle(*slot);
   }
 
@@ -291,7 +294,10 @@ class Composer {
 
   Draft draft(Slot& slot, std::size_t allowance) {
     std::span<Token> const space = draft_space(slot, allowance);
-    if (space.empty()) return {};
+    if (space.empty()) {
+      ProposerTraits<Proposer>::on_draft_chosen(slot.proposer, slot.sequence.context(), 0);
+      return {};
+    }
     std::span<Token const> const context = slot.sequence.context();
     return detail::timed<Clock>(times_.propose, [&] {
       Draft draft = drafts_.propose(*model_, slot.proposer, slot.draft, context, space);

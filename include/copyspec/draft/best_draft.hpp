@@ -18,6 +18,7 @@
 #include "../cost/token_cost.hpp"
 #include "detail/proposer_group.hpp"
 #include "proposer.hpp"
+#include "proposer_traits.hpp"
 
 namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
@@ -37,7 +38,6 @@ inline namespace COPYSPEC_VERSION_NAMESPACE {
 /// As it looks at drafts before it chooses, tokens that were drawn are named ones of its draft (`Draft::drawn_from`).
 ///
 /// Copies share what was learnt, also of what passes cost, as those of a `MixingProposer` do. A proposer is told with
-/// `on_draft_chosen(length)`, if it has that call, how long the draft was that was taken.
 ///
 /// Cost: that of all proposers, and O(`max_draft_tokens` squared) for each that tells no probabilities. Drafts of at
 /// most `max_draft_tokens` tokens are asked for. Allocates when it is made. Threads: one call at a time, all copies
@@ -91,16 +91,14 @@ class BestDraft : public detail::ProposerGroup<Proposers...> {
     });
     if (taken < Group::size) std::copy_n(offers_[taken].tokens.begin(), best.length, space.begin());
     length_ = context.size();
-    on_draft_chosen(best.length);
+    on_draft_chosen(context, best.length);
     return best;
   }
 
-  /// All of them draft, so all that draft together are told.
+  /// All of them draft, so all that prepare are told.
   void prepare(std::span<Token const> context, std::size_t room) {
-    this->for_each([&](auto& proposer) {
-      if constexpr (requires { proposer.prepare(context, room); })
-        proposer.prepare(context, std::min(room, max_draft_tokens));
-    });
+    this->for_each(
+        [&]<class P>(P& proposer) { ProposerTraits<P>::prepare(proposer, context, std::min(room, max_draft_tokens)); });
   }
 
   void truncate(std::size_t length) {
@@ -108,14 +106,23 @@ class BestDraft : public detail::ProposerGroup<Proposers...> {
     Group::truncate(length);
   }
 
-  void on_draft_chosen(std::size_t length) {
+  void on_draft_chosen(std::span<Token const> context, std::size_t length) {
+    if (context.size() != length_) {  // a draft that none of them was asked for
+      learn_from(context);
+      length_ = unknown;
+    }
     drafted_ = length;
-    Group::on_draft_chosen(length);
+    Group::on_draft_chosen(context, length);
   }
 
   void on_pass(PassReport const& report) {
     learnt_->share.observe(report);
     Group::on_pass(report);
+  }
+
+  void on_turn_begin(std::span<Token const> context, std::size_t prompt) {
+    if (prompt < context.size()) length_ = unknown;
+    Group::on_turn_begin(context, prompt);
   }
 
   void on_turn_end(std::span<Token const> context, std::size_t answer) {
@@ -149,9 +156,9 @@ class BestDraft : public detail::ProposerGroup<Proposers...> {
     return index == 0 ? std::span<Token const>() : offers_.front().draft();
   }
 
-  // What was said since the last call. More than the draft could have made are a prompt.
+  // From what was generated since the last draft.
   void learn_from(std::span<Token const> context) noexcept {
-    if (length_ == unknown || context.size() <= length_ || context.size() > length_ + drafted_ + 1) return;
+    if (length_ == unknown || context.size() <= length_) return;
     std::span<Token const> const said = context.subspan(length_);
     for (std::size_t i = 0; i < Group::size; ++i) learnt_->records[i].observe(offers_[i].draft(), rival(i), said);
     learnt_->token_cost.observe(said.size(), learnt_->share(drafted_ + 1));
@@ -159,7 +166,7 @@ class BestDraft : public detail::ProposerGroup<Proposers...> {
 
   std::shared_ptr<Learnt> learnt_;
   std::array<Offer, Group::size> offers_{};
-  std::size_t length_ = unknown;  // of the context in the last call, if what follows cannot be told from a prompt
+  std::size_t length_ = unknown;  // of the context drafted for last; unknown where nothing is to be learnt from
   std::size_t drafted_ = 0;       // the draft that was taken then
 };
 

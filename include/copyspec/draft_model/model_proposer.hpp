@@ -15,6 +15,7 @@
 #include "../core/version.hpp"
 #include "../cost/pass_cost.hpp"
 #include "../draft/proposer.hpp"
+#include "../draft/proposer_traits.hpp"
 #include "../model/model.hpp"
 #include "../verify/sampling_options.hpp"
 #include "detail/draft_model_runner.hpp"
@@ -57,12 +58,12 @@ template <Model M, DraftProposer Copying = NoProposer, class Clock = std::chrono
 class ModelProposer {
  public:
   explicit ModelProposer(M& model, Copying copying = Copying(), ModelProposerOptions options = {})
-      : shared_(std::make_shared<Shared>(model, std::move(options.pass_cost), std::move(options.draft_pass_cost),
-                                         options.draft_cost, options.fixed_length)),
-        own_(std::make_unique<Own>(shared_, std::move(copying))) {}
+      : group_(std::make_shared<Group>(model, std::move(options.pass_cost), std::move(options.draft_pass_cost),
+                                       options.draft_cost, options.fixed_length)),
+        own_(std::make_unique<Own>(group_, std::move(copying))) {}
 
   ModelProposer(ModelProposer const& other)
-      : shared_(other.shared_), own_(std::make_unique<Own>(shared_, other.own_->copying)) {}
+      : group_(other.group_), own_(std::make_unique<Own>(group_, other.own_->copying())) {}
   ModelProposer& operator=(ModelProposer const& other) {
     if (this != &other) *this = ModelProposer(other);
     return *this;
@@ -72,81 +73,59 @@ class ModelProposer {
   ~ModelProposer() = default;
 
   /// What copies.
-  [[nodiscard]] Copying const& copying() const noexcept { return own_->copying; }
+  [[nodiscard]] Copying const& copying() const noexcept { return own_->copying(); }
 
   /// The draft model, and what its passes cost.
-  [[nodiscard]] detail::DraftModelRunner<M, Clock> const& draft_model() const noexcept { return *shared_->model; }
+  [[nodiscard]] detail::DraftModelRunner<M, Clock> const& draft_model() const noexcept { return *group_->runner(); }
 
-  /// What a pass of the other model costs, as far as it is known.
-  [[nodiscard]] PassCost const& pass_cost() const noexcept { return shared_->gain.share().pass_cost(); }
+  /// What a pass of the target model costs, as far as it is known.
+  [[nodiscard]] PassCost const& pass_cost() const noexcept { return group_->gain().share().pass_cost(); }
 
-  /// What a pass of one token of the draft model costs, in passes of one row of the other, as far as it is known.
-  [[nodiscard]] double draft_cost() const noexcept { return shared_->gain.draft_unit(); }
+  /// What a pass of one token of the draft model costs, in passes of one row of the target model, as far as it is
+  /// known.
+  [[nodiscard]] double draft_cost() const noexcept { return group_->gain().draft_unit(); }
 
-  /// Raises an `Error` unless the draft model has a vocabulary of this size. That tokens mean the same is the caller's
-  /// to know.
-  void require_vocabulary(std::size_t size) const {
-    if (std::size_t const own = shared_->model->vocabulary_size(); own != size)
+  /// See `VocabularyProposer`: the draft model needs a vocabulary of this size. That its tokens mean the same is for
+  /// the caller to ensure.
+  void require_vocabulary(std::size_t size) {
+    if (std::size_t const own = group_->runner()->vocabulary_size(); own != size)
       raise_error(ErrorCode::vocabulary_mismatch, "the draft model has a vocabulary of " + std::to_string(own) +
                                                       " tokens, and the model one of " + std::to_string(size) +
                                                       ": they need the same");
+    Traits::require_vocabulary(own_->copying(), size);
   }
 
-  /// How tokens of this turn are drawn. `independently`: with noise of its own, and the rows are kept in
-  /// `Draft::drawn_from`, as a `RejectionVerifier` needs it.
+  /// See `SamplingProposer`. If `independently`, the draft model's tokens are drawn with noise of their own, and their
+  /// rows kept in `Draft::drawn_from`, as a `RejectionVerifier` needs it.
   void set_sampling(SamplingOptions const& options, bool independently) {
-    own_->guesser.set_sampling(options, independently);
+    own_->sampler().set_sampling(options, independently);
+    Traits::set_sampling(own_->copying(), options, independently);
   }
 
-  void reserve(std::size_t length) {
-    if constexpr (requires { own_->copying.reserve(length); }) own_->copying.reserve(length);
-    own_->request.reserve(length);
-    own_->withdraw();
-  }
-
-  void truncate(std::size_t length) {
-    own_->withdraw();
-    if (length < own_->length) own_->length = Own::unknown;
-    own_->copying.truncate(length);
-    own_->request.truncate(length);
-  }
-
+  void reserve(std::size_t length) { own_->reserve(length); }
+  void truncate(std::size_t length) { own_->truncate(length); }
   void prepare(std::span<Token const> context, std::size_t room) { own_->prepare(context, room); }
-
   [[nodiscard]] Draft propose(std::span<Token const> context, std::span<Token> space) {
-    Own& own = *own_;
-    if (!own.announced || own.context.data() != context.data() || own.context.size() != context.size())
-      own.prepare(context, space.size());
-    if (!own.drafted) shared_->draft();
-    return own.deliver(space);
+    return own_->propose(context, space);
   }
+  void on_draft_chosen(std::span<Token const> context, std::size_t length) { own_->on_draft_chosen(context, length); }
+  void set_references(std::span<std::vector<Token> const> texts) { Traits::set_references(own_->copying(), texts); }
+  void on_turn_begin(std::span<Token const> context, std::size_t prompt) { own_->on_turn_begin(context, prompt); }
+  void on_turn_end(std::span<Token const> context, std::size_t answer) { own_->on_turn_end(context, answer); }
 
-  void on_draft_chosen(std::size_t length) { own_->feed(length); }
-
-  void set_references(std::span<std::vector<Token> const> texts) {
-    if constexpr (requires { own_->copying.set_references(texts); }) own_->copying.set_references(texts);
-  }
-
-  void on_turn_end(std::span<Token const> context, std::size_t answer) {
-    own_->withdraw();
-    own_->learn_from(context);
-    own_->length = Own::unknown;
-    shared_->gain_of_turns += (std::exchange(own_->gain_of_turn, 0.0) - shared_->gain_of_turns) / 8;
-    if constexpr (requires { own_->copying.on_turn_end(context, answer); }) own_->copying.on_turn_end(context, answer);
-  }
-
-  /// The time that the draft model took is not the pass's.
+  /// See `PassObserver`. The time that the draft model took is not the pass's.
   void on_pass(PassReport report) {
-    report.seconds -= std::chrono::duration<double>(std::exchange(shared_->time, {})).count();
-    shared_->gain.on_pass(report);
-    if constexpr (requires { own_->copying.on_pass(report); }) own_->copying.on_pass(report);
+    report.seconds -= std::chrono::duration<double>(group_->take_time()).count();
+    group_->gain().on_pass(report);
+    Traits::on_pass(own_->copying(), report);
   }
 
  private:
-  using Shared = detail::InterleavedDraftGroup<M, Copying, Clock>;
   using Own = detail::InterleavedDraft<M, Copying, Clock>;
+  using Group = typename Own::Group;
+  using Traits = ProposerTraits<Copying>;
 
-  std::shared_ptr<Shared> shared_;
+  std::shared_ptr<Group> group_;
   std::unique_ptr<Own> own_;
 };
 

@@ -107,29 +107,28 @@ class MixingProposer {
   }
 
   void reserve(std::size_t length) {
-    if (recollection_.reserve(length)) drafted_ = unknown;
+    if (recollection_.reserve(length)) in_prompt_ = true;
   }
 
   void truncate(std::size_t length) noexcept {
-    if (recollection_.truncate(length)) drafted_ = unknown;
+    if (recollection_.truncate(length)) in_prompt_ = true;
   }
 
   [[nodiscard]] Draft propose(std::span<Token const> context, std::span<Token> space) {
     reserve(context.size());
     take_in(context);
-    drafted_ = 0;
     if (checkpoints_ && behind_prompt_) return {};
     std::size_t const length =
         detail::predict_chain(recollection_, learnt_->mixer, context,
                               space.first(std::min(space.size(), draft_length_)), 0, chances_, sources_);
-    drafted_ = worth_drafting(std::span<float const>(chances_).first(length));
-    return {.length = drafted_,
-            .sources = std::span(sources_).first(drafted_),
-            .probabilities = std::span(chances_).first(drafted_)};
+    std::size_t const drafted = worth_drafting(std::span<float const>(chances_).first(length));
+    return {.length = drafted,
+            .sources = std::span(sources_).first(drafted),
+            .probabilities = std::span(chances_).first(drafted)};
   }
 
-  /// What follows `context` and the first `given` tokens of `space`, a guess of somebody else: written behind these,
-  /// however little it pays. Whoever asks says with `drafted` what is fed.
+  /// What follows `context` and the first `given` tokens of `space`, which another proposer wrote: written after these,
+  /// however little it pays.
   [[nodiscard]] Draft propose_after(std::span<Token const> context, std::span<Token> space, std::size_t given) {
     reserve(context.size());
     take_in(context);
@@ -147,15 +146,21 @@ class MixingProposer {
     take_in(context);
     std::size_t const limit = std::min(space.tokens.size(), draft_length_);
     detail::PredictedTree const tree(recollection_, learnt_->mixer, context, space, limit, least_reach());
-    drafted_ = copyspec::draft_length(tree.parents(), tree.reaches(), learnt_->share);
-    std::ranges::copy(tree.sources().first(drafted_), sources_.begin());
-    return {.length = drafted_, .sources = std::span(sources_).first(drafted_)};
+    std::size_t const drafted = copyspec::draft_length(tree.parents(), tree.reaches(), learnt_->share);
+    std::ranges::copy(tree.sources().first(drafted), sources_.begin());
+    return {.length = drafted, .sources = std::span(sources_).first(drafted)};
   }
 
   /// Text that the answers to come will probably resemble: a file to be edited, a document to be summarised, an earlier
   /// answer. It is copied from as if it had been said before everything else, until other texts are given, or none.
   void set_references(std::span<std::vector<Token> const> texts) {
-    if (recollection_.set_references(texts)) drafted_ = unknown;
+    if (recollection_.set_references(texts)) in_prompt_ = true;
+  }
+
+  /// A turn begins: the tokens of `context` from `prompt` on are a prompt, which is read but not learnt from. What a
+  /// user writes is predicted otherwise than what the model generates. Told by a composer.
+  void on_turn_begin(std::span<Token const> context, std::size_t prompt) noexcept {
+    if (prompt < context.size()) in_prompt_ = true;
   }
 
   /// The answer that begins at `answer` has ended, and is added to the history. Told by a composer.
@@ -169,9 +174,6 @@ class MixingProposer {
 
   /// A pass took its time, which is learnt from. Told by a composer.
   void on_pass(PassReport const& report) noexcept { learnt_->share.observe(report); }
-
-  /// The draft that is fed has `length` tokens, whoever proposed it: so many and one more are no prompt.
-  void on_draft_chosen(std::size_t length) noexcept { drafted_ = length; }
 
  private:
   // Of what comes before an answer, so much is remembered with it: what its first tokens are recognised by.
@@ -210,14 +212,12 @@ class MixingProposer {
     explicit Learnt(PassCost pass_cost) : share(std::move(pass_cost)) {}
   };
 
-  // Learns from and remembers what was said since the last call. More than the last draft could have made are a
-  // prompt, which is remembered only: what a user says is predicted otherwise than what the model says.
+  // Remembers what was added since the last call, and learns from it unless it is a prompt, or read again.
   void take_in(std::span<Token const> context) {
     COPYSPEC_ASSERT(recollection_.size() <= context.size(), "tokens were taken away without a truncate");
-    std::size_t const added = context.size() - recollection_.size();
-    if (added == 0) return;
-    bool const generated = drafted_ != unknown && added <= drafted_ + 1;
-    behind_prompt_ = !generated;
+    if (context.size() == recollection_.size()) return;
+    behind_prompt_ = std::exchange(in_prompt_, false);
+    bool const generated = !behind_prompt_;
     recollection_.skip(context.size());
     auto const token_at = [&](std::size_t position) { return context[position]; };
     detail::ContextHashes contexts(recollection_.size(), token_at);
@@ -233,8 +233,6 @@ class MixingProposer {
     }
   }
 
-  static constexpr std::size_t unknown = ~std::size_t{0};
-
   std::size_t draft_length_;
   bool checkpoints_;
   std::shared_ptr<Learnt> learnt_;
@@ -243,8 +241,8 @@ class MixingProposer {
   std::optional<HistoryEntryId> remembered_;
   std::array<Source, max_draft_tokens> sources_{};  // of the last chain or tree
   std::array<float, max_draft_tokens> chances_{};   // of the last chain
-  bool behind_prompt_ = true;                       // all that was taken in last
-  std::size_t drafted_ = unknown;  // by the last call; unknown if what follows cannot be told from a prompt
+  bool in_prompt_ = true;                           // whether what is taken in next is not to be learnt from
+  bool behind_prompt_ = true;                       // whether what was taken in last was not
 };
 
 static_assert(TreeProposer<MixingProposer>);

@@ -32,7 +32,12 @@ struct Full : Plain {
   void on_turn_end(std::span<Token const> context, std::size_t answer) {
     calls += "end " + std::to_string(context.size()) + " " + std::to_string(answer) + "; ";
   }
-  void on_draft_chosen(std::size_t length) { calls += "on_draft_chosen " + std::to_string(length) + "; "; }
+  void on_turn_begin(std::span<Token const> context, std::size_t prompt) {
+    calls += "begin " + std::to_string(context.size()) + " " + std::to_string(prompt) + "; ";
+  }
+  void on_draft_chosen(std::span<Token const> context, std::size_t length) {
+    calls += "chosen " + std::to_string(context.size()) + " " + std::to_string(length) + "; ";
+  }
 };
 
 }  // namespace
@@ -41,11 +46,12 @@ TEST_CASE("a group passes each call on to those that take it") {
   ProposerGroup<Full, Plain, Full> group(Full{}, Plain{}, Full{});
   group.reserve(9);
   group.set_references(std::vector<Tokens>(2));
-  group.on_draft_chosen(4);
+  group.on_turn_begin(Tokens{1, 2}, 0);
+  group.on_draft_chosen(Tokens{1, 2}, 4);
   group.on_pass({.rows = 3});
   group.on_turn_end(Tokens{1, 2, 3}, 1);
   group.truncate(2);
-  std::string const all = "reserve 9; refer 2; on_draft_chosen 4; pass 3; end 3 1; truncate 2; ";
+  std::string const all = "reserve 9; refer 2; begin 2 0; chosen 2 4; pass 3; end 3 1; truncate 2; ";
   CHECK(group.get<0>().calls == all);
   CHECK(group.get<1>().calls == "truncate 2; ");
   CHECK(group.get<2>().calls == all);

@@ -9,14 +9,17 @@
 
 #include "../../core/token.hpp"
 #include "../../core/version.hpp"
+#include "../../cost/pass_report.hpp"
 #include "../proposer.hpp"
+#include "../proposer_traits.hpp"
 
 namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace detail {
 
-/// Several proposers that follow one sequence: passes on to each what it takes of the optional calls of a
-/// `DraftProposer`. The base of those that choose between drafts.
+/// Several proposers that follow one sequence: forwards each optional call of a `DraftProposer` to all of them, through
+/// `ProposerTraits`. The base of what chooses between drafts, which adds `propose` and `prepare`. A choice is a chain
+/// that begins after the context, so there is no `propose_tree` and no `propose_after`.
 template <DraftProposer... Proposers>
   requires(sizeof...(Proposers) > 0)
 class ProposerGroup {
@@ -35,43 +38,28 @@ class ProposerGroup {
     for_each([&](auto& proposer) { proposer.truncate(length); });
   }
   void reserve(std::size_t length) {
-    for_each([&](auto& proposer) {
-      if constexpr (requires { proposer.reserve(length); }) proposer.reserve(length);
-    });
-  }
-  void on_pass(PassReport const& report) {
-    for_each([&](auto& proposer) {
-      if constexpr (requires { proposer.on_pass(report); }) proposer.on_pass(report);
-    });
-  }
-  void set_references(std::span<std::vector<Token> const> texts) {
-    for_each([&](auto& proposer) {
-      if constexpr (requires { proposer.set_references(texts); }) proposer.set_references(texts);
-    });
-  }
-  /// `Options` are those of a verifier that samples, which proposers in general do not know.
-  template <class Options>
-  void set_sampling(Options const& options, bool independently) {
-    for_each([&](auto& proposer) {
-      if constexpr (requires { proposer.set_sampling(options, independently); })
-        proposer.set_sampling(options, independently);
-    });
+    for_each([&]<class P>(P& proposer) { ProposerTraits<P>::reserve(proposer, length); });
   }
   void require_vocabulary(std::size_t vocabulary) {
-    for_each([&](auto& proposer) {
-      if constexpr (requires { proposer.require_vocabulary(vocabulary); }) proposer.require_vocabulary(vocabulary);
-    });
+    for_each([&]<class P>(P& proposer) { ProposerTraits<P>::require_vocabulary(proposer, vocabulary); });
+  }
+  void set_references(std::span<std::vector<Token> const> texts) {
+    for_each([&]<class P>(P& proposer) { ProposerTraits<P>::set_references(proposer, texts); });
+  }
+  void set_sampling(SamplingOptions const& options, bool independently) {
+    for_each([&]<class P>(P& proposer) { ProposerTraits<P>::set_sampling(proposer, options, independently); });
+  }
+  void on_draft_chosen(std::span<Token const> context, std::size_t length) {
+    for_each([&]<class P>(P& proposer) { ProposerTraits<P>::on_draft_chosen(proposer, context, length); });
+  }
+  void on_pass(PassReport const& report) {
+    for_each([&]<class P>(P& proposer) { ProposerTraits<P>::on_pass(proposer, report); });
+  }
+  void on_turn_begin(std::span<Token const> context, std::size_t prompt) {
+    for_each([&]<class P>(P& proposer) { ProposerTraits<P>::on_turn_begin(proposer, context, prompt); });
   }
   void on_turn_end(std::span<Token const> context, std::size_t answer) {
-    for_each([&](auto& proposer) {
-      if constexpr (requires { proposer.on_turn_end(context, answer); }) proposer.on_turn_end(context, answer);
-    });
-  }
-
-  void on_draft_chosen(std::size_t length) {
-    for_each([&](auto& proposer) {
-      if constexpr (requires { proposer.on_draft_chosen(length); }) proposer.on_draft_chosen(length);
-    });
+    for_each([&]<class P>(P& proposer) { ProposerTraits<P>::on_turn_end(proposer, context, answer); });
   }
 
  protected:
