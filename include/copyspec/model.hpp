@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-/// What an engine offers: concepts with their laws, rows of logits, the shape of token trees.
+/// Engine interface: model concepts and their laws, views of logits rows, and the shape of token trees.
 
 #include "model/device_logits.hpp"
 #include "model/device_model.hpp"

@@ -9,12 +9,13 @@
 namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 
-/// Rows of logits in the memory of a device: row `i` is `vocabulary` scalars at `data + i * stride`. The host must not
-/// read through `data()`, which is why this is no `LogitsView` and gives no row: what expects rows in host memory does
-/// not compile with it.
+/// Logits rows in device memory: row `i` is `vocabulary` scalars at `data + i * stride`. The host must not dereference
+/// `data()`. That is why this is not a `LogitsView` and has no `row()`: code that expects rows in host memory does not
+/// compile with it.
 ///
-/// Trivially copyable, pass by value. Valid as long as what it points to: for a `DeviceModel`, until its next call. The
-/// rows are complete for what is enqueued on the stream that wrote them.
+/// Trivially copyable; pass by value. Valid as long as the memory it points to: for a `DeviceModel`, until the model's
+/// next call. The rows are complete for work enqueued on the stream that wrote them. Threads: an immutable view, safe
+/// to read from several threads.
 template <class ScalarType>
 class DeviceLogitsView {
  public:
@@ -22,13 +23,13 @@ class DeviceLogitsView {
 
   constexpr DeviceLogitsView() noexcept = default;
 
-  /// `stride` counts scalars from one row to the next and is at least `vocabulary`.
+  /// `stride` is the distance in scalars from one row to the next, at least `vocabulary`.
   constexpr DeviceLogitsView(Scalar const* data, std::size_t rows, std::size_t vocabulary, std::size_t stride) noexcept
       : data_(data), rows_(rows), vocabulary_(vocabulary), stride_(stride) {
     COPYSPEC_ASSERT(stride >= vocabulary, "rows overlap");
   }
 
-  /// Rows without gaps between them.
+  /// Contiguous rows: the stride is `vocabulary`.
   constexpr DeviceLogitsView(Scalar const* data, std::size_t rows, std::size_t vocabulary) noexcept
       : DeviceLogitsView(data, rows, vocabulary, vocabulary) {}
 
@@ -37,7 +38,7 @@ class DeviceLogitsView {
   [[nodiscard]] constexpr std::size_t vocabulary() const noexcept { return vocabulary_; }
   [[nodiscard]] constexpr std::size_t stride() const noexcept { return stride_; }
 
-  /// The `count` rows from `first` on.
+  /// The `count` rows starting at `first`. O(1).
   [[nodiscard]] constexpr DeviceLogitsView subview(std::size_t first, std::size_t count) const noexcept {
     COPYSPEC_ASSERT(first <= rows_ && count <= rows_ - first, "rows out of range");
     return {count == 0 ? data_ : data_ + first * stride_, count, vocabulary_, stride_};

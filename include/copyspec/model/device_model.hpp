@@ -10,17 +10,17 @@
 namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 
-/// A language model whose rows stay in the memory of the device that computed them. Everything said of `Model` holds,
-/// laws, failure and threads included, but for the view that `forward` returns:
+/// A language model whose rows stay in the memory of the device that computed them. Everything in `Model` applies,
+/// including laws, failure and threads, except the view that `forward` returns:
 ///
 /// | expression       | returns                    | meaning |
 /// |------------------|----------------------------|---------|
-/// | `forward(batch)` | `DeviceLogitsView<Scalar>` | feeds the segments; the rows asked for, in batch order, in device memory |
+/// | `forward(batch)` | `DeviceLogitsView<Scalar>` | feeds the segments; returns the requested rows, in batch order, in device memory |
 ///
-/// `forward` may return before the device has finished; the rows are valid for what is enqueued behind it on the
-/// stream that the model works on, until the next call of `forward` or `truncate`.
+/// `forward` may return before the device has finished. The rows are valid for work enqueued after it on the model's
+/// stream, until the next call of `forward` or `truncate`.
 ///
-/// A `BatchVerifier` judges such rows where they are, e.g. `cuda::DeviceGreedyVerifier`.
+/// A `BatchVerifier` verifies such rows where they are, e.g. `cuda::DeviceGreedyVerifier`.
 template <class M>
 concept DeviceModel = Engine<M> && std::same_as<LogitsOf<M>, DeviceLogitsView<typename LogitsOf<M>::Scalar>>;
 

@@ -12,8 +12,8 @@
 namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 
-/// One sequence's share of a pass: `tokens` are fed after the tokens that the model already holds of `sequence`, and
-/// a row of logits is wanted after each of the last `rows` of them (0 <= rows <= tokens.size()).
+/// One sequence's part of a pass. `tokens` are fed after the tokens that the model already holds for `sequence`. A
+/// logits row is requested after each of the last `rows` tokens (0 <= rows <= tokens.size()).
 struct Segment {
   SequenceId sequence{};
   std::span<Token const> tokens;
@@ -24,8 +24,8 @@ struct Segment {
 template <class M>
 using LogitsOf = decltype(std::declval<M&>().forward(std::declval<std::span<Segment const>>()));
 
-/// What can be fed and cut back, wherever its rows lie. `Model` and `DeviceModel` refine it by the view that `forward`
-/// returns; the meaning of the expressions, and their laws, are in `model.hpp`.
+/// What can be fed and truncated, wherever its rows are stored. `Model` and `DeviceModel` refine it by the view that
+/// `forward` returns. `model.hpp` gives the meaning and the laws of the expressions.
 template <class M>
 concept Engine = requires(M& model, M const& constant, std::span<Segment const> batch, SequenceId sequence,
                           std::size_t length) {

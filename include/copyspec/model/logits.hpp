@@ -13,9 +13,10 @@
 namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 
-/// Rows of logits in host memory that somebody else owns: row `i` is `vocabulary` scalars at `data + i * stride`.
+/// Non-owning view of logits rows in host memory: row `i` is `vocabulary` scalars at `data + i * stride`.
 ///
-/// Trivially copyable, pass by value. Valid as long as what it points to: for a `Model`, until its next call.
+/// Trivially copyable; pass by value. Valid as long as the memory it points to: for a `Model`, until the model's next
+/// call. Threads: an immutable view, safe to read from several threads.
 template <class ScalarType>
 class LogitsView {
  public:
@@ -23,13 +24,13 @@ class LogitsView {
 
   constexpr LogitsView() noexcept = default;
 
-  /// `stride` counts scalars from one row to the next and is at least `vocabulary`.
+  /// `stride` is the distance in scalars from one row to the next, at least `vocabulary`.
   constexpr LogitsView(Scalar const* data, std::size_t rows, std::size_t vocabulary, std::size_t stride) noexcept
       : data_(data), rows_(rows), vocabulary_(vocabulary), stride_(stride) {
     COPYSPEC_ASSERT(stride >= vocabulary, "rows overlap");
   }
 
-  /// Rows without gaps between them.
+  /// Contiguous rows: the stride is `vocabulary`.
   constexpr LogitsView(Scalar const* data, std::size_t rows, std::size_t vocabulary) noexcept
       : LogitsView(data, rows, vocabulary, vocabulary) {}
 
@@ -38,13 +39,13 @@ class LogitsView {
   [[nodiscard]] constexpr std::size_t vocabulary() const noexcept { return vocabulary_; }
   [[nodiscard]] constexpr std::size_t stride() const noexcept { return stride_; }
 
-  /// One row, as long as the vocabulary.
+  /// Row `index`, of `vocabulary()` scalars. O(1).
   [[nodiscard]] constexpr std::span<Scalar const> row(std::size_t index) const noexcept {
     COPYSPEC_ASSERT(index < rows_, "row out of range");
     return {data_ + index * stride_, vocabulary_};
   }
 
-  /// The `count` rows from `first` on, e.g. one segment's share of a pass.
+  /// The `count` rows starting at `first`, e.g. those of one segment of a pass. O(1).
   [[nodiscard]] constexpr LogitsView subview(std::size_t first, std::size_t count) const noexcept {
     COPYSPEC_ASSERT(first <= rows_ && count <= rows_ - first, "rows out of range");
     return {count == 0 ? data_ : data_ + first * stride_, count, vocabulary_, stride_};
@@ -59,7 +60,8 @@ class LogitsView {
 
 namespace detail {
 
-/// A row as floats: the row itself, or a copy in `space`, which allocates only if it is shorter than ever before.
+/// A row as floats: the row itself if it holds floats, otherwise a copy in `space`. O(row). Allocates only when `space`
+/// has to grow. The result is valid as long as `row` and `space`.
 template <class Scalar>
 [[nodiscard]] std::span<float const> as_floats(std::span<Scalar const> row, std::vector<float>& space) {
   if constexpr (std::same_as<Scalar, float>) {
