@@ -13,21 +13,24 @@
 namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 
-/// How often the tokens of a proposer's drafts came true: the chance of each that it is right if those before it in its
-/// draft are. Means that become moving ones, so that it follows a proposer that changes.
+/// Estimates how often a proposer's draft tokens are accepted: for each token, the probability that it is right if
+/// those before it in its draft are. Estimates are means that turn into moving means, so they follow a proposer that
+/// changes.
 ///
-/// The draft that a `rival` made for the same context tells easy places from hard ones. Kept apart are the tokens that
-/// both drafted, by their place; the one where they part; and those of which the rival said nothing, by how many came
-/// before. Otherwise what is right wherever both are would be believed where the rival knows better.
+/// The draft that a `rival` proposer made for the same context separates easy positions from hard ones. Three kinds of
+/// token are tracked apart: tokens that both drafted, by their position; the first token where the drafts differ; and
+/// tokens that the rival did not draft, by how many of these came before. Without this, accuracy where both agree would
+/// be credited where the rival is better.
 ///
-/// A proposer that was not heard of yet is not believed: what it is worth shows without any of its drafts being fed,
-/// because its first tokens are held against what is said anyway. A place that was not reached yet is taken to be a
-/// little worse than the one before it.
+/// A proposer without observations gets low probabilities. Its accuracy becomes known without feeding any of its
+/// drafts, because its first tokens are compared with the generated text anyway. A position without observations is
+/// assumed to be slightly worse than the one before it.
 ///
-/// O(tokens). No allocation. Threads: one call at a time.
+/// O(tokens). No allocation, no failure. Threads: one call at a time.
 class AcceptanceTracker {
  public:
-  /// Behind a context for which `draft` and `rival` were made, `said` was said, as far as it is known.
+  /// Compares with the generated tokens: `draft` and `rival` were made for the same context, and `said` is what was
+  /// generated after it, as far as it is known. Only the first `max_draft_tokens` tokens count.
   void observe(std::span<Token const> draft, std::span<Token const> rival, std::span<Token const> said) noexcept {
     Walk walk(draft, rival);
     std::size_t const known = std::min({draft.size(), said.size(), max_draft_tokens});
@@ -42,7 +45,7 @@ class AcceptanceTracker {
     }
   }
 
-  /// Writes the probabilities of the tokens of `draft`, at most `max_draft_tokens`.
+  /// Writes the acceptance probability of each token of `draft`, which has at most `max_draft_tokens`.
   void probabilities(std::span<Token const> draft, std::span<Token const> rival,
                      std::span<float> probabilities) const noexcept {
     Walk walk(draft, rival);
@@ -56,7 +59,7 @@ class AcceptanceTracker {
  private:
   static constexpr float unheard_of = 0.02F;
   static constexpr float worse = 0.95F;
-  static constexpr float memory = 32;  // in observations
+  static constexpr float memory = 32;  // observations
   static constexpr std::size_t parting = 2 * max_draft_tokens;
 
   struct Place {
@@ -64,12 +67,12 @@ class AcceptanceTracker {
     float seen = 0;
   };
 
-  // Goes along a draft, from one place to the next.
+  // Walks along a draft, from one position to the next.
   struct Walk {
-    std::size_t agreed;  // tokens that both drafted, then those behind
-    bool parts;          // whether the rival has another token there
+    std::size_t agreed;  // number of leading tokens that both drafted
+    bool parts;          // whether the rival has a different token there
     std::size_t at = 0;
-    float expected = unheard_of;  // of a place that was not reached yet
+    float expected = unheard_of;  // for a position without observations
 
     Walk(std::span<Token const> draft, std::span<Token const> rival) noexcept
         : agreed(static_cast<std::size_t>(std::ranges::mismatch(draft, rival).in1 - draft.begin())),
@@ -84,7 +87,8 @@ class AcceptanceTracker {
     }
   };
 
-  // Those that both drafted, those of which the rival said nothing, and the one where they part.
+  // In this order: tokens that both drafted, tokens that the rival did not draft, and the first token where they
+  // differ.
   std::array<Place, 2 * max_draft_tokens + 1> places_{};
 };
 

@@ -19,41 +19,42 @@
 namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 
-/// What a pass of so many rows costs, relative to a pass of one row: a fixed curve, or one learnt from passes.
+/// The cost of a pass by its number of rows, relative to a pass of one row: a fixed curve, or one learnt from observed
+/// passes.
 ///
-/// A learnt curve keeps a `LatencyFilter` for each row count up to `most_rows`, weighted by how often and how lately it
-/// was seen. Where more rows took less time, levels are pooled (isotonic regression, Ayer et al. 1955), so the curve
-/// never decreases. Between known row counts it rises by three quarters of what a straight line would, and beyond the
-/// last by three quarters of the average: what was never seen looks a little cheap, so that it is tried. Before
-/// anything was seen, a row costs `prior` of a pass.
+/// A learnt curve keeps a `LatencyFilter` for each row count up to `most_rows`, weighted by how often and how recently
+/// that count was observed. Where more rows took less time, levels are pooled (isotonic regression, Ayer et al. 1955),
+/// so the curve never decreases. Between observed row counts it rises by three quarters of linear interpolation. Beyond
+/// the last it rises by three quarters of the average slope. So row counts without observations look slightly cheap and
+/// get tried. Before any observation, a row costs `prior` of a pass.
 ///
-/// A row count that looks dear is not chosen, so nothing would ever correct it. Therefore it is forgotten when it was
-/// not seen for 16 passes after the first time, and twice as many after each further time, up to 512; the price is
-/// then what its neighbours say. One unlucky pass hides a row count for 16 passes, and a row count that is truly dear
-/// is taken for cheaper at most once in 512 passes in the long run. A change of speed that shows at one row count makes
-/// all others count as seen once.
+/// An overestimated cost would never be corrected, because that row count would never be tried again. Observations
+/// therefore expire: after the first one, a row count is forgotten if it is not observed for 16 passes. Each further
+/// observation doubles that, up to 512 passes. A forgotten row count takes its cost from its neighbours. So one unlucky
+/// pass hides a row count for 16 passes. In the long run, a row count that is truly expensive is underestimated at most
+/// once in 512 passes. When a change of speed shows at one row count, all others count as observed once.
 ///
-/// `observe` takes O(most_rows), half a microsecond, and everything else O(1). Only making and copying one allocates.
+/// `observe` is O(most_rows), half a microsecond; everything else is O(1). Only construction and copying allocate.
 /// Deterministic. Threads: one call at a time; the sequences of a composer share one object.
 class PassCost {
  public:
-  static constexpr std::size_t most_rows = 64;  ///< Row counts that are told apart when learning.
-  static constexpr double prior = 0.2;          ///< What a row costs, in passes of one row, until something is known.
-  static constexpr double least_slope = 0.03;   ///< What a row costs at least, beyond the last that was seen.
+  static constexpr std::size_t most_rows = 64;  ///< Largest row count that a learnt curve tracks.
+  static constexpr double prior = 0.2;          ///< Cost of a row, in passes of one row, before any observation.
+  static constexpr double least_slope = 0.03;   ///< Least cost of a row beyond the last observed row count.
 
-  /// A curve that is learnt.
+  /// A learnt curve, without observations.
   PassCost() : curve_(most_rows), cells_(most_rows) { fit(); }
 
-  /// 1 + `a` for each row after the first. Throws `Error` unless `a` is finite and not negative.
+  /// A fixed curve: 1, plus `a` for each row after the first. Throws `Error` unless `a` is finite and not negative.
   [[nodiscard]] static PassCost marginal(double a) {
     if (!(a >= 0.0) || !std::isfinite(a))
       raise_error(ErrorCode::bad_options, "a row cannot cost " + std::to_string(a) + " of a pass");
     return PassCost({1.0}, a);
   }
 
-  /// `costs[i]` is what a pass of i + 1 rows costs, in any unit. Beyond the end the last slope goes on, or the curve is
-  /// flat if that falls; a single cost goes on with `prior`. Throws `Error` if there is none, or one that is not finite
-  /// and positive.
+  /// A fixed curve: `costs[i]` is the cost of a pass of i + 1 rows, in any unit. Beyond the end it continues with the
+  /// last slope, or flat if that is negative; a single cost continues with `prior`. Throws `Error` if `costs` is empty
+  /// or an entry is not finite and positive.
   [[nodiscard]] static PassCost table(std::vector<double> costs) {
     if (costs.empty()) raise_error(ErrorCode::bad_options, "the table of pass costs is empty");
     for (std::size_t i = 0; i < costs.size(); ++i)
@@ -66,23 +67,23 @@ class PassCost {
     return PassCost(std::move(costs), slope);
   }
 
-  /// What a pass of `rows` >= 1 rows costs, in passes of one row.
+  /// The cost of a pass of `rows` >= 1 rows, in passes of one row. O(1).
   [[nodiscard]] double operator()(std::size_t rows) const noexcept {
     COPYSPEC_ASSERT(rows > 0, "a pass without rows has no price");
     if (rows <= curve_.size()) return curve_[rows - 1];
     return curve_.back() + slope_ * static_cast<double>(rows - curve_.size());
   }
 
-  /// How long a pass of `rows` >= 1 rows takes when it is not held up; zero as long as nothing was learnt.
+  /// How long a pass of `rows` >= 1 rows takes, in seconds, when nothing delays it; zero before any observation.
   [[nodiscard]] double seconds(std::size_t rows) const noexcept { return unit_ * (*this)(rows); }
 
-  /// How many passes of `rows` rows the curve goes by; zero where it goes by the neighbours.
+  /// How many observed passes of `rows` rows the curve uses; zero where the cost comes from the neighbours.
   [[nodiscard]] std::size_t observed(std::size_t rows) const noexcept {
     return rows > 0 && rows <= cells_.size() && weight(rows) > 0.0 ? cells_[rows - 1].time.count() : 0;
   }
 
-  /// A pass of `rows` rows took `seconds`. Nothing happens if that is not a positive number, if there are no rows or
-  /// more than `most_rows`, or if the curve is fixed.
+  /// Takes in that a pass of `rows` rows took `seconds`. Does nothing if `seconds` is not a positive finite number, if
+  /// there are no rows or more than `most_rows`, or if the curve is fixed.
   void observe(std::size_t rows, double seconds) noexcept {
     if (rows == 0 || rows > cells_.size() || !(seconds > 0.0) || !std::isfinite(seconds)) return;
     seconds = std::clamp(seconds, 1e-12, 1e12);  // so that no ratio overflows
@@ -97,15 +98,15 @@ class PassCost {
   }
 
  private:
-  static constexpr std::size_t patience = 16;  // passes after which a row count is forgotten that was seen once
-  static constexpr std::size_t doublings = 5;  // of it, at most
-  static constexpr double trusted = 16.0;      // seen more often, a row count weighs no more
-  static constexpr double hardly = 2.0;        // and with this weight it is hardly known
+  static constexpr std::size_t patience = 16;  // passes until a row count with one observation expires
+  static constexpr std::size_t doublings = 5;  // of `patience`, at most
+  static constexpr double trusted = 16.0;      // more observations than this add no weight
+  static constexpr double hardly = 2.0;        // up to this weight, a level is unreliable
   static constexpr double optimism = 0.75;
 
   struct Cell {
     detail::LatencyFilter time;
-    std::size_t seen = 0;  // in which pass, the last time
+    std::size_t seen = 0;  // the last pass that observed it
   };
 
   struct Knot {
@@ -118,25 +119,25 @@ class PassCost {
 
   [[nodiscard]] static double plain(std::size_t rows) noexcept { return 1.0 + prior * static_cast<double>(rows - 1); }
 
-  // How much the level of a row count counts: zero if it was never seen, or is forgotten.
+  // The weight of a row count's level: zero without observations, or when they have expired.
   [[nodiscard]] double weight(std::size_t rows) const noexcept {
     Cell const& cell = cells_[rows - 1];
     std::size_t const count = cell.time.count();
     if (count == 0) return 0.0;
     auto const life = static_cast<double>(patience << std::min(count - 1, doublings));
     double const left = 1.0 - static_cast<double>(passes_ - cell.seen) / life;
-    // One row is what everything is relative to, and is never forgotten.
+    // Everything is relative to one row, so its level never expires.
     return std::min(static_cast<double>(count), trusted) * std::max(left, rows == 1 ? 0.1 : 0.0);
   }
 
-  // Makes the curve from the levels.
+  // Recomputes the curve from the levels.
   void fit() noexcept {
     std::array<Knot, most_rows> known;
     std::size_t count = 0;
     for (std::size_t rows = 1; rows <= cells_.size(); ++rows)
       if (double const of = weight(rows); of > 0.0) known[count++] = {rows, cells_[rows - 1].time.level(), of};
     std::span<Knot> const knots = std::span(known).first(count);
-    // What is hardly known was held up if more rows took less time.
+    // If more rows took less time, an unreliable level was delayed: lower it.
     double lowest = std::numeric_limits<double>::infinity();
     for (std::size_t i = count; i-- > 0;) {
       if (knots[i].weight <= hardly) knots[i].level = std::min(knots[i].level, lowest);
@@ -146,9 +147,9 @@ class PassCost {
     draw(knots);
   }
 
-  // Gives adjacent knots that fall their weighted mean, until none falls.
+  // Pool adjacent violators: replaces adjacent decreasing levels by their weighted mean until none decreases.
   static void pool(std::span<Knot> knots) noexcept {
-    std::array<Knot, most_rows> pools;  // `rows` is the last of each
+    std::array<Knot, most_rows> pools;  // `rows` is the last of each pool
     std::size_t count = 0;
     for (Knot pooled : knots) {
       for (; count > 0 && pools[count - 1].level >= pooled.level; --count) {
@@ -170,7 +171,7 @@ class PassCost {
     unit_ = knots.empty() ? 0.0 : knots.front().level / plain(knots.front().rows);
     slope_ = prior;
     if (knots.size() > 1) {
-      // A few levels that happen to be equal do not make all rows free.
+      // A few levels that happen to be equal do not make all further rows free.
       double const rise = (knots.back().level / unit_ - 1.0) / static_cast<double>(knots.back().rows - 1);
       slope_ = std::max(optimism * rise, least_slope);
     }
@@ -188,10 +189,10 @@ class PassCost {
     }
   }
 
-  std::vector<double> curve_;  // of passes of one row, two, ...
-  double slope_ = 0.0;         // beyond the end of the curve
+  std::vector<double> curve_;  // cost of one row, two rows, ...
+  double slope_ = 0.0;         // per row beyond the end of the curve
   double unit_ = 0.0;          // seconds of a pass of one row
-  std::vector<Cell> cells_;    // by rows; empty if the curve is fixed
+  std::vector<Cell> cells_;    // by row count; empty if the curve is fixed
   std::size_t passes_ = 0;
 };
 

@@ -12,24 +12,24 @@
 namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 
-/// What one sequence's rows cost, of passes that it shares with others: what they add to the pass, and the sequence's
-/// share of what the pass costs without them. As if alone until a pass was observed.
+/// The cost of one sequence's rows in passes shared with other sequences: what the rows add to the pass, plus the
+/// sequence's share of the pass without its draft. Until a pass is observed, the sequence counts as alone.
 ///
-/// O(1), and what `PassCost` takes. Threads: one call at a time.
+/// O(1), plus the cost of `PassCost::observe` in `observe`. No allocation except copying. Threads: one call at a time.
 class SequenceCost {
  public:
   explicit SequenceCost(PassCost pass_cost) : pass_cost_(std::move(pass_cost)) {}
 
-  /// Of whole passes, as far as it is known.
+  /// The cost of whole passes, as learnt so far.
   [[nodiscard]] PassCost const& pass_cost() const noexcept { return pass_cost_; }
 
-  /// Of `rows` >= 1 rows.
+  /// The cost of `rows` >= 1 rows of this sequence, in passes of one row.
   [[nodiscard]] double operator()(std::size_t rows) const noexcept {
     double const alone = pass_cost_(others_ + 1);
     return pass_cost_(others_ + rows) - alone + alone / static_cast<double>(sequences_);
   }
 
-  /// A pass took its time. The next one is taken to have as many other rows.
+  /// Takes in an observed pass. The next one is assumed to have the same number of other rows.
   void observe(PassReport const& report) noexcept {
     pass_cost_.observe(report.rows, report.seconds);
     sequences_ = std::max<std::size_t>(report.sequences, 1);
@@ -38,8 +38,8 @@ class SequenceCost {
 
  private:
   PassCost pass_cost_;
-  std::size_t others_ = 0;     // rows that other sequences bring to a pass
-  std::size_t sequences_ = 1;  // in it
+  std::size_t others_ = 0;     // rows of the other sequences in a pass
+  std::size_t sequences_ = 1;  // in a pass
 };
 
 }  // namespace COPYSPEC_VERSION_NAMESPACE

@@ -9,20 +9,21 @@
 namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 
-/// What a token has cost lately, in passes of one row: of some fifty steps, each of which counts two per cent less than
-/// the one after it. It is what one more token in a draft is worth.
+/// The recent cost of a generated token, in passes of one row: an average over about fifty steps, where each step
+/// weighs two per cent less than the one after it. One more accepted draft token saves this much.
 ///
-/// O(1). No allocation. Threads: one call at a time.
+/// O(1). No allocation, no failure. Threads: one call at a time.
 class TokenCost {
  public:
-  /// A step said so many tokens and cost so much.
+  /// Takes in a step that generated `tokens` tokens at this `cost`.
   void observe(std::size_t tokens, double cost) noexcept {
     constexpr double decay = 0.98;
     tokens_ = tokens_ * decay + static_cast<double>(tokens);
     cost_ = cost_ * decay + cost;
   }
 
-  /// At first, and at most, `plain`, which is what plain decoding takes.
+  /// The average cost. Never more than `plain`, the cost of a token in plain decoding; equal to it before any
+  /// observation.
   [[nodiscard]] double operator()(double plain) const noexcept {
     return tokens_ > 0 ? std::min(cost_ / tokens_, plain) : plain;
   }

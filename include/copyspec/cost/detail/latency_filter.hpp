@@ -12,30 +12,31 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace detail {
 
-/// How long something usually takes, learnt from times of which some are far too long: two threads that share a core
-/// with others are now and then held up fifty times.
+/// Estimates the usual duration of an operation from samples of which some are far too long. Two threads that share a
+/// core with others are occasionally delayed fifty-fold.
 ///
-/// What counts is the lower tercile of the newest `window` times: something can be held up, but not hurried. While the
-/// window fills, that is the level; afterwards the level is a running mean of it, which is steadier. When the tercile
-/// leaves the level by more than `jump`, the speed has changed and the level follows at once: after seven slower times,
-/// or three faster ones. Up to six of nine times may be too long by any factor without moving it that far.
+/// The estimate uses the lower tercile of the newest `window` samples, because an operation can be delayed but never
+/// sped up. While the window fills, the tercile is the level. Afterwards the level is a running mean of terciles, which
+/// is steadier. When the tercile differs from the level by a factor of more than `jump`, the speed has changed and the
+/// level follows at once: after seven slower samples, or three faster ones. Up to six of nine samples may be too long
+/// by any factor without moving the level that far.
 ///
-/// O(window) a time, no allocation, no failure. Threads: one call at a time.
+/// O(window) per sample. No allocation, no failure. Threads: one call at a time.
 class LatencyFilter {
  public:
   static constexpr std::size_t window = 9;
-  static constexpr double jump = 1.5;  ///< What is a change, and not noise.
+  static constexpr double jump = 1.5;  ///< Smallest factor that counts as a change rather than noise.
 
-  /// The level, in the unit of the times; zero while there is none.
+  /// The level, in the unit of the samples; zero before the first.
   [[nodiscard]] double level() const noexcept { return level_; }
 
-  /// How many times it is learnt from.
+  /// How many samples the level is based on.
   [[nodiscard]] std::size_t count() const noexcept { return count_; }
 
-  /// Whether `time` is no further from the level than noise.
+  /// Whether `time` differs from the level by noise only.
   [[nodiscard]] bool agrees(double time) const noexcept { return time <= level_ * jump && time * jump >= level_; }
 
-  /// Takes a positive time in. Returns whether the speed has changed.
+  /// Adds a positive sample. Returns whether the speed has changed.
   bool add(double time) noexcept {
     times_[count_++ % window] = time;
     auto sorted = times_;
@@ -49,7 +50,7 @@ class LatencyFilter {
     return changed;
   }
 
-  /// Keeps the level, but as if it had been seen once: what comes next counts for more.
+  /// Keeps the level, but as if from one sample, so that the next samples weigh more.
   void doubt() noexcept {
     if (count_ == 0) return;
     count_ = 1;
@@ -58,7 +59,7 @@ class LatencyFilter {
   }
 
  private:
-  // Times that are still to come sort behind all others.
+  // Missing samples sort after all others.
   [[nodiscard]] static std::array<double, window> none() noexcept {
     std::array<double, window> times{};
     times.fill(std::numeric_limits<double>::infinity());
