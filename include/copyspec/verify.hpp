@@ -3,7 +3,7 @@
 
 /// Verifiers: how much of a draft is accepted, and which token comes next.
 
-// First, so that a compiler which names a hook of a verifier does so in its first lines.
+// First, so that a compiler error names the wrong hook of a verifier in its first lines.
 #include "verify/verifier_traits.hpp"
 
 #include "verify/batch_verifier.hpp"

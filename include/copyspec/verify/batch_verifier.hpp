@@ -12,25 +12,27 @@
 namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 
-/// What is to be judged of one sequence in a pass.
+/// What to verify for one sequence of a pass.
 struct VerifyInput {
   SequenceId sequence{};
-  std::span<Token const> tokens;  ///< The context, and directly behind it the draft.
-  std::size_t length = 0;         ///< Tokens of the context.
+  std::span<Token const> tokens;  ///< The context, directly followed by the draft.
+  std::size_t length = 0;         ///< Number of context tokens.
 
   [[nodiscard]] constexpr std::span<Token const> draft() const noexcept { return tokens.subspan(length); }
-  /// One after the newest token of the context and one after each draft token.
+  /// One row after the newest context token and one after each draft token.
   [[nodiscard]] constexpr std::size_t rows() const noexcept { return tokens.size() - length + 1; }
 };
 
-/// Judges all sequences of a pass at once, so that rows may stay where a device has computed them and only
-/// verdicts come back.
+/// Verifies all sequences of a pass at once, so that rows may stay on the device that computed them and only verdicts
+/// come back.
 ///
-/// `verify(rows, trials, verdicts)`: `rows` holds the rows of the first trial, then those of the second, and so on;
-/// `verdicts` is as long as `trials` and receives what was decided about each. The laws of `AcceptanceVerifier` hold
-/// for each trial.
+/// `verify(rows, trials, verdicts)`: `rows` holds the rows of the first trial, then those of the second, and so on.
+/// `verdicts` is as long as `trials` and receives the verdict of each.
 ///
-/// One verifier serves all sequences of a composer. Threads: one call at a time.
+/// Laws: those of `AcceptanceVerifier` hold for each trial.
+///
+/// Lifetime: rows and trials are read during the call only. One verifier serves all sequences of a composer. Threads:
+/// one call at a time.
 template <class V, class Rows>
 concept BatchVerifier = requires(V& verifier, Rows rows, std::span<VerifyInput const> trials,
                                  std::span<Verdict> verdicts) {

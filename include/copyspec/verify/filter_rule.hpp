@@ -14,16 +14,16 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace detail {
 
-/// The filters of `SamplingOptions`, as numbers that a row is held against. Trivially copyable.
+/// The filters of `SamplingOptions` as thresholds for a row. Trivially copyable.
 struct FilterRule {
   static constexpr std::uint64_t whole = std::uint64_t{1} << 32U;
   static constexpr float anywhere = std::numeric_limits<float>::infinity();
 
-  float scale = 1;                      ///< Of the logits that the filters see.
-  std::size_t top_k = 0;                ///< Zero is all.
-  std::uint64_t typical_share = whole;  ///< Of the mass, in units of 2^-32.
-  std::uint64_t top_share = whole;      ///< As above.
-  float farthest = anywhere;            ///< How far below the greatest a scaled logit may lie.
+  float scale = 1;                      ///< Multiplies the logits that the filters see.
+  std::size_t top_k = 0;                ///< Zero keeps all tokens.
+  std::uint64_t typical_share = whole;  ///< Mass for typical-p, in units of 2^-32.
+  std::uint64_t top_share = whole;      ///< Mass for top-p, in units of 2^-32.
+  float farthest = anywhere;            ///< Greatest distance of a scaled logit below the greatest one (min-p).
 
   /// Whether any token may be filtered out.
   [[nodiscard]] COPYSPEC_HOST_DEVICE bool any() const noexcept {
@@ -41,9 +41,8 @@ struct FilterRule {
   }
 };
 
-/// A share of a mass, in units of 2^-32, rounded down; at least 1, so that something has it.
-[[nodiscard]] COPYSPEC_HOST_DEVICE constexpr std::uint64_t part_of(std::uint64_t mass,
-                                                                           std::uint64_t share) noexcept {
+/// A share of a mass, in units of 2^-32, rounded down; at least 1, so that some token reaches it.
+[[nodiscard]] COPYSPEC_HOST_DEVICE constexpr std::uint64_t part_of(std::uint64_t mass, std::uint64_t share) noexcept {
   std::uint64_t const part = (mass >> 32U) * share + (((mass & 0xFFFFFFFFU) * share) >> 32U);
   return part > 1 ? part : 1;
 }

@@ -14,15 +14,15 @@
 namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 
-/// The token with the greatest logit; the lowest id among equals, where -0 equals +0. Nothing if the row holds a NaN
-/// or nothing above minus infinity.
+/// The token with the greatest logit; of equal logits (-0 equals +0) the lowest id. Nothing if the row holds a NaN, or
+/// nothing above minus infinity.
 ///
-/// Reads the row once, at the speed of memory: a maximum and a sum over blocks, then a search in one block. `Scalar` is
-/// any floating-point type that Eigen knows. No allocation.
+/// O(row): one read at memory bandwidth, for a maximum and a sum over blocks, then a search in one block. `Scalar` is
+/// any floating-point type that Eigen supports. No allocation. Threads: a function of its argument.
 template <class Scalar>
 [[nodiscard]] std::optional<Token> greedy_token(std::span<Scalar const> row) noexcept {
   // Five vector registers of maxima and five of sums: enough to hide the latency of an addition, and few enough to stay
-  // registers. Measured beside four, six and eight, and blocks of 16 to 256.
+  // in registers. Four, six and eight were measured too, and blocks of 16 to 256.
   constexpr std::size_t lanes = 5 * std::max<std::size_t>(EIGEN_MAX_ALIGN_BYTES, sizeof(Scalar)) / sizeof(Scalar);
   constexpr std::size_t block = 32 * lanes;
   using Lanes = Eigen::Array<Scalar, static_cast<int>(lanes), 1>;
@@ -53,7 +53,7 @@ template <class Scalar>
     offer(row[i], i);
     sum += row[i];
   }
-  // A NaN slips through a maximum but not through a sum; infinities of both signs also make one, so look again.
+  // A maximum can miss a NaN, but a sum cannot. Infinities of both signs also sum to NaN, so look again.
   auto const is_nan = [](Scalar value) { return value != value; };
   if (is_nan(sum) && std::ranges::any_of(row, is_nan)) return std::nullopt;
   if (!(best > -std::numeric_limits<Scalar>::infinity())) return std::nullopt;

@@ -14,9 +14,11 @@
 namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 
-/// Accepts a draft as far as each token is its row's `greedy_token`: decoding at temperature zero.
+/// Accepts a draft as long as each token is its row's `greedy_token`: decoding at temperature zero. An
+/// `AcceptanceVerifier`.
 ///
-/// Rows after the first mismatch are not read. No state, no allocation; may be shared between threads.
+/// O(vocabulary) per row read. Rows after the first mismatch are not read. No state, no allocation; may be shared
+/// between threads.
 struct GreedyVerifier {
   template <class Scalar>
   [[nodiscard]] Verdict verify(LogitsView<Scalar> rows, std::span<Token const> tokens,

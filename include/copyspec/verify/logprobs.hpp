@@ -11,29 +11,29 @@
 namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 
-/// A token and its log-probability, a natural logarithm.
+/// A token and its log-probability (natural logarithm).
 struct TokenLogprob {
   Token token = 0;
   float logprob = 0;
 };
 
-/// Log-probabilities of generated tokens: of each the token itself, then the likeliest of its row, the likeliest first.
-/// Valid as long as what it points to.
+/// Log-probabilities of generated tokens. Each token has one entry for itself, then entries for the likeliest tokens of
+/// its row, in descending order. Non-owning: valid as long as the memory it points to.
 class LogprobsView {
  public:
   LogprobsView() = default;
   LogprobsView(std::span<TokenLogprob const> all, std::size_t per_token) noexcept : all_(all), per_token_(per_token) {}
 
-  /// Of how many tokens.
+  /// Number of generated tokens covered.
   [[nodiscard]] std::size_t size() const noexcept { return per_token_ == 0 ? 0 : all_.size() / per_token_; }
 
-  /// Of the token at `index`: itself, then the likeliest.
+  /// The entries of the token at `index`: itself, then the likeliest ones.
   [[nodiscard]] std::span<TokenLogprob const> operator[](std::size_t index) const noexcept {
     COPYSPEC_ASSERT(index < size(), "no such token");
     return all_.subspan(index * per_token_, per_token_);
   }
 
-  /// Those of `count` tokens from `first` on.
+  /// The entries of `count` tokens starting at `first`.
   [[nodiscard]] LogprobsView subview(std::size_t first, std::size_t count) const noexcept {
     if (per_token_ == 0) return {};
     return {all_.subspan(first * per_token_, count * per_token_), per_token_};

@@ -10,26 +10,26 @@
 namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 
-/// What a request draws random numbers for beside the tokens that a `SamplingVerifier` draws with its seed. Each
-/// purpose has numbers of its own, so that none decides two things.
+/// Independent random streams of a request, besides the noise by which a `SamplingVerifier` draws tokens with the
+/// request's seed. Each purpose has its own numbers, so that no number decides two things.
 enum class RandomStream : std::uint32_t {
-  draft = 1,    ///< The tokens that a draft model proposes.
-  verdict = 2,  ///< What becomes of them, `RejectionVerifier`.
+  draft = 1,    ///< Sampling of draft tokens from a draft model.
+  verdict = 2,  ///< Acceptance decisions of `RejectionVerifier`.
 };
 
-/// The seed of the numbers for `purpose` of a request with this seed.
+/// The seed of stream `purpose` for a request with this `seed`. O(1).
 ///
-/// Whoever draws a token that may be thrown away counts what it draws, from pass to pass and turn to turn, and names
-/// that count in place of the position (`NoiseStream::position`, `TokenSampler::draw`): with one noise a position, what
-/// was thrown away would be drawn again, now that its fate is known.
+/// A caller that draws tokens which may be discarded must count its draws over all passes and turns, and pass that
+/// count in place of the position (`NoiseStream::position`, `TokenSampler::draw`). With one noise value per position, a
+/// rejected token would be drawn again with the same noise, after its rejection is known. That would bias the result.
 [[nodiscard]] constexpr std::uint64_t seed_for(RandomStream purpose, std::uint64_t seed) noexcept {
-  // The second word is zero wherever noise of this seed is drawn.
+  // The second word of the counter is zero wherever noise with this seed is drawn.
   detail::PhiloxWords const counter{{0, static_cast<std::uint32_t>(purpose), 0, 0}};
   detail::PhiloxWords const drawn = detail::philox4x32(counter, detail::NoiseStream{.seed = seed}.key());
   return std::uint64_t{drawn.words[1]} << 32U | drawn.words[0];
 }
 
-/// The number of a place in a stream, above 0 and below 1, in steps of 2^-52.
+/// The number at a place of a stream, strictly between 0 and 1, in steps of 2^-52. O(1).
 [[nodiscard]] constexpr double uniform_number(detail::NoiseStream const& stream) noexcept {
   detail::PhiloxWords const drawn = detail::philox4x32(stream.counter(0), stream.key());
   std::uint64_t const bits = std::uint64_t{drawn.words[1]} << 32U | drawn.words[0];

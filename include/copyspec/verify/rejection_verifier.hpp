@@ -26,42 +26,43 @@
 namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 
-/// Accepts drafts that were *sampled* from a draft model as often as can be while what is said keeps the distribution
-/// of the model: an `AcceptanceVerifier` that keeps, of its laws, the distribution in place of the token, and looks at
-/// rows as far as the draft is possible. Block verification (Sun et al., "Block verification accelerates speculative
-/// decoding", 2024, arXiv 2403.10444); what it gains, and why it stays exact where a draft ends by what was drawn, is
-/// in docs/losslessness.md.
+/// Accepts drafts that were *sampled* from a draft model as often as possible while preserving the model's output
+/// distribution. An `AcceptanceVerifier` with weaker laws: it preserves the distribution rather than the exact token
+/// stream, and it reads rows as long as the draft is possible. Block verification (Sun et al., "Block verification
+/// accelerates speculative decoding", 2024, arXiv 2403.10444). docs/losslessness.md describes the gain, and why it
+/// stays exact if the draft's length depends on the drawn tokens.
 ///
-/// With P the probabilities of a row of the model and Q those of the row that a draft token was drawn from, both by the
-/// options of the turn (`TokenDistribution`), and of a token that was named (Q = 1):
+/// P are the probabilities of a row of the target model, Q those of the row that a draft token was drawn from, both
+/// under the options of the turn (`TokenDistribution`). A draft token that was not drawn, but given, has Q = 1.
 ///
 ///     p[0] = 1,  p[i] = min(1, p[i-1] P[i](x[i]) / Q[i](x[i]))
-///     r[i] = sum over x of max(0, p[i] P[i+1](x) - Q[i+1](x)),  where Q[n+1] = 0 behind the last token of the draft
+///     r[i] = sum over x of max(0, p[i] P[i+1](x) - Q[i+1](x)),  where Q[n+1] = 0 after the last token of the draft
 ///     h[0] = 1,  h[i] = r[i] / (r[i] + 1 - p[i])
 ///
-/// Accepted is the greatest i with a random number below h[i]; the next token is drawn with probabilities in proportion
-/// to max(0, p[i] P[i+1] - Q[i+1]).
+/// The number of accepted tokens is the greatest i whose random number is below h[i]. The next token is drawn with
+/// probabilities in proportion to max(0, p[i] P[i+1] - Q[i+1]).
 ///
-/// Random numbers are a function of the seed and of how many were drawn before, in all turns: what is said depends on
-/// the drafts, their lengths included, and is the same again only with the same drafts.
+/// Random numbers are a function of the seed and of how many were drawn before, in all turns. So the output depends on
+/// the drafts, including their lengths, and is reproducible only with the same drafts.
 ///
-/// A draft ends before a token whose row gives no token, is longer than the vocabulary, or could not give that token;
-/// and where the row of the model is invalid, which ends the turn if the draft is accepted up to there.
+/// A draft ends before a token whose draft row gives no token, is longer than the vocabulary, or could not give that
+/// token. It also ends where the target model's row is invalid; if the draft is accepted up to there, the turn ends.
 ///
-/// Bias, penalties, DRY, hooks and log-probabilities are not supported: use a `SamplingVerifier`, whose stream also is
-/// the same with any drafts. Cost: that of two `TokenDistribution` a token of the draft. Copies share working memory.
-/// Allocates in `begin_turn`, and for more candidates of a filter than ever before. Threads: one call at a time, all
-/// copies together.
+/// Bias, penalties, DRY, hooks and log-probabilities are not supported. For these, use a `SamplingVerifier`, whose
+/// token stream does not depend on the drafts.
+///
+/// Cost: two `TokenDistribution`s per draft token. Copies share working memory. Allocates in `begin_turn`, and when
+/// filters keep more candidates than ever before. Threads: one call at a time, over all copies.
 class RejectionVerifier {
  public:
-  /// `options` are those of turns that name no others. Raises an `Error` if they cannot be meant or are not supported.
+  /// `options` apply to turns that bring none of their own. Throws `Error` if they are invalid or not supported.
   explicit RejectionVerifier(SamplingOptions options = {})
       : defaults_(std::move(options)), work_(std::make_shared<Work>()) {
     require_valid(defaults_, std::numeric_limits<Token>::max());
     begin_turn(std::nullopt, 0, 0);
   }
 
-  /// Raises an `Error` that names the first of these options that is not supported.
+  /// Throws `Error`, which names the first of these options that is not supported.
   static void check_supported(SamplingOptions const& options) {
     auto const refuse = [](bool asked, char const* name) {
       if (asked)
@@ -75,8 +76,8 @@ class RejectionVerifier {
     refuse(options.logprobs.has_value(), "logprobs");
   }
 
-  /// A turn begins: what follows is drawn with `options`, if they are given, which were checked for `vocabulary`.
-  /// Raises as `check_supported` does, and leaves all as it was then.
+  /// Begins a turn. Its tokens are drawn with `options`, already validated for `vocabulary`, or else with those of the
+  /// constructor. Throws as `check_supported` does, and then changes nothing. Allocates.
   void begin_turn(std::optional<SamplingOptions> const& options, std::size_t vocabulary, std::size_t /*budget*/) {
     SamplingOptions const& chosen = options ? *options : defaults_;
     check_supported(chosen);
@@ -86,11 +87,11 @@ class RejectionVerifier {
     work_->draft.reserve(vocabulary);
   }
 
-  /// What tokens of this turn are drawn with.
+  /// The options of this turn.
   [[nodiscard]] SamplingOptions const& options() const noexcept { return options_; }
 
-  /// What the draft that is judged next was drawn from: `Draft::drawn_from`, valid until then. Those beyond the draft
-  /// are not looked at.
+  /// Sets the rows that the next draft to verify was drawn from: `Draft::drawn_from`, valid until that `verify`. Rows
+  /// beyond the draft are ignored.
   void drawn_from(std::span<std::span<float const> const> rows) noexcept { rows_ = rows; }
 
   /// See `AcceptanceVerifier`.
@@ -106,12 +107,13 @@ class RejectionVerifier {
       std::span<float const> const drawn_from = i < drawn.size() ? drawn[i] : std::span<float const>();
       bool const goes_on = valid && i < draft.size() && take_draft(drawn_from, draft[i], rows.vocabulary());
       if (!goes_on) work_->draft.clear();
-      // What an invalid row gives instead of a token is in no draft.
+      // No draft contains what an invalid row gives instead of a token.
       double const residual = valid ? residual_mass(p) : p;
       if (i == 0 || uniform() * (residual + 1 - p) < residual) {
         verdict.accepted = i;
         verdict.status = valid ? VerdictStatus::ok : VerdictStatus::invalid_row;
-        // Where the draft has the model's own probabilities, nothing is left but itself.
+        // Where the draft has exactly the target model's probabilities, the residual is empty and the draft token
+        // stands.
         if (valid) verdict.next = residual > 0 ? draw_residual(p, residual) : draft[i];
       }
       if (!goes_on) return verdict;
@@ -120,7 +122,7 @@ class RejectionVerifier {
     }
   }
 
-  /// See `SamplingVerifier`: there are no log-probabilities, and all of a draft may stand.
+  /// See `SamplingVerifier`. There are no log-probabilities, and a draft is never shortened.
   [[nodiscard]] static LogprobsView logprobs() noexcept { return {}; }
   [[nodiscard]] static std::size_t allowed_draft(std::span<Token const> /*context*/,
                                                  std::span<Token const> draft) noexcept {
@@ -128,14 +130,14 @@ class RejectionVerifier {
   }
 
  private:
-  // What copies share: nothing of it outlives a call.
+  // What copies share: nothing in it outlives a call.
   struct Work {
     detail::TokenDistribution model;  // P
     detail::TokenDistribution draft;  // Q
     std::vector<float> row;
   };
 
-  // The probabilities that a token was drafted with. False if it cannot have been drafted with these.
+  // Computes the probabilities that a token was drafted with. Returns false if it cannot have been drafted with them.
   [[nodiscard]] bool take_draft(std::span<float const> row, Token token, std::size_t vocabulary) {
     if (static_cast<std::size_t>(token) >= vocabulary || row.size() > vocabulary) return false;
     if (row.empty()) {
@@ -155,7 +157,7 @@ class RejectionVerifier {
     return mass;
   }
 
-  // `mass`, above zero, is that of the residual.
+  // `mass`, above zero, is the total of the residual.
   [[nodiscard]] Token draw_residual(double p, double mass) noexcept {
     double left = uniform() * mass;
     Token drawn = 0;
@@ -177,7 +179,7 @@ class RejectionVerifier {
   SamplingOptions options_;  // of this turn
   std::shared_ptr<Work> work_;
   std::span<std::span<float const> const> rows_;
-  std::uint64_t numbers_ = 0;  // that were drawn, in all turns: none decides twice
+  std::uint64_t numbers_ = 0;  // drawn in all turns, so that none is used twice
 };
 
 static_assert(AcceptanceVerifier<RejectionVerifier, float>);

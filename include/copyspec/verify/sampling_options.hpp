@@ -17,28 +17,28 @@
 namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 
-/// What is taken off the logits of tokens that stand among the newest `window` tokens, prompt included: as often as
-/// they do. As llama.cpp computes it.
+/// Penalties on the logits of tokens that occur among the newest `window` tokens, prompt included. Computed as
+/// llama.cpp does.
 struct PenaltyOptions {
-  float repetition = 1;     ///< Positive logits are divided by it, others multiplied (Keskar et al., "CTRL", 2019).
-  float frequency = 0;      ///< Taken off for each time.
-  float presence = 0;       ///< Taken off once.
-  std::size_t window = 64;  ///< `all_tokens`: the whole context.
+  float repetition = 1;     ///< Divides positive logits and multiplies others (Keskar et al., "CTRL", 2019).
+  float frequency = 0;      ///< Subtracted once per occurrence.
+  float presence = 0;       ///< Subtracted once if the token occurs.
+  std::size_t window = 64;  ///< In tokens; `all_tokens` is the whole context.
 
   static constexpr std::size_t all_tokens = ~std::size_t{0};
 
   [[nodiscard]] bool any() const noexcept { return window > 0 && (repetition != 1 || frequency != 0 || presence != 0); }
 };
 
-/// What is taken off the logits of tokens that would go on with a repetition: `multiplier * base^(length -
-/// allowed_length)`, where the newest `length` tokens stand elsewhere among the newest `window` with that token behind
-/// them ("Don't repeat yourself", p-e-w, text-generation-webui, 2024).
+/// Penalty on the logits of tokens that would continue a repetition: `multiplier * base^(length - allowed_length)`.
+/// Here `length` is the number of newest tokens that also occur earlier among the newest `window`, followed by that
+/// token ("Don't repeat yourself", p-e-w, text-generation-webui, 2024).
 struct DryOptions {
   float multiplier = 0;  ///< Zero is off.
   float base = 1.75F;
-  std::size_t allowed_length = 2;    ///< Shorter repetitions cost nothing.
-  std::size_t window = 1024;         ///< The work of a row grows with it.
-  std::vector<Token> breakers = {};  ///< No repetition goes beyond one of these.
+  std::size_t allowed_length = 2;    ///< Shorter repetitions are not penalised.
+  std::size_t window = 1024;         ///< In tokens; the cost of a row is proportional to it.
+  std::vector<Token> breakers = {};  ///< A repetition does not extend across one of these.
 };
 
 /// Added to the logit of a token.
@@ -47,47 +47,48 @@ struct LogitBias {
   float bias = 0;
 };
 
-/// What a caller does with rows. `before` are the tokens before the one that is drawn, of the context and of what of a
-/// draft was accepted. Each is called in the order of the rows, only for rows whose draft was accepted up to there, and
-/// must depend on its arguments alone, or on what these make of its state: after a pass that failed, it may see the
-/// same rows again.
+/// Hooks by which a caller edits or checks rows. `before` are the tokens before the one to draw: the context and the
+/// accepted part of the draft. Hooks are called in the order of the rows, and only for rows whose draft was accepted up
+/// to there. They must depend on their arguments alone, or on state derived from these: after a failed pass they may
+/// see the same rows again. What a hook throws passes through `verify`.
 struct RowHooks {
-  /// Changes a row of logits as it likes, after bias and penalties; minus infinity rules a token out.
+  /// Edits a row of logits in place, after bias and penalties; minus infinity excludes a token.
   std::function<void(std::span<Token const> before, std::span<float> row)> edit = nullptr;
-  /// Whether `token`, which was drawn, may stand. If not, the row is masked and drawn from again.
+  /// Whether the drawn `token` may stand. If not, the row is masked and drawn from again.
   std::function<bool(std::span<Token const> before, Token token)> allows = nullptr;
-  /// With `allows`: rules out all that may not stand. Without it, only what was drawn is ruled out, and so on.
+  /// Used with `allows`: excludes all tokens that may not stand. Without it, only the refused token is excluded, and so
+  /// on until one may stand.
   std::function<void(std::span<Token const> before, std::span<float> row)> mask = nullptr;
-  /// How many of the first tokens of `draft`, which lies directly behind `context` in memory, may stand; the others are
-  /// not fed. For drafts that are
-  /// chains. It saves rows and changes nothing else.
+  /// How many of the first tokens of `draft` may stand; the others are not fed. `draft` lies directly after `context`
+  /// in memory. Called for drafts that are chains. It saves rows and changes nothing else.
   std::function<std::size_t(std::span<Token const> context, std::span<Token const> draft)> allowed_draft = nullptr;
 };
 
 /// How tokens are drawn from rows. The defaults draw from the model's own distribution.
 ///
-/// The order, which is llama.cpp's: `logit_bias`, `penalties`, `dry`, `hooks.edit`, then the filters `top_k`,
-/// `typical_p`, `top_p`, `min_p`, each on the tokens that the one before left, renormalised, then `temperature`. With
-/// `temperature_first`, the filters see the logits divided by the temperature, as those of Hugging Face, vLLM and
-/// FlashInfer do (which apply typical-p last). Of equal logits, the lower token stays first.
+/// The order is that of llama.cpp: `logit_bias`, `penalties`, `dry`, `hooks.edit`, then the filters `top_k`,
+/// `typical_p`, `top_p`, `min_p`, then `temperature`. Each filter sees the tokens that the one before kept,
+/// renormalised. With `temperature_first`, the filters see the logits divided by the temperature, as in Hugging Face,
+/// vLLM and FlashInfer (which apply typical-p last). Of equal logits, the lower token ranks first.
 struct SamplingOptions {
-  float temperature = 1;  ///< Zero draws the token with the greatest logit that is left.
+  float temperature = 1;  ///< Zero draws the token with the greatest remaining logit.
   bool temperature_first = false;
-  std::size_t top_k = 0;   ///< The tokens with the greatest logits; zero is all.
-  float typical_p = 1;     ///< The most typical tokens (Meister et al., 2023) with at least this mass; 1 is all.
-  float top_p = 1;         ///< The likeliest tokens (Holtzman et al., 2020) with at least this mass; 1 is all.
-  float min_p = 0;         ///< Tokens at least so likely, as a share of the likeliest one's.
-  std::uint64_t seed = 0;  ///< The same seed draws the same tokens of the same rows; a fork needs another.
+  std::size_t top_k = 0;  ///< Keeps the tokens with the greatest logits; zero keeps all.
+  float typical_p = 1;  ///< Keeps the most typical tokens (Meister et al., 2023) with at least this mass; 1 keeps all.
+  float top_p = 1;      ///< Keeps the likeliest tokens (Holtzman et al., 2020) with at least this mass; 1 keeps all.
+  float min_p = 0;      ///< Keeps tokens with at least this share of the greatest probability.
+  std::uint64_t seed = 0;  ///< The same seed draws the same tokens from the same rows; a fork needs another.
   PenaltyOptions penalties = {};
   DryOptions dry = {};
   std::vector<LogitBias> logit_bias = {};
-  /// Asks for the log-probability of each token, and of so many that were the likeliest, in the model's own
-  /// distribution: the softmax of the row as it was returned.
+  /// If set, requests the log-probability of each generated token and of this many likeliest tokens. They are taken
+  /// from the model's own distribution: the softmax of the row as the model returned it.
   std::optional<std::size_t> logprobs = std::nullopt;
   RowHooks hooks = {};
 };
 
-/// Raises an `Error` that names what is wrong, unless these options can be sampled by with a vocabulary of so many.
+/// Throws `Error`, which names the invalid option, unless these options are valid for a vocabulary of this many tokens.
+/// O(logit biases).
 inline void require_valid(SamplingOptions const& options, std::size_t vocabulary) {
   auto const require = [](bool valid, char const* name, float value, char const* expected) {
     if (!valid)

@@ -26,31 +26,31 @@
 namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 
-/// Accepts a draft as far as each token is the one that its row draws: sampling with temperature, filters, penalties,
-/// a caller's hooks and log-probabilities, all with a seed. An `AcceptanceVerifier`.
+/// Accepts a draft as long as each token is the one drawn from its row: sampling with temperature, filters, penalties,
+/// hooks and log-probabilities, all seeded. An `AcceptanceVerifier`.
 ///
 /// The token of a row is a function of the row, the tokens before it, the options with their seed, and the position. So
-/// the stream with copying is the stream without, token for token, at any temperature, and a copy is accepted with the
-/// probability that the model gives it, the most that any rule can reach.
+/// at any temperature, speculative decoding generates the same tokens as plain decoding. A copied token is accepted
+/// with the probability that the model gives it, the most that any rule can reach.
 ///
-/// A row that the hooks leave without a token ends the turn as an invalid one does.
+/// A row for which the hooks leave no token ends the turn, as an invalid row does.
 ///
-/// Cost: that of `TokenSampler` a row that is looked at; with bias, penalties or hooks a copy of the row; with logprobs
-/// an exponential a token. Copies share working memory of the size of a row; a sequence with penalties keeps that of a
-/// `TokenCounts`. Allocates in `begin_turn`, and for more candidates than ever before. Threads: one call at a time, all
-/// copies together.
+/// Cost per row read: that of `TokenSampler`; with bias, penalties or hooks a copy of the row; with logprobs one
+/// exponential per token. Copies share working memory of the size of a row; a sequence with penalties also keeps a
+/// `TokenCounts`. Allocates in `begin_turn`, and for more candidates than ever before. Threads: one call at a time,
+/// over all copies.
 class SamplingVerifier {
  public:
-  /// `options` are those of turns that name no others. Raises an `Error` if they cannot be meant.
+  /// `options` apply to turns that bring none of their own. Throws `Error` if they are invalid.
   explicit SamplingVerifier(SamplingOptions options = {})
       : defaults_(std::move(options)), work_(std::make_shared<Work>()) {
     require_valid(defaults_, std::numeric_limits<Token>::max());
     begin(defaults_);
   }
 
-  /// A turn begins, which may generate `budget` tokens: what follows is drawn with `options`, if they are given, which
-  /// were checked for `vocabulary`. Told by a composer; otherwise to be called for each turn, and after tokens were
-  /// taken back.
+  /// Begins a turn of up to `budget` generated tokens. Its tokens are drawn with `options`, already validated for
+  /// `vocabulary`, or else with those of the constructor. A composer calls it; other callers must call it for each
+  /// turn, and after tokens were taken back. Allocates.
   void begin_turn(std::optional<SamplingOptions> const& options, std::size_t vocabulary, std::size_t budget) {
     begin(options ? *options : defaults_);
     if (edits() || options_.hooks.allows) work_->row.reserve(vocabulary);
@@ -60,7 +60,7 @@ class SamplingVerifier {
     records_.reserve(budget * per_token());
   }
 
-  /// Those of this turn.
+  /// The options of this turn.
   [[nodiscard]] SamplingOptions const& options() const noexcept { return options_; }
 
   /// See `AcceptanceVerifier`.
@@ -71,17 +71,18 @@ class SamplingVerifier {
         [this](std::span<Scalar const> row, std::span<Token const> before) { return draw(row, before); });
   }
 
-  /// How many of the first tokens of `draft` the hooks let stand behind `context`, as far as they say so beforehand.
+  /// How many of the first tokens of `draft` the hook `allowed_draft` lets stand after `context`; all of them without
+  /// the hook.
   [[nodiscard]] std::size_t allowed_draft(std::span<Token const> context, std::span<Token const> draft) const {
     if (!options_.hooks.allowed_draft) return draft.size();
     return std::min(options_.hooks.allowed_draft(context, draft), draft.size());
   }
 
-  /// Of the tokens drawn in this turn, if asked for. Valid until the next call.
+  /// Log-probabilities of the tokens drawn in this turn, if requested. Valid until the next call.
   [[nodiscard]] LogprobsView logprobs() const noexcept { return {records_, per_token()}; }
 
  private:
-  // What copies share: nothing of it outlives a call.
+  // What copies share: nothing in it outlives a call.
   struct Work {
     TokenSampler sampler;
     detail::DryPenalty dry;
@@ -133,7 +134,7 @@ class SamplingVerifier {
     return token;
   }
 
-  // The row where it may be written to.
+  // A copy of the row that may be written to.
   [[nodiscard]] std::span<float> copy_of(std::span<float const> row) {
     if (row.data() != work_->row.data()) work_->row.assign(row.begin(), row.end());
     return work_->row;
@@ -154,7 +155,7 @@ class SamplingVerifier {
   void record(std::span<float const> row, Token token, std::size_t position) {
     if (!first_) first_ = position;
     COPYSPEC_ASSERT(position >= *first_, "tokens were taken back without a `begin_turn`");
-    // What was drawn behind it did not come to stand.
+    // Records after this position belong to tokens that were not accepted.
     records_.resize((position - *first_) * per_token());
     work_->logprobs.append(row, token, *options_.logprobs, records_);
   }

@@ -20,16 +20,16 @@
 namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 
-/// Draws a token from a row: of those that the filters leave, the one with the greatest `gumbel_score`, the lowest
-/// token among equals. At temperature zero the one with the greatest logit.
+/// Draws a token from a row: of the tokens that the filters keep, the one with the greatest `gumbel_score`; of equal
+/// scores, the lowest token. At temperature zero, the one with the greatest logit.
 ///
-/// What is drawn is a function of the row's bits, the options, the seed and the position. Cost: O(row) without filters,
-/// most of it for one random word a token; with top-k or min-p little more than reading the row. Allocates only for a
-/// longer row, or more candidates, than ever before. Threads: one call at a time.
+/// The result is a function of the row's bits, the options, the seed and the position. Cost: O(row) without filters,
+/// mostly one random word per token; with top-k or min-p little more than reading the row. Allocates only for a longer
+/// row, or more candidates, than ever before. Threads: one call at a time.
 class TokenSampler {
  public:
-  /// The token that `row` gives, or nothing if it holds a NaN or nothing above minus infinity. `position`: how many
-  /// tokens come before it.
+  /// The token that `row` gives, or nothing if it holds a NaN, or nothing above minus infinity. `position` is the
+  /// number of tokens before it.
   [[nodiscard]] std::optional<Token> draw(std::span<float const> row, SamplingOptions const& options,
                                           std::size_t position) {
     detail::FilterRule const rule = detail::FilterRule::of(options);
@@ -69,7 +69,7 @@ class TokenSampler {
     best_.offer(detail::gumbel_score(logit, inverse_temperature_, word), token);
   }
 
-  // From the block with the greatest logit on, so that few of the others may hold a better one.
+  // Starts with the block that has the greatest logit, so that few other blocks can hold a better score.
   void draw_from_all() noexcept {
     auto const all = maxima_.all();
     auto const first = static_cast<std::size_t>(std::ranges::max_element(all) - all.begin());
@@ -82,14 +82,14 @@ class TokenSampler {
     return detail::may_reach(best_.score, logit, inverse_temperature_, noise);
   }
 
-  // The words of a block are drawn all at once. Its least word has the greatest noise, and together with the greatest
-  // logit that is rarely enough; only where it is are the scores looked at.
+  // The random words of a block are drawn together. Its least word has the greatest noise, and even with the greatest
+  // logit that rarely suffices. Scores are computed only where it does.
   void draw_from(std::size_t index) noexcept {
     constexpr std::size_t size = detail::BlockMaxima::block;
     std::size_t const begin = index * size;
     auto const words =
         detail::philox4x32_run<size / 4>(stream_.counter(static_cast<std::uint32_t>(begin / 4)), stream_.key());
-    // Halved, they are signed numbers, whose least every machine finds in vectors.
+    // Halved, they are signed numbers, whose minimum has a vector instruction on every machine.
     std::array<std::int32_t, size / 4> halves;
     halves.fill(std::numeric_limits<std::int32_t>::max());
     for (auto const& run : words)

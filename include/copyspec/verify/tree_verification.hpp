@@ -14,13 +14,13 @@
 namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 
-/// Judges a tree with a verifier of chains: from the context on, asks it what a row decides and goes to the
-/// node that follows and has that token, until there is none.
+/// Verifies a tree with a verifier of chains. From the context on, it asks the verifier for the token of a row and
+/// moves to the child node with that token, until there is none.
 ///
-/// `nodes`, a tree with these `parents`, lies directly behind `context` in memory; `rows` holds one row after the
-/// context and one after each node. In the verdict, the accepted are the nodes on the path. On return their tokens are
-/// the first of `nodes`, so that the path follows the context as an accepted chain would, and the path itself,
-/// ascending, is the first of `parents`; what else was in either is lost. So it is when the verifier throws.
+/// `nodes`, a tree with these `parents`, lies directly after `context` in memory. `rows` holds one row after the
+/// context and one after each node. `accepted` in the verdict counts the nodes on the path. On return, the first of
+/// `nodes` are their tokens, so that the path follows the context as an accepted chain would. The first of `parents`
+/// are the path itself, ascending. The rest of both is unspecified; after an exception from the verifier, all of it is.
 ///
 /// Any `parents` are safe: none is used as an index. O(nodes) besides the verifier. No allocation.
 template <class Verifier, class Scalar>
@@ -36,12 +36,12 @@ template <class Verifier, class Scalar>
     Verdict verdict = verifier.verify(rows.subview(row, 1), said, said.size());
     verdict.accepted = accepted;
     if (verdict.status != VerdictStatus::ok) return verdict;
-    // Row i + 1 follows node i, and children stand behind their parents: nodes before `row` are done with.
+    // Row i + 1 follows node i, and children come after their parents: nodes before `row` are no longer needed.
     std::int32_t const parent = static_cast<std::int32_t>(row) - 1;
     std::size_t node = row;
     while (node < nodes.size() && (parents[node] != parent || nodes[node] != verdict.next)) ++node;
     if (node == nodes.size()) return verdict;
-    // A path ascends, so `accepted` nodes stand before this one: accepted <= node, which is done with as well.
+    // A path ascends, so `accepted` nodes come before this one: accepted <= node, and that slot is no longer needed.
     nodes[accepted] = verdict.next;
     parents[accepted] = static_cast<std::int32_t>(node);
     ++accepted;

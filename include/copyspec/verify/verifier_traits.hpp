@@ -23,13 +23,13 @@ template <class V, class Rows>
 concept SequenceVerifier =
     std::same_as<Rows, LogitsView<typename Rows::Scalar>> && AcceptanceVerifier<V, typename Rows::Scalar>;
 
-/// A verifier that samples. It has all four members; one that has some of them does not compile.
+/// A verifier that samples. It has all four members; one with only some of them does not compile.
 ///
 /// | expression                                | returns                  | meaning |
 /// |-------------------------------------------|--------------------------|---------|
-/// | `begin_turn(options, vocabulary, budget)` | -                        | a turn begins that may generate `budget` tokens; no options: those it was made with |
-/// | `options()`                               | `SamplingOptions const&` | those of this turn |
-/// | `logprobs()`                              | `LogprobsView`           | of the tokens generated in this turn, if they were asked for |
+/// | `begin_turn(options, vocabulary, budget)` | -                        | begins a turn of up to `budget` generated tokens; without options, uses those of its construction |
+/// | `options()`                               | `SamplingOptions const&` | the options of this turn |
+/// | `logprobs()`                              | `LogprobsView`           | log-probabilities of the tokens generated in this turn, if requested |
 /// | `allowed_draft(context, draft)`           | `std::size_t`            | how many of the first tokens of `draft` may be accepted after `context` |
 ///
 /// Law: the tokens of a turn are drawn with its options.
@@ -43,22 +43,22 @@ concept SamplingSequenceVerifier = requires(V& verifier, V const& const_verifier
   { const_verifier.allowed_draft(tokens, tokens) } -> std::same_as<std::size_t>;
 };
 
-/// One that does not support all options. Law: `V::check_supported(options)` raises an `Error` that names what it does
-/// not support of valid options, and does nothing else.
+/// A verifier that does not support all options. Law: for valid options, `V::check_supported(options)` throws an
+/// `Error` that names what it does not support, and does nothing else.
 template <class V>
 concept OptionCheckingVerifier = requires(SamplingOptions const& options) {
   {V::check_supported(options)};
 };
 
-/// One that needs the rows that draft tokens were drawn from. Law: `drawn_from(rows)` comes before `verify` of the same
-/// draft, with `Draft::drawn_from`; the rows stay until then.
+/// A verifier that needs the rows that draft tokens were drawn from. Law: `drawn_from(rows)` comes before `verify` of
+/// the same draft, with `Draft::drawn_from`; the rows stay valid until then.
 template <class V>
 concept DraftRowVerifier = requires(V& verifier, std::span<std::span<float const> const> rows) {
   {verifier.drawn_from(rows)};
 };
 
-/// One that wants to know where a prompt begins. Law: as `TurnBeginObserver` of proposers. A `BatchVerifier` is told of
-/// which sequence.
+/// A verifier that is told where a prompt begins. Law: as for `TurnBeginObserver` of proposers. A `BatchVerifier` is
+/// also told the sequence.
 template <class V>
 concept TurnBeginVerifier = requires(V& verifier, std::span<Token const> context, std::size_t prompt) {
   {verifier.on_turn_begin(context, prompt)};
@@ -67,7 +67,8 @@ concept TurnBeginVerifier = requires(V& verifier, std::span<Token const> context
   {verifier.on_turn_begin(sequence, context, prompt)};
 };
 
-/// One that wants to know where an answer ends. Law: as `TurnEndObserver` of proposers.
+/// A verifier that is told where an answer ends. Law: as for `TurnEndObserver` of proposers. A `BatchVerifier` is also
+/// told the sequence.
 template <class V>
 concept TurnEndVerifier = requires(V& verifier, std::span<Token const> context, std::size_t answer) {
   {verifier.on_turn_end(context, answer)};
@@ -82,7 +83,7 @@ template <class V>
 inline constexpr bool names_sampling_hook =
     names_begin_turn<V> || names_options<V> || names_logprobs<V> || names_allowed_draft<V>;
 
-// One class a hook, so that the first lines of a compiler name it.
+// One class per hook, so that the first lines of a compiler error name it.
 // clang-format off
 template <class V> struct hook_begin_turn { static_assert(!names_sampling_hook<V> || requires(V& verifier, std::optional<SamplingOptions> const& options, std::size_t size) { {verifier.begin_turn(options, size, size)}; }, "a verifier that samples needs: begin_turn(std::optional<SamplingOptions> const& options, std::size_t vocabulary, std::size_t budget)"); };
 template <class V> struct hook_options { static_assert(!names_sampling_hook<V> || requires(V const& verifier) { { verifier.options() } -> std::same_as<SamplingOptions const&>; }, "a verifier that samples needs: SamplingOptions const& options() const"); };
@@ -92,7 +93,7 @@ template <class V> struct hook_check_supported { static_assert(!names_check_supp
 template <class V> struct hook_drawn_from { static_assert(!names_drawn_from<V> || DraftRowVerifier<V>, "expected: drawn_from(std::span<std::span<float const> const> rows)"); };
 template <class V> struct hook_verifier_on_turn_begin { static_assert(!names_on_turn_begin<V> || TurnBeginVerifier<V>, "expected: on_turn_begin(std::span<Token const> context, std::size_t prompt), with the SequenceId before it where one verifier serves all"); };
 template <class V> struct hook_verifier_on_turn_end { static_assert(!names_on_turn_end<V> || TurnEndVerifier<V>, "expected: on_turn_end(std::span<Token const> context, std::size_t answer), with the SequenceId before it where one verifier serves all"); };
-// Names that are nearly those of hooks.
+// Names that are easily mistaken for those of hooks.
 template <class V> struct verifier_hook_on_begin_turn { static_assert(!names_on_begin_turn<V>, "a verifier has no hook on_begin_turn: begin_turn is meant"); };
 template <class V> struct verifier_hook_on_end_turn { static_assert(!names_on_end_turn<V>, "a verifier has no hook on_end_turn: on_turn_end is meant"); };
 template <class V> struct verifier_hook_end_turn { static_assert(!names_end_turn<V>, "a verifier has no hook end_turn: on_turn_end is meant"); };
@@ -119,20 +120,20 @@ struct VerifierHooks : hook_begin_turn<V>,
 
 }  // namespace detail
 
-/// Every optional call of a verifier, each with what happens where a verifier does not have it. All that hold a
-/// verifier call it through these. What does not compile, and why, is as with `ProposerTraits`.
+/// Every optional call of a verifier, each with its fallback for a verifier that lacks it. All code that holds a
+/// verifier calls it through this class. What does not compile, and why, is as with `ProposerTraits`.
 ///
 /// O(1) besides the call. Threads and errors: those of the verifier.
 template <class V>
 struct VerifierTraits {
   static_assert(sizeof(detail::VerifierHooks<V>) > 0);
 
-  /// Whether turns may ask for sampling.
+  /// Whether turns may request sampling.
   static constexpr bool samples = SamplingSequenceVerifier<V>;
   /// Whether it needs the rows that drafts were drawn from.
   static constexpr bool needs_drawn = DraftRowVerifier<V>;
 
-  /// Without the call: every valid option is supported by a verifier that samples.
+  /// Without the hook: a verifier that samples supports every valid option.
   static void check_supported(SamplingOptions const& options) {
     if constexpr (OptionCheckingVerifier<V>) V::check_supported(options);
   }
@@ -140,12 +141,12 @@ struct VerifierTraits {
                          std::size_t budget) {
     if constexpr (samples) verifier.begin_turn(options, vocabulary, budget);
   }
-  /// Without the call: of no token.
+  /// Without the hook: empty.
   [[nodiscard]] static LogprobsView logprobs(V const& verifier) noexcept {
     if constexpr (samples) return verifier.logprobs();
     return {};
   }
-  /// Without the call: all of them.
+  /// Without the hook: the whole draft.
   [[nodiscard]] static std::size_t allowed_draft(V const& verifier, std::span<Token const> context,
                                                  std::span<Token const> draft) {
     if constexpr (samples) return verifier.allowed_draft(context, draft);

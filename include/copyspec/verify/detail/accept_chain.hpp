@@ -15,11 +15,13 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace detail {
 
-/// The one walk along a chain: accepts the draft as far as each token is the one that its row gives.
+/// The walk along a chain that all verifiers share: accepts the draft as long as each token is the one that its row
+/// gives.
 ///
-/// `tokens` is the context, its first `length` tokens, and directly after it the draft. `token_of(row, before)` returns
-/// the token that a row gives after the tokens `before`, or nothing if it gives none. Rows after the first mismatch are
-/// not read. O(accepted) calls. No allocation.
+/// `tokens` is the context, its first `length` tokens, directly followed by the draft. `rows` has one row more than the
+/// draft has tokens. `token_of(row, before)` returns the token that a row gives after the tokens `before`, or nothing
+/// if it gives none. Rows after the first mismatch are not read. O(accepted) calls. No allocation. What `token_of`
+/// throws passes through.
 template <class Scalar, class TokenOf>
 [[nodiscard]] Verdict accept_chain(LogitsView<Scalar> rows, std::span<Token const> tokens, std::size_t length,
                                    TokenOf&& token_of) {

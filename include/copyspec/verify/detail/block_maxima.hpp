@@ -15,18 +15,17 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace detail {
 
-/// The greatest logit of each block of a row, so that whoever looks for great ones reads the row once and then a few
-/// blocks of it.
+/// The greatest logit of each block of a row. A search for great logits then reads the row once and a few blocks a
+/// second time.
 ///
-/// O(row) to take, at the speed of memory. Allocates only where a row is longer than all before. Threads: one call at a
-/// time.
+/// `take` is O(row), at memory bandwidth. Allocates only for a row longer than any before. Threads: one call at a time.
 class BlockMaxima {
  public:
-  /// Logits of a block; the last one of a row may be shorter.
+  /// Logits per block; the last block of a row may be shorter.
   static constexpr std::size_t block = 128;
 
-  /// Reads `row`, which stays where it is as long as this is used. False if it holds a NaN, or nothing above minus
-  /// infinity.
+  /// Reads `row`, which must stay valid and unchanged while this object is used. Returns false if it holds a NaN, or
+  /// nothing above minus infinity.
   [[nodiscard]] bool take(std::span<float const> row) {
     using Block = Eigen::Array<float, static_cast<int>(block), 1>;
     row_ = row;
@@ -48,7 +47,7 @@ class BlockMaxima {
       }
       maxima_.push_back(maximum);
     }
-    // A NaN slips through a maximum but not through a sum; infinities of both signs also make one, so look again.
+    // A maximum can miss a NaN, but a sum cannot. Infinities of both signs also sum to NaN, so look again.
     auto const is_nan = [](float value) { return value != value; };
     if (is_nan(sum) && std::ranges::any_of(row, is_nan)) return false;
     for (float const maximum : maxima_) greatest_ = std::max(greatest_, maximum);
@@ -63,7 +62,8 @@ class BlockMaxima {
   /// The greatest logit of the row.
   [[nodiscard]] float greatest() const noexcept { return greatest_; }
 
-  /// `visit(token, logit)` for each logit of at least `least`, in the order of the tokens.
+  /// Calls `visit(token, logit)` for each logit of at least `least`, in ascending token order. Reads only blocks that
+  /// hold such a logit.
   template <class Visit>
   void for_each_at_least(float least, Visit&& visit) const {
     for (std::size_t b = 0; b < maxima_.size(); ++b) {

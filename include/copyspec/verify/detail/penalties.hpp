@@ -19,7 +19,8 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace detail {
 
-/// Takes the penalties off the logits of the tokens that `counts` has, all below the length of `row`. O(these).
+/// Subtracts the penalties from the logits of the tokens in `counts`, all of which are below the length of `row`.
+/// O(tokens in `counts`). No allocation.
 inline void apply_penalties(std::span<float> row, TokenCounts const& counts, PenaltyOptions const& options) {
   counts.for_each([&](Token token, std::uint32_t count) {
     float& logit = row[static_cast<std::size_t>(token)];
@@ -28,18 +29,19 @@ inline void apply_penalties(std::span<float> row, TokenCounts const& counts, Pen
   });
 }
 
-/// Finds what would repeat itself, and takes `DryOptions`' penalties off. O(window) a row. Allocates in `reserve`, and
-/// for greater windows than ever before, then for twice as much. Threads: one call at a time.
+/// Finds the repetitions that `DryOptions` penalise and subtracts the penalties. O(window) per row, and a sort of the
+/// repetitions found. Allocates in `reserve`, and twice the need for windows longer than any before. Threads: one call
+/// at a time.
 class DryPenalty {
  public:
-  /// After it, windows of so many tokens allocate nothing.
+  /// Afterwards, windows of up to `tokens` allocate nothing.
   void reserve(std::size_t tokens) {
     if (tokens <= lengths_.size()) return;
     lengths_.resize(tokens);
     repetitions_.reserve(tokens);
   }
 
-  /// Of the row behind `before`.
+  /// Penalises the row after the tokens `before`.
   void apply(std::span<float> row, std::span<Token const> before, DryOptions const& options) {
     std::span const newest = before.last(std::min(before.size(), options.window));
     std::size_t const limit = reach(newest, options.breakers);
@@ -47,7 +49,7 @@ class DryPenalty {
     if (limit == 0 || limit < options.allowed_length) return;
     measure(newest, limit);
     repetitions_.clear();
-    // What ends `back` tokens before the end went on with the token behind it.
+    // The repetition that ends `back` tokens before the end was followed by this token.
     for (std::size_t back = 1; back < newest.size(); ++back) {
       Token const next = newest[newest.size() - back];
       if (lengths_[back] == 0 || lengths_[back] < options.allowed_length) continue;
@@ -56,20 +58,20 @@ class DryPenalty {
     std::ranges::sort(repetitions_);
     for (std::size_t i = 0; i < repetitions_.size(); ++i) {
       auto const& [token, length] = repetitions_[i];
-      // Of one token, the longest stands last.
+      // Of the entries of one token, the longest repetition comes last.
       if (i + 1 < repetitions_.size() && repetitions_[i + 1].first == token) continue;
       row[static_cast<std::size_t>(token)] -= penalty(length - options.allowed_length, options);
     }
   }
 
  private:
-  // Finite, so that it makes no NaN of an infinite logit.
+  // Finite, so that an infinite logit does not become a NaN.
   static float penalty(std::size_t beyond, DryOptions const& options) noexcept {
     constexpr float most = std::numeric_limits<float>::max();
     return std::clamp(options.multiplier * std::pow(options.base, static_cast<float>(beyond)), -most, most);
   }
 
-  // How many of the newest tokens stand behind the last breaker, or position without a token.
+  // How many of the newest tokens come after the last breaker or position without a token.
   static std::size_t reach(std::span<Token const> newest, std::span<Token const> breakers) noexcept {
     std::size_t reach = 0;
     for (; reach < newest.size(); ++reach) {
@@ -79,8 +81,8 @@ class DryPenalty {
     return reach;
   }
 
-  // lengths_[back]: how many tokens, at most `limit`, are the same before the end and `back` tokens before the end. The
-  // Z algorithm (Gusfield, "Algorithms on strings, trees and sequences", 1997), read from the end.
+  // lengths_[back]: the length, at most `limit`, of the longest common suffix of the tokens and the tokens without the
+  // newest `back`. The Z algorithm (Gusfield, "Algorithms on strings, trees and sequences", 1997), read from the end.
   void measure(std::span<Token const> newest, std::size_t limit) {
     std::size_t const size = newest.size();
     auto const at = [&](std::size_t i) { return newest[size - 1 - i]; };

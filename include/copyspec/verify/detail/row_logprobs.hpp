@@ -17,12 +17,12 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace detail {
 
-/// The log-probabilities of a row's softmax. A function of the row's bits, the same on every machine. O(row), most of
-/// it for one exponential a token. Allocates as `BlockMaxima` and `SamplingFilters` do. Threads: one call at a time.
+/// Log-probabilities under a row's softmax. A function of the row's bits, the same on every machine. O(row), mostly one
+/// exponential per token. Allocates as `BlockMaxima` and `SamplingFilters` do. Threads: one call at a time.
 class RowLogprobs {
  public:
-  /// Appends that of `token`, then those of the `top` likeliest tokens, to `out`. The row, whose length is at least
-  /// `top`, gives a token; `token` is one of its.
+  /// Appends to `out` the log-probability of `token`, then those of the `top` likeliest tokens, the likeliest first.
+  /// Requires a row that gives a token, `top` at most its length, and a `token` within it.
   void append(std::span<float const> row, Token token, std::size_t top, std::vector<TokenLogprob>& out) {
     bool const valid = maxima_.take(row);
     COPYSPEC_ASSERT(valid && top <= row.size(), "a row that a token was drawn from, of at least so many");

@@ -26,21 +26,22 @@ namespace detail {
 /// A token that may be drawn.
 struct Candidate {
   std::uint64_t rank = 0;    ///< `order_key_of` its logit.
-  std::uint64_t weight = 0;  ///< `reproducible_weight` of its distance to the greatest logit of the row.
+  std::uint64_t weight = 0;  ///< `reproducible_weight` of its distance.
   float distance = 0;
 
   [[nodiscard]] Token token() const noexcept { return token_of_order_key(rank); }
   [[nodiscard]] float logit() const noexcept { return value_of_order_key(rank); }
 };
 
-/// Filters a row: finds the tokens that top-k, typical-p, top-p and min-p leave, in this order, without sorting the
-/// row. Masses are sums of integers, so what is left does not depend on how it was found.
+/// Filters a row: finds the tokens that top-k, typical-p, top-p and min-p keep, applied in this order, without sorting
+/// the row. Masses are sums of integers, so the result does not depend on the order of summation.
 ///
-/// Cost: O(row) where a filter needs the mass of all tokens, otherwise O(candidates) beside `BlockMaxima::take`.
-/// Allocates only where there are more candidates than ever before. Threads: one call at a time.
+/// O(row) where a filter needs the mass of all tokens, otherwise O(candidates) besides `BlockMaxima::take`. Allocates
+/// only for more candidates than ever before. Threads: one call at a time.
 class SamplingFilters {
  public:
-  /// What `rule` leaves of the row that `maxima` has taken: at least one, in any order; valid until the next call.
+  /// The tokens that `rule` keeps of the row that `maxima` has taken: at least one, in any order. Valid until the next
+  /// call.
   [[nodiscard]] std::span<Candidate const> apply(BlockMaxima const& maxima, FilterRule const& rule) {
     greatest_ = maxima.greatest();
     scale_ = rule.scale;
@@ -64,7 +65,7 @@ class SamplingFilters {
     return candidates_;
   }
 
-  /// The `count` tokens with the greatest logits, in falling order; valid until the next call.
+  /// The `count` tokens with the greatest logits, in descending order. Valid until the next call.
   [[nodiscard]] std::span<Candidate const> greatest(BlockMaxima const& maxima, std::size_t count) {
     greatest_ = maxima.greatest();
     scale_ = 1;
@@ -74,7 +75,7 @@ class SamplingFilters {
   }
 
  private:
-  // From here on, nothing has a weight.
+  // From this distance on, every weight is zero.
   static constexpr float no_weight = 28.5F;
 
   static std::uint64_t rank(Candidate const& candidate) noexcept { return candidate.rank; }
@@ -94,8 +95,8 @@ class SamplingFilters {
                              [&](std::size_t token, float logit) { add(token, logit); });
   }
 
-  // The `count` greatest. Each of the `count` greatest maxima has a logit of its own, so none of these is less than the
-  // least of those.
+  // Each of the `count` greatest block maxima is a logit of its own. So none of the `count` greatest logits is less
+  // than the least of these maxima.
   void list_greatest(BlockMaxima const& maxima, std::size_t count) {
     float least = -std::numeric_limits<float>::infinity();
     if (count < maxima.blocks()) {
@@ -118,7 +119,7 @@ class SamplingFilters {
     }
   }
 
-  // The likeliest with so much of the mass, which a few tokens of the row usually have.
+  // Lists the likeliest tokens with at least this share of the mass. A few tokens of the row usually suffice.
   void list_mass(BlockMaxima const& maxima, std::uint64_t share) {
     std::uint64_t const target = part_of(softmax_sum(maxima.row(), greatest_, scale_), share);
     for (float const farthest : {2.0F, 4.0F, 8.0F, 16.0F, no_weight}) {
@@ -134,7 +135,7 @@ class SamplingFilters {
     return sum;
   }
 
-  // Keeps the fewest, those with the greatest keys, that have a mass of `target`. Quickselect, weighted.
+  // Keeps the fewest candidates with the greatest keys whose mass reaches `target`. Weighted quickselect.
   template <class Key>
   void keep_mass(std::uint64_t target, Key const& key) {
     auto begin = candidates_.begin();
@@ -157,8 +158,9 @@ class SamplingFilters {
     candidates_.erase(begin, candidates_.end());
   }
 
-  // Keeps those whose surprise, -log p, is nearest to the mean surprise: as the mean is one of distances, and what
-  // makes a surprise of a distance is the same for all, nearest to the mean distance. Equally near ones stay together.
+  // Keeps the tokens whose surprise, -log p, is nearest to the mean surprise. A surprise is a distance plus a constant
+  // that is the same for all tokens, so nearest to the mean distance is the same. Candidates at equal deviation are all
+  // kept.
   void keep_typical(std::uint64_t share) {
     std::uint64_t weights = 0;
     std::uint64_t moments = 0;
@@ -181,18 +183,18 @@ class SamplingFilters {
                          [&](Candidate const& candidate) { return deviation(candidate) <= greatest; });
   }
 
-  // Keeps those that are not farther from the nearest than that.
+  // Keeps the candidates at most `farthest` away from the nearest one.
   void keep_near(float farthest) {
     float nearest = std::numeric_limits<float>::infinity();
     for (Candidate const& candidate : candidates_) nearest = std::min(nearest, candidate.distance);
     std::erase_if(candidates_, [&](Candidate const& candidate) { return candidate.distance - nearest > farthest; });
   }
 
-  float greatest_ = 0;  // of the row
+  float greatest_ = 0;  // logit of the row
   float scale_ = 1;
   std::vector<float> sorted_;
   std::vector<Candidate> candidates_;
-  std::vector<Candidate> all_;  // those that typical-p was asked of
+  std::vector<Candidate> all_;  // candidates before typical-p
 };
 
 }  // namespace detail

@@ -14,13 +14,13 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace detail {
 
-/// How often each token stands among the newest ones of a context that grows.
+/// Counts how often each token occurs among the newest tokens of a growing context.
 ///
-/// Cost: O(1) a token that is added; O(window), at most the context, when it is shorter than the last time. Memory: 12
-/// bytes a token of the vocabulary, whatever the window. Allocates in `reset` only. Threads: one call at a time.
+/// O(1) per added token; O(window), at most the context, when the context is shorter than at the last call. Memory: 12
+/// bytes per vocabulary token, whatever the window. Allocates in `reset` only. Threads: one call at a time.
 class TokenCounts {
  public:
-  /// Forgets everything. From now on counts tokens below `vocabulary`, of the newest `window`.
+  /// Forgets everything. From then on, counts tokens below `vocabulary` among the newest `window`.
   void reset(std::size_t vocabulary, std::size_t window) {
     counts_.assign(vocabulary, 0);
     places_.resize(vocabulary);
@@ -31,7 +31,7 @@ class TokenCounts {
     size_ = 0;
   }
 
-  /// Counts the newest of `tokens`, which begin with those of the last call, or are fewer than those.
+  /// Counts the newest of `tokens`. These begin with the tokens of the last call, or are fewer than those.
   void follow(std::span<Token const> tokens) noexcept {
     if (tokens.size() < size_ || tokens.size() - size_ > window_) {
       for (Token const token : counted_) counts_[static_cast<std::size_t>(token)] = 0;
@@ -45,7 +45,7 @@ class TokenCounts {
     }
   }
 
-  /// `visit(token, count)` for each token that stands there, once.
+  /// Calls `visit(token, count)` once for each token with a count above zero.
   template <class Visit>
   void for_each(Visit&& visit) const {
     for (Token const token : counted_) visit(token, counts_[static_cast<std::size_t>(token)]);
@@ -72,11 +72,11 @@ class TokenCounts {
   }
 
   std::size_t window_ = 0;
-  std::size_t first_ = 0;  // the oldest position that is counted
-  std::size_t size_ = 0;   // positions before this are counted, or were
+  std::size_t first_ = 0;  // oldest position counted
+  std::size_t size_ = 0;   // positions before this are counted or out of the window
   std::vector<std::uint32_t> counts_;
-  std::vector<std::uint32_t> places_;  // in `counted_`
-  std::vector<Token> counted_;         // of count above zero
+  std::vector<std::uint32_t> places_;  // index into `counted_`
+  std::vector<Token> counted_;         // tokens with a count above zero
 };
 
 }  // namespace detail

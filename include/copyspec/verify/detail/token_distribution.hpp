@@ -22,24 +22,26 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace detail {
 
-/// The chance of each token of a row to be drawn by a `TokenSampler`: of what the filters leave, the softmax at the
-/// temperature; at temperature zero, or where a logit is infinite, the token with the greatest logit is certain, the
-/// lowest among equals. Bias, penalties and hooks are not its concern.
+/// The probability of each token of a row to be drawn by a `TokenSampler`: the softmax at the temperature over the
+/// tokens that the filters keep. At temperature zero, or if the greatest logit is infinite, the token with the greatest
+/// logit has probability one; of equal logits, the lowest token. Bias, penalties and hooks are not applied.
 ///
-/// Chances are shares of `reproducible_weight`s, so they are the same on every machine: to within 2e-6 of themselves,
-/// and 2^-40 of the likeliest one. Cost: O(row) without filters, most of it for an exponential a token; with filters,
-/// that of `SamplingFilters` and O(n log n) in what is left. Memory: a double and an integer a token. Allocates only
-/// for a longer row, or more candidates, than ever before. Threads: one call at a time.
+/// Probabilities are ratios of `reproducible_weight`s, so they are the same on every machine. Each is exact to within
+/// 2e-6 of itself plus 2^-40 of the greatest one.
+///
+/// Cost: O(row) without filters, mostly one exponential per token; with filters, that of `SamplingFilters` and O(n log
+/// n) for the n tokens kept. Memory: a double and an integer per token. Allocates only for a longer row, or more
+/// candidates, than ever before. Threads: one call at a time.
 class TokenDistribution {
  public:
-  /// After it, rows of up to `vocabulary` tokens allocate nothing for their probabilities.
+  /// Afterwards, the probabilities of rows of up to `vocabulary` tokens allocate nothing.
   void reserve(std::size_t vocabulary) {
     tokens_.reserve(vocabulary);
     if (chances_.size() < vocabulary) chances_.resize(vocabulary);
   }
 
-  /// Takes those of `row`. False if it gives no token, as it holds a NaN or nothing above minus infinity; then no token
-  /// has a chance.
+  /// Computes the probabilities of `row`. Returns false if the row holds a NaN or nothing above minus infinity; then
+  /// every probability is zero.
   [[nodiscard]] bool take(std::span<float const> row, SamplingOptions const& options) {
     clear();
     if (!maxima_.take(row)) return false;
@@ -63,7 +65,7 @@ class TokenDistribution {
     return true;
   }
 
-  /// `token`, which is not negative, is certain.
+  /// Gives `token`, which is not negative, probability one.
   void take(Token token) {
     clear();
     reserve(static_cast<std::size_t>(token) + 1);
@@ -71,16 +73,16 @@ class TokenDistribution {
     chance(token) = 1;
   }
 
-  /// No token has a chance.
+  /// Sets every probability to zero.
   void clear() noexcept {
     for (Token const token : tokens_) chance(token) = 0;
     tokens_.clear();
   }
 
-  /// The tokens that may have a chance, ascending. Valid until the next change.
+  /// The tokens whose probability may be above zero, ascending. Valid until the next change.
   [[nodiscard]] std::span<Token const> tokens() const noexcept { return tokens_; }
 
-  /// The chance of `token`, which may be any.
+  /// The probability of `token`; zero for a token outside the row. O(1).
   [[nodiscard]] double of(Token token) const noexcept {
     auto const index = static_cast<std::size_t>(token);
     return index < chances_.size() ? chances_[index] : 0;
@@ -89,7 +91,7 @@ class TokenDistribution {
  private:
   [[nodiscard]] double& chance(Token token) noexcept { return chances_[static_cast<std::size_t>(token)]; }
 
-  // What the filters leave of the row that was taken.
+  // Lists the tokens of the row that the filters keep.
   void list(FilterRule const& rule) {
     if (!rule.any()) {
       tokens_.resize(maxima_.row().size());
@@ -103,7 +105,7 @@ class TokenDistribution {
   BlockMaxima maxima_;
   SamplingFilters filters_;
   std::vector<Token> tokens_;
-  std::vector<double> chances_;  // of all tokens; zero but for `tokens_`
+  std::vector<double> chances_;  // by token; zero except for `tokens_`
 };
 
 }  // namespace detail
