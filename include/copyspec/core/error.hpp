@@ -12,19 +12,19 @@
 namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 
-/// What kind of thing cannot be used, for a caller that decides by it: a server picks its status code.
+/// The category of an `Error`, for a caller that must act on it: a server, say, picks its status code.
 enum class ErrorCode : std::uint8_t {
-  empty_prompt,         ///< There is no token to continue from.
+  empty_prompt,         ///< The prompt has no token to continue from.
   prompt_too_long,      ///< The prompt leaves no room for an answer.
-  unknown_token,        ///< A token outside the vocabulary.
-  bad_options,          ///< Options that are invalid, or that this verifier or proposer does not support.
+  unknown_token,        ///< A token is outside the vocabulary.
+  bad_options,          ///< Options are invalid, or not supported by this verifier or proposer.
   vocabulary_mismatch,  ///< Two models that need the same vocabulary have different ones.
-  engine,               ///< The engine failed, or cannot do what was asked of it.
-  file,                 ///< A file that cannot be read or written, or whose contents are invalid.
+  engine,               ///< The engine failed, or cannot do what was requested.
+  file,                 ///< A file cannot be read or written, or its contents are invalid.
 };
 
-/// What the library throws: something from outside (a request, a file, an engine) cannot be used. `what()` names what
-/// it is and where, in one line; `code()` says of what kind it is.
+/// What the library throws: input from outside (a request, a file, an engine) cannot be used. `what()` says in one line
+/// what is wrong and where; `code()` gives the category.
 class Error : public std::runtime_error {
  public:
   Error(ErrorCode code, std::string const& message) : std::runtime_error(message), code_(code) {}
@@ -35,7 +35,7 @@ class Error : public std::runtime_error {
   ErrorCode code_;
 };
 
-/// Throws `Exception(code, message)`; in a build without exceptions, prints the message and aborts.
+/// Throws `Exception(code, message)`. In a build without exceptions, prints the message and aborts.
 template <class Exception = Error>
 [[noreturn]] inline void raise_error(ErrorCode code, std::string const& message) {
 #if defined(__cpp_exceptions)
