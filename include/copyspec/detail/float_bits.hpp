@@ -11,7 +11,7 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace detail {
 
-/// The float whose bits these are.
+/// The float with these bits.
 [[nodiscard]] COPYSPEC_HOST_DEVICE inline float float_from_bits(std::uint32_t bits) noexcept {
   float value = 0;
   std::memcpy(&value, &bits, sizeof(value));
@@ -25,13 +25,13 @@ namespace detail {
   return bits;
 }
 
-/// The bits of `value`, which is no NaN, in an order of integers that is the order of values; both zeros alike.
+/// Maps `value`, which is not a NaN, to an integer that compares as the values do; both zeros map to the same.
 [[nodiscard]] COPYSPEC_HOST_DEVICE inline std::uint32_t ordered_bits(float value) noexcept {
   std::uint32_t const bits = bits_of_float(value == 0.0F ? 0.0F : value);
   return (bits & 0x80000000U) != 0 ? ~bits : bits | 0x80000000U;
 }
 
-/// The value whose `ordered_bits` these are.
+/// The inverse of `ordered_bits`, with -0 as +0.
 [[nodiscard]] COPYSPEC_HOST_DEVICE inline float value_of_ordered(std::uint32_t ordered) noexcept {
   return float_from_bits((ordered & 0x80000000U) != 0 ? ordered & 0x7FFFFFFFU : ~ordered);
 }

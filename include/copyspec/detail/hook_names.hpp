@@ -9,9 +9,9 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace detail {
 
-// `names_HOOK<T>` is whether the class T has a member of that name: a function, overloads, a template, private or not.
-// A class that inherits a name from two bases cannot say which it means. Of a final class, which has no heirs, only a
-// single function is seen.
+// `names_HOOK<T>` tells whether class T has a member of that name: a function, overloads, a template, private or not. A
+// name inherited from two bases is ambiguous, which is what it detects. A final class cannot be inherited from, so
+// there only a single function is detected.
 #define COPYSPEC_HOOK_NAME(hook)                           \
   struct Another_##hook {                                  \
     int hook;                                              \
@@ -37,7 +37,7 @@ COPYSPEC_HOOK_NAME(propose_tree)
 COPYSPEC_HOOK_NAME(propose_after)
 COPYSPEC_HOOK_NAME(on_draft_chosen)
 COPYSPEC_HOOK_NAME(on_pass)
-// Of proposers and of verifiers.
+// Of both proposers and verifiers.
 COPYSPEC_HOOK_NAME(on_turn_begin)
 COPYSPEC_HOOK_NAME(on_turn_end)
 // Of verifiers.
@@ -48,7 +48,7 @@ COPYSPEC_HOOK_NAME(allowed_draft)
 COPYSPEC_HOOK_NAME(drawn_from)
 COPYSPEC_HOOK_NAME(check_supported)
 
-// No hooks, but what one may be taken to be called.
+// Not hooks, but names that are easily mistaken for those of hooks.
 COPYSPEC_HOOK_NAME(check_vocabulary)
 COPYSPEC_HOOK_NAME(set_reference)
 COPYSPEC_HOOK_NAME(set_sampling_options)

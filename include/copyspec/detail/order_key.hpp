@@ -12,8 +12,8 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace detail {
 
-/// A token's place in an order of its row, as one integer: greater for a greater value (a logit, a score), of equal
-/// ones for the lower token. Each token has its own, 0 and all ones are none's.
+/// A token's rank in its row as one integer: greater for a greater value (a logit or a score), and for the lower token
+/// if values are equal. Unique for each token. Zero and all ones belong to no token.
 [[nodiscard]] COPYSPEC_HOST_DEVICE inline std::uint64_t order_key_of(float value, Token token) noexcept {
   return std::uint64_t{ordered_bits(value)} << 32U | static_cast<std::uint32_t>(~token);
 }

@@ -12,7 +12,7 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace detail {
 
-/// The four words that a Philox number is drawn for, or the four that are drawn.
+/// The four words of a Philox counter, or of its output.
 struct PhiloxWords {
   std::uint32_t words[4] = {};
 };
@@ -24,7 +24,7 @@ struct PhiloxKey {
 
 inline constexpr int philox_rounds = 10;
 
-/// One round: the four words and the key become those of the next.
+/// One round: replaces the four words, for the key of this round.
 COPYSPEC_HOST_DEVICE constexpr void philox_round(std::uint32_t& a, std::uint32_t& b, std::uint32_t& c, std::uint32_t& d,
                                                  PhiloxKey key) noexcept {
   std::uint64_t const of_a = std::uint64_t{0xD2511F53U} * a;
@@ -40,18 +40,18 @@ COPYSPEC_HOST_DEVICE constexpr void philox_round(std::uint32_t& a, std::uint32_t
   return {{key.words[0] + 0x9E3779B9U, key.words[1] + 0xBB67AE85U}};
 }
 
-/// Philox4x32-10: four random words that are a function of counter and key alone, so any of them can be had at any
-/// time, on a host or a device, in any order (Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as
-/// 1, 2, 3", SC 2011).
+/// Philox4x32-10: four random words, a function of counter and key alone. So any of them can be computed at any time
+/// and in any order, on host or device (Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3",
+/// SC 2011).
 [[nodiscard]] COPYSPEC_HOST_DEVICE constexpr PhiloxWords philox4x32(PhiloxWords counter, PhiloxKey key) noexcept {
   auto& [a, b, c, d] = counter.words;
   for (int round = 0; round < philox_rounds; ++round, key = next_key(key)) philox_round(a, b, c, d, key);
   return counter;
 }
 
-/// `philox4x32` of `count` counters, whose first words are that of `counter` and those that follow it: word `w` of the
-/// `i`-th is at `[w][i]`. They are computed side by side, for the compiler to make vectors of: half the time of as many
-/// single ones, or less.
+/// `philox4x32` of `count` consecutive counters: `counter` and those with its first word plus 1, 2, and so on. Word `w`
+/// of result `i` is at `[w][i]`. Computed side by side, so that the compiler vectorises: at most half the time of
+/// separate calls.
 template <std::size_t count>
 [[nodiscard]] constexpr std::array<std::array<std::uint32_t, count>, 4> philox4x32_run(PhiloxWords const& counter,
                                                                                        PhiloxKey key) noexcept {

@@ -7,8 +7,8 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace detail {
 
-/// Runs `action()`. If it throws, runs `recover()`, and lets the exception go on if it `must`. Returns whether `action`
-/// ended by itself; in a build without exceptions it always does.
+/// Runs `action()`. If it throws, runs `recover()`, then rethrows if `must`. Returns whether `action` finished; in a
+/// build without exceptions it always does.
 template <class Action, class Recover>
 bool with_recovery(Action&& action, Recover&& recover, [[maybe_unused]] bool must = true) {
 #if defined(__cpp_exceptions)

@@ -13,13 +13,13 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace detail {
 
-/// Logarithm and exponential whose every bit is the same on every host and device. They are made of operations that
-/// IEEE 754 rounds in one way, and of integers; every product that is added to something is an explicit fused
-/// multiply-add, so no compiler can fuse one here and not there.
+/// Logarithm and exponential whose every bit is the same on every host and device. They consist of integer operations
+/// and of operations that IEEE 754 rounds in exactly one way. Every multiply-add is an explicit fused one, so that no
+/// compiler can fuse in one place and not in another.
 
 inline constexpr double log_of_two = 0x1.62e42fefa39efp-1;
 
-/// log((1 + s) / (1 - s)) = 2 atanh(s) for |s| <= 0.1716, by its series; to within 1e-13 of it.
+/// log((1 + s) / (1 - s)) = 2 atanh(s) for |s| <= 0.1716, by its series. Relative error at most 1e-13.
 [[nodiscard]] COPYSPEC_HOST_DEVICE inline double reproducible_log_ratio(double s) noexcept {
   double const square = s * s;
   double sum = 1.0 / 15;
@@ -33,7 +33,7 @@ inline constexpr double log_of_two = 0x1.62e42fefa39efp-1;
   return std::fma(twice * square, sum, twice);
 }
 
-/// The natural logarithm of `x`, a positive normal number, to within 1e-13 of it.
+/// The natural logarithm of `x`, a positive normal number. Relative error at most 1e-13.
 [[nodiscard]] COPYSPEC_HOST_DEVICE inline double reproducible_log(double x) noexcept {
   COPYSPEC_ASSERT(x >= 0x1p-1022 && x <= 0x1.fffffffffffffp+1023, "a positive normal number");
   constexpr double root_of_two = 0x1.6a09e667f3bcdp+0;
@@ -53,13 +53,13 @@ inline constexpr double log_of_two = 0x1.62e42fefa39efp-1;
 /// Weights are in units of 2^-40.
 inline constexpr unsigned weight_bits = 40;
 
-/// exp(-distance), of a distance >= 0, to within a unit of 2^-40 and 2e-6 of it. Sums of weights do not depend on their
-/// order. Infinity, and a NaN, has the weight 0.
+/// exp(-distance) for a distance >= 0, to within one unit of 2^-40 plus a relative 2e-6. An integer, so sums do not
+/// depend on their order. Infinity and NaN have weight 0.
 [[nodiscard]] COPYSPEC_HOST_DEVICE constexpr std::uint64_t reproducible_weight(float distance) noexcept {
-  // distance / log 2, in units of 2^-25; from 41 on, nothing is left.
+  // distance / log 2, in units of 2^-25; from 41 on, the weight is zero.
   float const halvings = distance * 1.44269504F;
   auto const fixed = static_cast<std::uint32_t>((halvings < 41 ? halvings : 41.0F) * 0x1p25F);
-  // 2^-f of the fraction f as 2^g / 2 of g = 1 - f: a polynomial through Chebyshev's points, by Horner's rule, to
+  // 2^-f of the fraction f, as 2^g / 2 with g = 1 - f: a polynomial through Chebyshev nodes, by Horner's rule, to
   // within 5e-9.
   std::uint64_t const g = 0xFFFFFFFFU - ((fixed & 0x1FFFFFFU) << 7U);
   std::uint64_t power = 1330509 + ((234782 * g) >> 32U);
@@ -71,7 +71,7 @@ inline constexpr unsigned weight_bits = 40;
   return (power << (weight_bits - 31)) >> (fixed >> 25U);
 }
 
-/// The logarithm of a sum of weights, which is not zero.
+/// The natural logarithm of a sum of weights, which is not zero.
 [[nodiscard]] COPYSPEC_HOST_DEVICE inline double log_of_weights(std::uint64_t sum) noexcept {
   return std::fma(-static_cast<double>(weight_bits), log_of_two, reproducible_log(static_cast<double>(sum)));
 }

@@ -10,31 +10,31 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace detail {
 
-// Four numbers at once, in one register of any machine that has such, and the exponential and the logarithm of them in
-// a few multiplications. Left to a compiler's own vectoriser, the same sums are several times as slow.
+// Four floats at once, in one register of any machine with such registers, with exponential and logarithm in a few
+// multiplications. The compilers' own vectorisers make the same sums several times as slow.
 
-/// Four numbers, with operators for each of them (the vector extension of GCC and Clang).
+/// Four floats with elementwise operators (the vector extension of GCC and Clang).
 using Four = float __attribute__((vector_size(16)));
-/// Four whole numbers; what a comparison of `Four` gives is all ones or zero.
+/// Four integers. Comparing `Four` yields all ones or zero per element.
 using FourWhole = std::int32_t __attribute__((vector_size(16)));
 
-/// The four numbers at `from`.
+/// Loads the four numbers at `from`, of any alignment.
 [[nodiscard]] inline Four load_four(float const* from) noexcept {
   Four four;
   std::memcpy(&four, from, sizeof four);
   return four;
 }
 
-/// Writes them to the four places at `to`.
+/// Stores four numbers at `to`, of any alignment.
 inline void store_four(float* to, Four four) noexcept {
   std::memcpy(to, &four, sizeof four);
 }
 
-/// e to the power of each `x`, which lies within [-80, 80], within 3e-7 of the result.
+/// e to the power of each `x` within [-80, 80], to within a relative 3e-7.
 ///
 /// Splits x = n log 2 + r with |r| <= log(2) / 2, takes e^r from its Taylor series, and adds n to the exponent.
 [[nodiscard]] inline Four fast_exp(Four x) noexcept {
-  // Added to a small number and taken away again, it leaves the nearest integer.
+  // Adding and subtracting this rounds a small number to the nearest integer.
   constexpr float rounding = 12582912.0F;  // 1.5 * 2^23
   Four const shifted = x * 1.44269504F + rounding;
   Four const n = shifted - rounding;
@@ -43,7 +43,7 @@ inline void store_four(float* to, Four four) noexcept {
   return reinterpret_cast<Four>(reinterpret_cast<FourWhole>(series) + (reinterpret_cast<FourWhole>(shifted) << 23));
 }
 
-/// The natural logarithm of each `x`, positive normal numbers, within 2e-7 of the result, or of one where that is
+/// The natural logarithm of each `x`, positive normal numbers, to within 2e-7 of the result, or of one if that is
 /// greater.
 ///
 /// Splits x = m 2^n with m between sqrt(1/2) and sqrt(2), and takes log m from the series of the inverse hyperbolic

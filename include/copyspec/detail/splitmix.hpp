@@ -9,7 +9,7 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace detail {
 
-/// 2^64 over the golden ratio: odd, so that multiplication by it is a bijection, and its bits show no pattern.
+/// 2^64 divided by the golden ratio. Odd, so that multiplication by it is a bijection, and its bits show no pattern.
 inline constexpr std::uint64_t golden_ratio = 0x9e3779b97f4a7c15;
 
 /// A bijection of 64-bit words in which every bit of the result depends on every bit of `x`: the finaliser of

@@ -7,7 +7,7 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace detail {
 
-/// Adds the time that `action` takes, whether it returns or throws, to `total`; returns what `action` does.
+/// Runs `action` and adds the time it takes to `total`, also if it throws. Returns what `action` returns.
 template <class Clock, class Action>
 decltype(auto) timed(typename Clock::duration& total, Action&& action) {
   struct Timer {
