@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-/// The test kit: laws of a model, a decoder against greedy decoding, a toy model.
+/// The test kit: checks the laws of a model, compares a decoder with greedy decoding, and provides a toy model.
 
 #include "testing/compare_with_greedy.hpp"
 #include "testing/model_laws.hpp"

@@ -17,7 +17,7 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace testing {
 
-/// Where a decoder first said something else than greedy decoding does.
+/// The first token where a decoder differs from greedy decoding.
 struct Divergence {
   std::size_t position = 0;       ///< Counted from the first generated token.
   std::optional<Token> expected;  ///< Greedy decoding's token; nothing if it had ended.
@@ -25,8 +25,8 @@ struct Divergence {
   double expected_logit = std::numeric_limits<double>::quiet_NaN();  ///< In the reference row; NaN without a token.
   double actual_logit = std::numeric_limits<double>::quiet_NaN();    ///< In the same row; NaN without a token.
 
-  /// How far the decoder's token lies below the best. Around the rounding of the engine it is a near-tie, where a pass
-  /// of another shape may honestly choose otherwise; far above it, a bug.
+  /// How far the logit of the decoder's token is below the greatest. A margin near the engine's rounding is a near-tie,
+  /// where a pass of another shape may legitimately choose otherwise. A much greater one is a bug.
   [[nodiscard]] double margin() const noexcept { return expected_logit - actual_logit; }
 
   /// All of it in one line.
@@ -48,19 +48,19 @@ struct GreedyComparison {
   [[nodiscard]] bool identical() const noexcept { return !divergence; }
 };
 
-/// What is compared.
+/// What to compare.
 struct GreedyComparisonOptions {
   std::size_t max_new_tokens = 64;
-  std::span<Token const> stop_tokens = {};  ///< Generation ends with the first of these, which both sides include.
+  std::span<Token const> stop_tokens = {};  ///< Generation ends with the first of these; both sides include it.
   SequenceId sequence{0};                   ///< For the reference; forgotten before and after.
 };
 
-/// Runs `decode(prompt)`, any decoder of the caller's, which returns a range of generated tokens, and holds what it
-/// says against greedy decoding by `model`: one token a pass, the greatest logit, the lowest id among equals. The
-/// reference shares no code with the library's composer and verifier.
+/// Runs `decode(prompt)`, any decoder of the caller, which returns a range of generated tokens. Compares them with
+/// greedy decoding by `model`: one token per pass, the greatest logit, the lowest id if logits are equal. The reference
+/// shares no code with the library's composer and verifiers.
 ///
-/// The decoder has returned before the reference begins, so both may use one engine. `prompt` has at least one token.
-/// One pass a token up to the first difference. What either side throws passes through.
+/// The decoder has returned before the reference begins, so both may use one engine. Requires a prompt of at least one
+/// token. One pass per token up to the first difference. Allocates. Exceptions of either side pass through.
 template <Model M, class Decoder>
 [[nodiscard]] GreedyComparison compare_with_greedy(M& model, std::span<Token const> prompt, Decoder&& decode,
                                                    GreedyComparisonOptions const& options = {}) {

@@ -14,20 +14,21 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace testing {
 
-/// How a model is examined.
+/// How to check a model.
 struct LawOptions {
   std::size_t length = 24;  ///< Tokens in each test sequence, at least 4.
   double tolerance = 0;     ///< Greatest difference between logits that counts as rounding.
   std::uint64_t seed = 1;   ///< Chooses the tokens.
   SequenceId first{0};
-  /// A second sequence, for the laws about several. Nothing: the engine serves only one, and they are not examined.
+  /// A second sequence, for the laws about several sequences. If empty, the engine serves only one, and these laws are
+  /// not checked.
   std::optional<SequenceId> second = SequenceId{1};
 };
 
-/// What was found out about a model.
+/// The result of checking a model.
 struct LawReport {
   std::vector<std::string> violations;  ///< One sentence each, beginning with the name of the law.
-  double largest_difference = 0;        ///< Between logits that should be equal, where no law was broken.
+  double largest_difference = 0;        ///< Between logits that should be equal, where no law is violated.
 
   [[nodiscard]] bool ok() const noexcept { return violations.empty(); }
 };

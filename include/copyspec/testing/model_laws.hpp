@@ -14,19 +14,19 @@
 #include "../model/model.hpp"
 #include "../model/tree_model.hpp"
 #include "detail/law_probe.hpp"
-#include "law_report.hpp"
 #include "detail/tree_laws.hpp"
+#include "law_report.hpp"
 
 namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace testing {
 
-/// Examines whether `model` keeps the laws of `Model`, by feeding it random tokens in different ways and comparing the
-/// rows. Says in words which law broke. Both sequences are forgotten before and after; others are left alone.
+/// Checks whether `model` satisfies the laws of `Model`: feeds it random tokens in different ways, compares the rows,
+/// and reports each violated law in words. Forgets both sequences before and after; other sequences stay as they are.
 ///
-/// Costs some fifteen passes over `options.length` tokens, and memory for four times as many rows. A model that passes
-/// may still break a law elsewhere: this finds adapters that mix up positions, sequences, rows or caches. What
-/// `forward` throws passes through.
+/// Costs about fifteen passes over `options.length` tokens, and memory for four times as many rows. A model that passes
+/// may still violate a law elsewhere. The checks find adapters that mix up positions, sequences, rows or caches.
+/// Exceptions of `forward` pass through.
 template <Model M>
 class ModelLaws : detail::LawProbe<M> {
   using Probe = detail::LawProbe<M>;
@@ -83,7 +83,7 @@ class ModelLaws : detail::LawProbe<M> {
              feed(options_.first, tokens, chunk));
     }
     forget(options_.first);
-    // As a prompt is fed: no row before the newest token.
+    // As a prompt is fed: only the newest token has a row.
     std::size_t const chunk = std::min<std::size_t>(model_.max_tokens(), 5);
     for (std::size_t fed = 0; fed < tokens.size();) {
       auto const part = tokens.subspan(fed, std::min(chunk, tokens.size() - fed));
@@ -114,7 +114,7 @@ class ModelLaws : detail::LawProbe<M> {
 
   void check_batching(std::span<Token const> tokens, std::span<Token const> others, Rows const& reference,
                       Rows const& other_reference) {
-    // Of different lengths, with rows at the end only, as when one sequence has a draft and the other has none.
+    // Different lengths, with rows at the end only, as when one sequence has a draft and the other has none.
     std::size_t const room = std::max<std::size_t>(1, std::min<std::size_t>(tokens.size(), model_.max_tokens() / 2));
     if (model_.max_tokens() < 2) return;
     auto const a = tokens.first(room);
@@ -147,7 +147,7 @@ class ModelLaws : detail::LawProbe<M> {
   }
 };
 
-/// What `ModelLaws` and, if it is a `TreeModel`, `TreeLaws` find out about `model`.
+/// Checks `ModelLaws` and, if `model` is a `TreeModel`, `TreeLaws`.
 template <Model M>
 [[nodiscard]] LawReport check_model_laws(M& model, LawOptions const& options = {}) {
   LawReport report = ModelLaws<M>(model, options).check();

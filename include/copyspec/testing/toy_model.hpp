@@ -20,23 +20,22 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace testing {
 
-/// What a `ToyModel` is like.
+/// Settings of a `ToyModel`.
 struct ToyModelOptions {
   std::size_t vocabulary = 32;
-  std::size_t order = 3;  ///< How many of the newest tokens a row depends on: few make it repeat itself sooner.
+  std::size_t order = 3;  ///< Number of newest tokens that a row depends on; with few, the text repeats sooner.
   std::uint64_t seed = 1;
   std::size_t max_tokens = 512;
   std::size_t context_limit = 4096;
-  /// `truncate` and `keep` go back to a multiple of this, as an engine does that has only checkpoints.
+  /// `truncate` and `keep` roll back to a multiple of this, like an engine that has only checkpoints.
   std::size_t checkpoint_interval = 1;
-  std::size_t max_branches = 0;  ///< Of the trees of a pass together.
+  std::size_t max_branches = 0;  ///< Over all trees of a pass.
 };
 
-/// A `TreeModel` without weights, for tests: its logits are a hash of the newest tokens, uniform between -8 and 8, and
-/// the same on every machine. It remembers what it was fed, token by token, and asserts the preconditions of `forward`
-/// and `keep`.
+/// A `TreeModel` without weights, for tests. Its logits are a hash of the newest tokens, uniform between -8 and 8, and
+/// the same on every machine. It stores every token it is fed, and asserts the preconditions of `forward` and `keep`.
 ///
-/// `Scalar` is any floating-point type. A row costs O(vocabulary); memory grows with what is held. Threads: one call at
+/// `Scalar` is any floating-point type. O(vocabulary) per row; memory grows with the tokens held. Threads: one call at
 /// a time.
 template <class Scalar = float>
 class ToyModel {
@@ -98,7 +97,7 @@ class ToyModel {
     return held.tokens.size();
   }
 
-  /// What the model holds of `sequence`.
+  /// The tokens that the model holds for `sequence`. Valid until the next change.
   [[nodiscard]] std::span<Token const> held(SequenceId sequence) const {
     auto const found = held_.find(sequence);
     return found == held_.end() ? std::span<Token const>() : found->second.tokens;
@@ -106,8 +105,8 @@ class ToyModel {
 
  private:
   struct Held {
-    std::vector<Token> tokens;          // the nodes of a tree at the end, in the order they were fed
-    std::vector<std::int32_t> parents;  // of these nodes, until one path of them is kept or all are forgotten
+    std::vector<Token> tokens;          // ends with the nodes of a tree, in the order they were fed
+    std::vector<std::int32_t> parents;  // of these nodes, until a path is kept or all are forgotten
     std::size_t before_tree = 0;
   };
 
@@ -144,7 +143,7 @@ class ToyModel {
     held.parents.assign(parents.begin(), parents.end());
     for (std::size_t node = 0; node < parents.size(); ++node) {
       append(held, whole.tokens.last(parents.size())[node]);
-      // The chain to this node, as far back as a row looks.
+      // The chain to this node, as far back as a row depends on.
       chain_.clear();
       auto const tokens = std::span<Token const>(held.tokens);
       for (auto at = static_cast<std::int32_t>(node); at >= 0; at = parents[static_cast<std::size_t>(at)])
@@ -164,7 +163,7 @@ class ToyModel {
   }
 
   void append_row(std::span<Token const> held) {
-    // A polynomial in the mixed tokens, modulo 2^64; mixed again, so that every bit depends on every token.
+    // A polynomial in the mixed tokens, modulo 2^64, mixed again so that every bit depends on every token.
     auto const extend = [](std::uint64_t sum, Token token) {
       return sum * detail::golden_ratio + detail::splitmix(static_cast<std::uint32_t>(token) + detail::golden_ratio);
     };
@@ -172,7 +171,7 @@ class ToyModel {
     for (Token const token : held.last(std::min(options_.order, held.size()))) sum = extend(sum, token);
     for (std::size_t token = 0; token < options_.vocabulary; ++token) {
       std::uint64_t const hash = detail::splitmix(extend(sum, static_cast<Token>(token)));
-      // 24 bits: what a float holds exactly.
+      // 24 bits, which a float holds exactly.
       auto const bits = static_cast<float>(hash >> 40);
       rows_.push_back(static_cast<Scalar>(bits / (1 << 20) - 8));
     }
@@ -182,7 +181,7 @@ class ToyModel {
   std::map<SequenceId, Held> held_;
   std::vector<Scalar> rows_;
   std::vector<Token> chain_;
-  std::size_t fed_ = 0;  // in the pass under way
+  std::size_t fed_ = 0;  // in the current pass
 };
 
 }  // namespace testing

@@ -20,8 +20,8 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace detail {
 
-/// Feeds a model, compares rows that should be equal, and notes which law broke how: what `ModelLaws` and `TreeLaws`
-/// are made of.
+/// Feeds a model, compares rows that should be equal, and records which law is violated and how. The base of
+/// `ModelLaws` and `TreeLaws`.
 template <Model M>
 class LawProbe {
  public:
@@ -49,7 +49,7 @@ class LawProbe {
     if (options_.second) forget(*options_.second);
   }
 
-  /// Runs a pass and takes the rows out of the view.
+  /// Runs a pass and copies the rows out of the view.
   template <class AnySegment>
   Rows pass(std::span<AnySegment const> batch) {
     std::size_t asked = 0;
@@ -65,7 +65,7 @@ class LawProbe {
     return rows;
   }
 
-  /// Feeds `tokens` behind what is held, at most `chunk` a pass, with a row after each.
+  /// Feeds `tokens` after what is held, at most `chunk` per pass, and requests a row after each.
   Rows feed(SequenceId sequence, std::span<Token const> tokens, std::size_t chunk) {
     Rows rows;
     for (chunk = std::min<std::size_t>(chunk, model_.max_tokens()); !tokens.empty();) {
@@ -77,7 +77,7 @@ class LawProbe {
     return rows;
   }
 
-  /// The rows of `tokens` in a sequence that held nothing before, and holds nothing after.
+  /// The rows of `tokens` in a sequence that held nothing before; it holds nothing afterwards either.
   Rows fresh(SequenceId sequence, std::span<Token const> tokens) {
     forget(sequence);
     Rows rows = feed(sequence, tokens, tokens.size());
@@ -93,7 +93,8 @@ class LawProbe {
     return Rows(rows.end() - static_cast<std::ptrdiff_t>(std::min(count, rows.size())), rows.end());
   }
 
-  /// Notes that `law` is broken unless `what`, which begins the sentence, are equal up to the tolerance.
+  /// Records a violation of `law` unless `expected` and `actual` are equal up to the tolerance. `what`, a plural,
+  /// begins the message.
   void expect(std::string const& law, std::string const& what, Rows const& expected, Rows const& actual) {
     if (expected.size() != actual.size()) return violated(law, what + " differ in number");
     double worst = 0;
@@ -103,7 +104,7 @@ class LawProbe {
         if (expected[row][token] == actual[row][token]) continue;
         double const difference =
             std::abs(static_cast<double>(expected[row][token]) - static_cast<double>(actual[row][token]));
-        // Written so that a NaN on one side is a difference.
+        // Written so that a NaN on one side counts as a difference.
         if (!(difference <= options_.tolerance))
           return violated(law, what + " differ by " + std::to_string(difference) + " at row " + std::to_string(row) +
                                    ", token " + std::to_string(token));

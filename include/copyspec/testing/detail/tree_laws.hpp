@@ -20,11 +20,11 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace detail {
 
-/// Examines whether `model` keeps the laws of `TreeModel`: feeds random trees and compares the rows with those of each
-/// chain, then keeps each path in turn, or nothing, and goes on from there. Otherwise as `ModelLaws`. Examines nothing
-/// where the model has no branches, or a pass or the context no room for a branch.
+/// Checks whether `model` satisfies the laws of `TreeModel`. Feeds random trees and compares the rows with those of
+/// each chain; then keeps each path in turn, or nothing, and continues from there. Otherwise as `ModelLaws`. Checks
+/// nothing if the model has no branches, or if a pass or the context has no room for a branch.
 ///
-/// Costs up to eight passes a node, for three trees of up to `options.length` / 2 nodes.
+/// Costs up to eight passes per node, for three trees of up to `options.length` / 2 nodes.
 template <TreeModel M>
 class TreeLaws : LawProbe<M> {
   using Probe = LawProbe<M>;
@@ -35,7 +35,7 @@ class TreeLaws : LawProbe<M> {
   [[nodiscard]] testing::LawReport check() {
     std::size_t const before = options_.length / 2;
     std::size_t const room = options_.length - before;
-    // One token of a pass is for the newest of the context, two of the context are fed behind a path.
+    // One token of a pass is the newest context token, and two tokens are fed after a path.
     std::size_t const nodes = std::min(room - std::min(room, continuation), std::size_t{model_.max_tokens()} - 1);
     if (nodes < 2 || model_.max_branches() == 0) return report();
     std::mt19937_64 random(options_.seed);
@@ -71,7 +71,7 @@ class TreeLaws : LawProbe<M> {
 
   struct Tree {
     std::size_t before = 0;
-    std::vector<Token> tokens;  // `before` tokens, the nodes, and what is fed behind a path
+    std::vector<Token> tokens;  // `before` tokens, the nodes, and what is fed after a path
     std::vector<std::int32_t> parents;
 
     [[nodiscard]] std::span<Token const> context() const { return std::span(tokens).first(before); }
@@ -94,7 +94,7 @@ class TreeLaws : LawProbe<M> {
     }
   };
 
-  // Nodes follow one of the newest `spread` before them, as far as there are branches.
+  // Each node follows one of the newest `spread` nodes before it, as far as branches allow.
   [[nodiscard]] Tree draw_tree(std::mt19937_64& random, std::size_t before, std::size_t nodes, std::size_t spread) {
     Tree tree{.before = before, .tokens = draw(random), .parents = {}};
     tree.tokens.resize(before + nodes + continuation);
@@ -112,7 +112,7 @@ class TreeLaws : LawProbe<M> {
     return tree;
   }
 
-  // The row after the context, and after each node, from chains.
+  // The rows after the context and after each node, computed from chains.
   [[nodiscard]] Rows references(SequenceId sequence, Tree const& tree) {
     Rows rows;
     for (std::int32_t node = -1; node < static_cast<std::int32_t>(tree.parents.size()); ++node)
@@ -125,7 +125,7 @@ class TreeLaws : LawProbe<M> {
     feed(sequence, tree.context().first(tree.before - 1), tree.before);
   }
 
-  // Keeps the path to `node`, or nothing if it is -1. Returns what is held.
+  // Keeps the path to `node`, or nothing if it is -1. Returns how many tokens are held.
   std::size_t keep(SequenceId sequence, Tree const& tree, std::int32_t node) {
     Path const path = tree.path_to(node);
     std::size_t const held = model_.keep(sequence, tree.before, path);
@@ -134,7 +134,7 @@ class TreeLaws : LawProbe<M> {
     return std::min(held, most);
   }
 
-  // Goes on behind `chain`, of which `held` tokens are held, as a sequence would that was never fed the tree.
+  // Continues after `chain`, of which `held` tokens are held, and compares with a sequence that was never fed the tree.
   void go_on(SequenceId sequence, std::vector<Token> chain, Tree const& tree, std::size_t held,
              std::string const& what) {
     chain.insert(chain.end(), tree.tokens.end() - continuation, tree.tokens.end());
@@ -165,7 +165,7 @@ class TreeLaws : LawProbe<M> {
     }
   }
 
-  // Two sequences in a pass, the second with a tree or the chain of its first nodes.
+  // Two sequences in a pass, the second with a tree or with the chain of its first nodes.
   void check_others(Tree const& tree, Rows const& reference, Tree other) {
     std::size_t const room = std::size_t{model_.max_tokens()} - (tree.parents.size() + 1);
     if (room < 2) return;
