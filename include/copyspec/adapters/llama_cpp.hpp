@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-/// llama.cpp as a `Model`.
+/// Adapter for llama.cpp: its contexts as a `Model`, its grammars as `RowHooks`.
 
 #include "llama_cpp/error.hpp"
 #include "llama_cpp/grammar.hpp"

@@ -8,8 +8,8 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace adapters {
 
-/// What llama.cpp could not do. Thrown by `LlamaCpp::forward`, it leaves the context with what it held before the call,
-/// or some of what it was fed besides: `truncate` to the earlier length recovers, to a checkpoint if need be.
+/// A failure of llama.cpp. After `LlamaCpp::forward` throws it, the context holds what it held before the call, and
+/// possibly some of the tokens it was fed. `truncate` to the earlier length recovers, from a checkpoint if necessary.
 class LlamaCppError : public Error {
  public:
   using Error::Error;

@@ -20,11 +20,11 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace adapters {
 
-/// llama.cpp's grammar sampler as `RowHooks`: an answer keeps to a grammar in GBNF. As llama.cpp does it, the token
-/// that was drawn is asked for first, and only if it may not stand is the row masked and drawn from again.
+/// llama.cpp's grammar sampler as `RowHooks`: constrains an answer to a grammar in GBNF. As in llama.cpp, the drawn
+/// token is checked first; only if it is refused is the row masked and drawn from again.
 ///
-/// Borrows the vocabulary. Throws `LlamaCppError` for a grammar that llama.cpp cannot read; it logs why. Threads: one
-/// call at a time for each `hooks()`.
+/// Borrows the vocabulary, which must outlive this object and its hooks. Throws `LlamaCppError` for a grammar that
+/// llama.cpp cannot parse; llama.cpp logs the reason. Threads: one call at a time for each `hooks()`.
 class LlamaCppGrammar {
  public:
   explicit LlamaCppGrammar(llama_vocab const& vocabulary, std::string const& gbnf, std::string const& root = "root")
@@ -33,8 +33,9 @@ class LlamaCppGrammar {
       raise_error<LlamaCppError>(ErrorCode::bad_options, "llama.cpp cannot read this grammar, whose root is " + root);
   }
 
-  /// The hooks of one turn, whose answer begins with the token that they are first asked for. They keep what they need
-  /// of the grammar. O(1) a token of the answer, and what llama.cpp takes; of a draft, a copy of the grammar's state.
+  /// The hooks of one turn, whose answer begins with the first token that they are asked about. They share ownership of
+  /// the grammar. O(1) per token of the answer besides llama.cpp's own cost; per draft, a copy of the grammar's state.
+  /// Allocates.
   [[nodiscard]] RowHooks hooks() const {
     auto const answer = std::make_shared<Answer>(start_);
     return {.edit = nullptr,
@@ -58,7 +59,7 @@ class LlamaCppGrammar {
     return one.logit == 0;
   }
 
-  // The grammar, as far as an answer has come.
+  // The grammar's state after the answer so far.
   class Answer {
    public:
     explicit Answer(Shared start) : start_(std::move(start)), grammar_(llama_sampler_clone(start_.get())) {}
@@ -88,7 +89,7 @@ class LlamaCppGrammar {
     }
 
    private:
-    // A pass that failed makes fewer tokens come again.
+    // After a failed pass, the same tokens come again.
     void follow(std::span<Token const> before) {
       if (!begin_) begin_ = read_ = before.size();
       if (before.size() < read_) {
@@ -100,7 +101,7 @@ class LlamaCppGrammar {
 
     Shared start_;
     Owned grammar_;
-    std::optional<std::size_t> begin_;  // of the answer
+    std::optional<std::size_t> begin_;  // where the answer begins
     std::size_t read_ = 0;
     std::vector<llama_token_data> candidates_;
   };

@@ -14,11 +14,12 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace adapters {
 
-/// Makes sure that a token means to a draft model what it means to the model it drafts for: throws `LlamaCppError`,
-/// which names the first difference, unless their vocabularies have the same type, size and tokens that begin and end a
-/// text, and each token the same text and attributes. Of models without texts, the sizes are all there is to compare.
+/// Checks that every token means the same to a draft model as to its target model. Throws `LlamaCppError`, which names
+/// the first difference, unless their vocabularies have the same type, size, begin-of-text token, end-of-text token,
+/// and the same text and attributes for each token. For models without token texts, only type and size are compared.
 ///
-/// A difference would not change what is generated, but make most drafts wrong. O(vocabulary), a few milliseconds.
+/// A difference would not change the output, but would make most drafts wrong. O(vocabulary), a few milliseconds.
+/// Allocates.
 inline void check_same_vocabulary(llama_model const& model, llama_model const& draft_model) {
   llama_vocab const* const own = llama_model_get_vocab(&model);
   llama_vocab const* const other = llama_model_get_vocab(&draft_model);
@@ -39,7 +40,7 @@ inline void check_same_vocabulary(llama_model const& model, llama_model const& d
   };
   compare([] { return "the type of vocabulary"; }, llama_vocab_type);
   compare([] { return "the number of tokens"; }, llama_vocab_n_tokens);
-  // llama.cpp aborts the process when it is asked for a text that is not there.
+  // llama.cpp aborts the process when asked for a text that does not exist.
   if (llama_vocab_type(own) == LLAMA_VOCAB_TYPE_NONE) return;
   auto const text = [](llama_vocab const* of, Token token) {
     return std::string_view(llama_vocab_get_text(of, token));

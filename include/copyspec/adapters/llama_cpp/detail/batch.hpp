@@ -16,8 +16,8 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace detail {
 
-/// A tree in a `LlamaCppBatch`: where its nodes begin, and the sequence ids from `first_branch` to before `end_branch`
-/// that its branches have.
+/// A tree in a `LlamaCppBatch`: the index of its first node, and the sequence ids of its branches, from `first_branch`
+/// to before `end_branch`.
 struct LlamaCppTree {
   SequenceId sequence{};
   std::size_t first_node = 0;
@@ -25,14 +25,13 @@ struct LlamaCppTree {
   llama_seq_id end_branch = 0;
 };
 
-/// An owned `llama_batch`, filled segment by segment. Allocates in the constructor only; does not look where its room
-/// ends.
+/// An owned `llama_batch`, filled segment by segment. Allocates in the constructor only. Does not check its capacity.
 ///
-/// To llama.cpp a branch of a tree is one more sequence. A token has the ids of all branches that go through it, so
-/// that each sees the tokens before it; the first of them is that of the branch that the token was added on.
+/// For llama.cpp, a branch of a tree is an additional sequence. A token has the ids of all branches through it, so that
+/// each branch sees the tokens before it. Its first id is that of the branch on which it was added.
 class LlamaCppBatch {
  public:
-  /// Room for `tokens`, each of the sequence and of up to `branches`.
+  /// Room for `tokens`, each in its own sequence and up to `branches` more.
   LlamaCppBatch(std::size_t tokens, std::size_t branches)
       : batch_(new llama_batch(
             llama_batch_init(static_cast<std::int32_t>(tokens), 0, static_cast<std::int32_t>(branches + 1)))) {}
@@ -41,20 +40,20 @@ class LlamaCppBatch {
 
   void clear() noexcept { batch_->n_tokens = 0; }
 
-  /// Adds `tokens` of sequence `id` from `position` on, with a row after each of the last `rows`.
+  /// Adds `tokens` of sequence `id` starting at `position`, with a row after each of the last `rows`.
   void add_chain(std::span<Token const> tokens, std::size_t rows, llama_seq_id id, llama_pos position) noexcept {
     for (std::size_t i = 0; i < tokens.size(); ++i)
       add(tokens[i], i + rows >= tokens.size(), id, position + static_cast<llama_pos>(i));
   }
 
-  /// Adds a tree behind the newest `chain` tokens, which are of sequence `id`, with a row after each node. Its branches
-  /// have the ids from `branch` on.
+  /// Adds a tree after the newest `chain` tokens, which belong to sequence `id`, with a row after each node. Its
+  /// branches get the ids from `branch` on.
   LlamaCppTree add_tree(std::span<Token const> tokens, std::span<std::int32_t const> parents, std::size_t chain,
                         llama_seq_id id, llama_seq_id branch) noexcept {
     LlamaCppTree tree{SequenceId{id}, static_cast<std::size_t>(batch_->n_tokens), branch, branch};
     for (std::size_t node = 0; node < tokens.size(); ++node) {
       std::int32_t const parent = parents[node];
-      // The newest token of the chain stands directly before the nodes.
+      // The newest token of the chain comes directly before the nodes.
       std::size_t const before = tree.first_node + static_cast<std::size_t>(parent + 1) - 1;
       llama_seq_id own = batch_->seq_id[before][0];
       if (begins_branch(parents, node)) {
@@ -68,7 +67,7 @@ class LlamaCppBatch {
     return tree;
   }
 
-  /// The id of a sequence that is the chain to `node` of `tree`, and what follows it.
+  /// The id of a sequence that contains the chain to `node` of `tree`.
   [[nodiscard]] llama_seq_id id_of(LlamaCppTree const& tree, std::int32_t node) const noexcept {
     return batch_->seq_id[tree.first_node + static_cast<std::size_t>(node)][0];
   }

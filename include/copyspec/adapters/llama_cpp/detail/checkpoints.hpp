@@ -17,43 +17,43 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace detail {
 
-/// How sequences of a `llama_context` go back to an earlier token where their cache cannot be cut: a recurrent state
-/// (recurrent and hybrid models) is that of its newest token only, and a sliding window that has moved on has
+/// Rolls sequences of a `llama_context` back to an earlier token where the KV cache cannot be truncated. A recurrent
+/// state (recurrent and hybrid models) is that of the newest token only. A sliding window that has moved on has
 /// overwritten what earlier tokens attended to.
 ///
-/// Of each sequence one checkpoint is held, the newest: what llama.cpp calls its partial state, which is the recurrent
-/// state and the window, and not the keys and values of all tokens, which can be cut. It is made before a draft is fed:
-/// always if there is a recurrent state, and of a window if the pass is longer than what llama.cpp computes at once
-/// (`n_ubatch`), since that much the window has room for besides. A checkpoint is a beginning of what the sequence
-/// holds, or else it is dropped.
+/// Each sequence has at most one checkpoint, the newest. It is what llama.cpp calls the partial state: the recurrent
+/// state and the window, without the keys and values of all tokens, which can be truncated. A checkpoint is made before
+/// a draft is fed: always if there is a recurrent state. For a window, it is made only if the pass is longer than
+/// llama.cpp's physical batch (`n_ubatch`), since the window has spare room for that much. A checkpoint is always a
+/// prefix of what the sequence holds; otherwise it is dropped.
 ///
-/// A checkpoint costs a copy of the state, in host memory, and its memory stays allocated: that is the size of a
-/// recurrent state, however long the sequence, or of the window. Allocates in the constructor and while checkpoints
-/// grow, which those of a recurrent state do once. Threads: as the context.
+/// A checkpoint costs one copy of the state into host memory, which stays allocated. Its size is that of a recurrent
+/// state, however long the sequence, or that of the window. Allocates in the constructor and while checkpoints grow;
+/// those of a recurrent state grow once. Threads: as the context.
 class LlamaCppCheckpoints {
  public:
-  /// Of all sequences of `context`, which is borrowed.
+  /// For all sequences of `context`, which is borrowed and must outlive this object.
   explicit LlamaCppCheckpoints(llama_context& context)
       : context_(&context),
         keeps_state_(keeps_state(context)),
         window_(llama_model_n_swa(llama_get_model(&context))),
         kept_(llama_n_seq_max(&context)) {}
 
-  /// Whether there is a recurrent state.
+  /// Whether the model has a recurrent state.
   [[nodiscard]] static bool keeps_state(llama_context const& context) {
     llama_model const* const model = llama_get_model(&context);
     return llama_model_is_recurrent(model) || llama_model_is_hybrid(model);
   }
 
-  /// Whether a checkpoint is to be made in a pass of `total` tokens that feeds `segment`, before its draft and the
-  /// token that this stands behind: those with rows.
+  /// Whether a pass of `total` tokens that feeds `segment` needs a checkpoint before its draft and its pending token,
+  /// i.e. before the tokens with rows.
   template <class AnySegment>
   [[nodiscard]] bool needed(AnySegment const& segment, std::size_t total) const {
     return segment.rows > 1 && (keeps_state_ || (window_ > 0 && total > llama_n_ubatch(context_)));
   }
 
-  /// Makes a checkpoint of sequence `id`, which holds `held` tokens, in place of the one before. Throws `LlamaCppError`
-  /// if llama.cpp cannot.
+  /// Replaces the checkpoint of sequence `id`, which holds `held` tokens. Throws `LlamaCppError` if llama.cpp cannot
+  /// copy the state. O(state).
   void save(llama_seq_id id, std::size_t held) {
     Kept& kept = of(id);
     if (kept.length == held) return;
@@ -66,7 +66,7 @@ class LlamaCppCheckpoints {
     kept.length = held;
   }
 
-  /// Whether the cache of sequence `id` can be cut to `length` tokens, or needs a checkpoint.
+  /// Whether the cache of sequence `id` can be truncated to `length` tokens without a checkpoint.
   [[nodiscard]] bool reaches_back(llama_seq_id id, std::size_t length) const {
     if (keeps_state_) return false;
     if (window_ <= 0 || length == 0) return true;
@@ -75,8 +75,8 @@ class LlamaCppCheckpoints {
     return oldest <= std::max<llama_pos>(0, static_cast<llama_pos>(length) - window_ + 1);
   }
 
-  /// Takes sequence `id` back to its checkpoint, if there is one of at most `length` tokens, or else forgets it.
-  /// Returns the tokens that are held.
+  /// Restores the checkpoint of sequence `id` if it has at most `length` tokens; otherwise forgets the sequence.
+  /// Returns the number of tokens held. O(state).
   std::size_t restore(llama_seq_id id, std::size_t length) {
     drop_beyond(id, length);
     Kept& kept = of(id);
@@ -90,15 +90,16 @@ class LlamaCppCheckpoints {
     return 0;
   }
 
-  /// Sequence `id` was cut to `length` tokens, and may go on otherwise: a checkpoint beyond is dropped.
+  /// Call after sequence `id` was truncated to `length` tokens: it may continue differently, so a longer checkpoint is
+  /// dropped.
   void drop_beyond(llama_seq_id id, std::size_t length) noexcept {
     if (of(id).length > length) of(id).length = 0;
   }
 
-  /// Tokens in the checkpoint of sequence `id`; 0 if there is none.
+  /// Number of tokens in the checkpoint of sequence `id`; 0 if there is none.
   [[nodiscard]] std::size_t length(llama_seq_id id) const noexcept { return of(id).length; }
 
-  /// Bytes that the checkpoints take.
+  /// Bytes allocated for checkpoints.
   [[nodiscard]] std::size_t memory_bytes() const noexcept {
     std::size_t bytes = 0;
     for (Kept const& kept : kept_) bytes += kept.state.capacity();
@@ -124,7 +125,7 @@ class LlamaCppCheckpoints {
   llama_context* context_;
   bool keeps_state_;
   std::int32_t window_;
-  std::vector<Kept> kept_;  // by sequence
+  std::vector<Kept> kept_;  // by sequence id
 };
 
 }  // namespace detail
