@@ -14,31 +14,31 @@
 namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 
-/// Which earlier occurrence of the newest tokens a draft continues.
+/// Which earlier occurrence of the newest tokens a draft copies from.
 enum class Occurrence : std::uint8_t { oldest, newest };
 
 /// Settings of a `CopyProposer`.
 struct CopyOptions {
-  std::size_t match_length = 3;   ///< How many of the newest tokens must have been seen before; the paper's gamma.
+  std::size_t match_length = 3;   ///< Length in tokens of the match at the end of the context; the paper's gamma.
   std::size_t draft_length = 10;  ///< Most tokens copied.
   Occurrence occurrence = Occurrence::oldest;
-  /// Whether a copy that reaches the end of the context goes on with the tokens it has just written, as a copy in LZ77
-  /// does. Without it a tight loop is drafted one period at a time, or one token.
+  /// Whether a copy that reaches the end of the context continues with the tokens it has just written, as in LZ77.
+  /// Without it, a short loop is drafted one period at a time, possibly one token.
   bool extend_loops = true;
-  /// Only occurrences that end at one of the newest `window` tokens are copied from, so that memory is bounded however
-  /// long the sequence is; zero is no bound. `truncate` does not bring back what went out of the window.
+  /// Copies only from occurrences that end within the newest `window` tokens. This bounds memory, however long the
+  /// sequence; zero is no bound. `truncate` does not restore what has left the window.
   std::size_t window = 0;
 };
 
-/// The rule of the CopySpec paper (arXiv 2502.08923, section 3): what followed the first occurrence of the last three
-/// tokens, ten tokens of it, up to the end of the context.
+/// The rule of the CopySpec paper (arXiv 2502.08923, section 3): copies what followed the first occurrence of the last
+/// three tokens, up to ten tokens, ending at the end of the context.
 inline constexpr CopyOptions published_rule{
     .match_length = 3, .draft_length = 10, .occurrence = Occurrence::oldest, .extend_loops = false};
 
-/// Proposes what followed an earlier occurrence of the newest tokens. A `DraftProposer`.
+/// Prompt lookup: proposes what followed an earlier occurrence of the newest tokens. A `DraftProposer`.
 ///
-/// `propose` costs O(1) a token of context since the last call plus the draft, allocates nothing up to what was
-/// reserved, and cannot fail otherwise. Memory: that of the index.
+/// `propose` is O(1) per context token since the last call, plus O(draft). It allocates nothing up to the reserved
+/// length, and can fail only by allocation. Memory: that of the index. Threads: one call at a time.
 class CopyProposer {
  public:
   explicit CopyProposer(CopyOptions const& options = {})

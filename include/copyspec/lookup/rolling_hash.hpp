@@ -12,17 +12,17 @@
 namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 
-/// Hash of the newest `length` tokens of a stream, moved on by one token in O(1) (Karp and Rabin, 1987).
+/// Hash of the newest `length` tokens of a stream, updated in O(1) per token (Karp and Rabin, 1987).
 ///
 /// With n = length, t the tokens and mix a bijection of 64-bit words, the value is
 ///
 ///     mix(t[0])·B^(n-1) + mix(t[1])·B^(n-2) + ... + mix(t[n-1])   modulo 2^64
 ///
-/// The modulus costs nothing, but leaves the low bits of a polynomial weak; mixing each token first and taking the
-/// place in a table from the high bits of `value()` avoids them. The values are the same on every machine and pinned
-/// by tests. Two different runs of tokens may share a value: a hash hit is not a match.
+/// This modulus costs nothing, but leaves the low bits of a polynomial weak. Two measures avoid them: each token is
+/// mixed first, and table slots are taken from the high bits of `value()`. The values are the same on every machine and
+/// pinned by tests. Two different runs of tokens may share a value: a hash hit is not a match.
 ///
-/// No allocation, no failure. Objects are independent; one object is not to be shared between threads.
+/// No allocation, no failure. Threads: objects are independent; one call at a time for each.
 class RollingHash {
  public:
   /// Hashes runs of `length` >= 1 tokens. O(length).
@@ -34,16 +34,16 @@ class RollingHash {
   /// Forgets every token. O(1).
   constexpr void clear() noexcept { sum_ = 0; }
 
-  /// Takes in `incoming` while the run is still shorter than `length`. O(1).
+  /// Appends `incoming` while the run is still shorter than `length`. O(1).
   constexpr void push(Token incoming) noexcept { sum_ = sum_ * detail::golden_ratio + mix(incoming); }
 
-  /// Takes in `incoming` and drops `outgoing`, the oldest of the `length` tokens now inside. O(1).
+  /// Appends `incoming` and drops `outgoing`, the oldest of the `length` tokens of the run. O(1).
   constexpr void slide(Token outgoing, Token incoming) noexcept {
     sum_ -= mix(outgoing) * top_power_;
     push(incoming);
   }
 
-  /// The hash of what is inside, every bit depending on every token.
+  /// The hash of the run. Every bit depends on every token. O(1).
   [[nodiscard]] constexpr std::uint64_t value() const noexcept { return detail::splitmix(sum_); }
 
  private:
