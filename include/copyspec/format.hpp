@@ -10,8 +10,8 @@
 #include "decode/sequence.hpp"
 #include "verify/verifier.hpp"
 
-/// Text for the library's own types, by fmt: `fmt::print("{}", sequence.counters())`. The names of enumerators take
-/// the format specifiers of a string. Not part of `copyspec.hpp`: include it where text is made.
+/// Formats the library's own types with fmt: `fmt::print("{}", sequence.counters())`. The names of enumerators accept
+/// the format specifiers of a string. Not part of `copyspec.hpp`; include it where text is produced.
 
 namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
