@@ -19,7 +19,7 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace detail {
 
-/// `greedy_verify`, as a method of a `DeviceVerifier`.
+/// The method of a `DeviceVerifier` that runs `greedy_verify`.
 struct GreedyMethod {
   static constexpr std::size_t request_bytes = 0;
 
@@ -43,7 +43,8 @@ struct GreedyMethod {
 }  // namespace detail
 namespace cuda {
 
-/// Decides what `GreedyVerifier` decides, on rows in device memory.
+/// Makes the decisions of `GreedyVerifier`, on rows in device memory. A `BatchVerifier` for a `DeviceModel`; everything
+/// in `DeviceVerifier` applies.
 using DeviceGreedyVerifier = DeviceVerifier<detail::GreedyMethod>;
 
 }  // namespace cuda

@@ -25,13 +25,13 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace detail {
 
-/// `sample_verify`, as a method of a `DeviceVerifier`: all sequences are drawn with the same options and seed.
+/// The method of a `DeviceVerifier` that runs `sample_verify`: all sequences are drawn with the same options and seed.
 class SamplingMethod {
  public:
   static constexpr std::size_t request_bytes = sizeof(cuda::SamplingParameters);
   static_assert(request_bytes % 8 == 0);
 
-  /// Raises an `Error` for options that cannot be meant, and for what only the host can do.
+  /// Throws `Error` for invalid options, and for options that only the host supports.
   explicit SamplingMethod(SamplingOptions const& options) : parameters_(cuda::SamplingParameters::of(options, 0)) {
     require_valid(options, std::numeric_limits<Token>::max());
     RowHooks const& hooks = options.hooks;
@@ -72,7 +72,8 @@ class SamplingMethod {
 }  // namespace detail
 namespace cuda {
 
-/// Draws what `SamplingVerifier` draws with the same options, from rows in device memory.
+/// Draws the tokens that `SamplingVerifier` draws with the same options, from rows in device memory. A `BatchVerifier`
+/// for a `DeviceModel`; everything in `DeviceVerifier` applies.
 class DeviceSamplingVerifier : public DeviceVerifier<detail::SamplingMethod> {
  public:
   explicit DeviceSamplingVerifier(SamplingOptions const& sampling, DeviceVerifierOptions const& options = {})

@@ -28,24 +28,26 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace cuda {
 
-/// For what size of a pass a verifier on a device sets memory aside at once, and on which stream it works.
+/// The stream of a device verifier, and the size of a pass for which it allocates memory in advance.
 struct DeviceVerifierOptions {
-  cudaStream_t stream = nullptr;  ///< The stream that the model's rows are written on, or one ordered behind it.
+  cudaStream_t stream = nullptr;  ///< The stream that writes the model's rows, or one ordered after it.
   std::uint32_t sequences = 64;
   std::uint32_t draft_length = 32;
 };
 
-/// A `BatchVerifier` for a `DeviceModel`: drafts go to the device, one kernel judges all of a pass, and verdicts come
+/// A `BatchVerifier` for a `DeviceModel`. Drafts go to the device, one kernel verifies all of a pass, and verdicts come
 /// back; rows stay where they are.
 ///
-/// Belongs to the device that is current when it is made. `verify` waits for its stream, because what is fed next
-/// depends on the verdicts. It allocates, and waits for the device, only for a pass that is larger than any before and
-/// than the options; memory that grows with the vocabulary is there from the first pass on. Failure: what CUDA refuses,
-/// and a draft of more than `longest_draft` tokens, is an `Error`. Movable. Threads: one call at a time.
+/// Belongs to the device that is current at construction. `verify` waits for its stream, because the next tokens to
+/// feed depend on the verdicts. It allocates, and waits for the device, only for a pass that is larger than any before
+/// and than the options. Memory that grows with the vocabulary is allocated in the first pass.
 ///
-/// A `Method` says how: `request_bytes` go to the device for each request, a multiple of 8, which `stage(trials,
-/// memory)` writes; `scratch_bytes<Scalar>(limits, vocabulary)` are needed there; `launch(rows, drafts, staged,
-/// verdicts, workspace, scratch, stream)` enqueues the work.
+/// Failure: throws `Error` for CUDA errors, and for a draft of more than `longest_draft` tokens. Movable. Threads: one
+/// call at a time.
+///
+/// `Method` defines the verification. It sends `request_bytes` to the device for each request, a multiple of 8, which
+/// `stage(trials, memory)` writes. It needs `scratch_bytes<Scalar>(limits, vocabulary)` of device memory. `launch(rows,
+/// drafts, staged, verdicts, workspace, scratch, stream)` enqueues the work.
 template <class Method>
 class DeviceVerifier {
  public:
@@ -79,7 +81,7 @@ class DeviceVerifier {
     auto* const input = static_cast<unsigned char*>(input_.get());
     check_cuda(cudaMemcpyAsync(input, staged, own + (offsets + pass.drafted) * sizeof(std::int32_t),
                                cudaMemcpyHostToDevice, stream_));
-    // The host knows what this pass holds, so no block starts in vain.
+    // The host knows the size of this pass, so no block starts without work.
     DraftBatchView drafts;
     drafts.offsets = reinterpret_cast<std::int32_t const*>(input + own);
     drafts.tokens = drafts.offsets + offsets;

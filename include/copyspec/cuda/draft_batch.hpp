@@ -14,28 +14,29 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace cuda {
 
-/// The most that a batch may hold. The host knows it when it launches, or captures; how much there is, the device reads
-/// when it runs.
+/// Upper bounds on the contents of a batch. The host knows them when it launches or captures; the device reads the
+/// actual sizes when the kernel runs.
 struct VerifyLimits {
   std::uint32_t max_requests = 0;
-  std::uint32_t max_draft_length = 0;  ///< Nodes of one request's draft.
+  std::uint32_t max_draft_length = 0;  ///< In nodes of one request's draft.
 };
 
-/// The drafts of a ragged batch of requests, in device memory.
+/// The drafts of a ragged batch of requests, in device memory. Non-owning: the arrays must stay valid until the kernel
+/// has run.
 ///
-/// The draft of request `q` is `tokens[offsets[q]]` up to `tokens[offsets[q + 1]]`. Rows of logits lie in the same
-/// order, one more for each request: those of request `q` begin at row `offsets[q] + q`.
+/// The draft of request `q` is `tokens[offsets[q]]` up to `tokens[offsets[q + 1]]`. Logits rows are in the same order,
+/// with one more for each request: those of request `q` begin at row `offsets[q] + q`.
 ///
-/// Nothing that the arrays hold makes a kernel read or write outside what is described here, or not end: what cannot be
-/// meant is answered with a `VerifyStatus`.
+/// Whatever the arrays contain, a kernel ends, and reads and writes only the memory described here. Invalid contents
+/// are reported as a `VerifyStatus`.
 struct DraftBatchView {
-  /// [1]: how many requests there are, at most `limits.max_requests`. Null: as many as that.
+  /// [1]: the number of requests, at most `limits.max_requests`. Null: exactly that many.
   std::int32_t const* request_count = nullptr;
-  /// [max_requests + 1], of which the first `request_count + 1` matter.
+  /// [max_requests + 1]; only the first `request_count + 1` are used.
   std::int32_t const* offsets = nullptr;
   /// [token_capacity]
   Token const* tokens = nullptr;
-  /// [token_capacity]: of each node, its parent, counted from the first node of its request; -1 for the context. Null:
+  /// [token_capacity]: the parent of each node, counted from the first node of its request; -1 for the context. Null:
   /// all drafts are chains.
   std::int32_t const* parents = nullptr;
   std::uint32_t token_capacity = 0;
@@ -45,26 +46,26 @@ struct DraftBatchView {
 }  // namespace cuda
 namespace detail {
 
-/// One request as its offsets describe it.
+/// One request, as its offsets describe it.
 struct RequestShape {
   bool present = false;                                ///< Whether there is such a request.
-  cuda::VerifyStatus status = cuda::VerifyStatus::ok;  ///< Unless `ok`, there is no draft and no row to look at.
+  cuda::VerifyStatus status = cuda::VerifyStatus::ok;  ///< If not `ok`, there is no draft and no row to read.
   std::uint64_t first_row = 0;
   DraftView draft;
 };
 
-/// What `batch` says of `request` < `limits.max_requests`, of rows of which `row_count` exist. Checked against all of
+/// The shape of `request` < `limits.max_requests` in `batch`, where `row_count` rows exist. Checked against all of
 /// these bounds. O(1).
 [[nodiscard]] COPYSPEC_HOST_DEVICE inline RequestShape shape_of(cuda::DraftBatchView const& batch,
                                                                 std::uint32_t request,
                                                                 std::uint64_t row_count) noexcept {
   RequestShape shape;
-  // Before the count is known, so that one latency covers both.
+  // Read before the count is known, so that one memory latency covers both.
   std::int64_t const begin = batch.offsets[request];
   std::int64_t const end = batch.offsets[request + 1];
   std::uint32_t count = batch.limits.max_requests;
   if (batch.request_count != nullptr) {
-    // A negative count becomes one that is too great.
+    // A negative count becomes a value above the limit.
     count = static_cast<std::uint32_t>(*batch.request_count);
     if (count > batch.limits.max_requests) {
       shape.present = true;

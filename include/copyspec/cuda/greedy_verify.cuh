@@ -24,21 +24,21 @@ namespace cuda {
   return detail::verify_workspace_bytes(limits);
 }
 
-/// Enqueues the greedy verification of a batch of drafts on `stream`: of each row the token with the greatest logit,
-/// the lowest among equals (-0 equals +0), and of each request what of its draft these tokens make the model's own. Bit
-/// for bit what `GreedyVerifier` decides about the same rows.
+/// Enqueues the greedy verification of a batch of drafts on `stream`. Each row gives the token with the greatest logit;
+/// of equal logits (-0 equals +0), the lowest token. Each request's draft is accepted as far as its tokens agree. Bit
+/// for bit the decisions of `GreedyVerifier` on the same rows.
 ///
 /// One kernel, which reads each row that may matter once. It reads `request_count`, offsets, tokens, parents and logits
-/// when it runs, so a captured graph that holds it may be replayed with other values in the same places, within the
-/// batch's limits; the pointers and `options` are fixed with the launch. Requests beyond the count, and rows beyond a
-/// draft's end, cost an empty block for each of their tiles.
+/// when it runs. So a captured graph that contains it may be replayed with other values in the same memory, within the
+/// batch's limits. The pointers and `options` are fixed at launch. Requests beyond the count, and rows beyond a draft's
+/// end, cost one empty block per tile.
 ///
-/// `rows.rows()` bounds what the offsets may name. Logits are aligned to their own size; rows aligned to 16 bytes, with
-/// a stride of a multiple of 16 bytes, are read fastest.
+/// `rows.rows()` bounds the rows that the offsets may refer to. Logits must be aligned to their own size. Rows aligned
+/// to 16 bytes, with a stride of a multiple of 16 bytes, are read fastest.
 ///
 /// Returns `cudaErrorInvalidValue` for null pointers, a workspace too small or unaligned, or limits beyond 65535
-/// requests or `longest_draft` nodes; otherwise what the launch returned. What is wrong with the batch's contents is
-/// said in the verdicts. Allocates, synchronises and prints nothing. Threads: any, as far as the workspace allows.
+/// requests or `longest_draft` nodes; otherwise the result of the launch. Invalid batch contents are reported in the
+/// verdicts. Does not allocate, synchronise or print. Threads: any, but no two launches at a time on one workspace.
 template <class Scalar>
 [[nodiscard]] cudaError_t greedy_verify(DeviceLogitsView<Scalar> rows, DraftBatchView const& drafts,
                                         VerdictBatchView const& verdicts, Workspace workspace, cudaStream_t stream,

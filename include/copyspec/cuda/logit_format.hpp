@@ -13,14 +13,14 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace cuda {
 
-/// How a logit lies in memory.
+/// The format of a logit in memory.
 enum class LogitFormat : std::uint8_t {
   float32,
   float16,   ///< IEEE 754 binary16.
   bfloat16,  ///< The upper half of a float32.
 };
 
-/// The format of a scalar type. Specialise it for a type of your own that lies in memory as one of the formats does;
+/// The format of a scalar type. Specialise it for your own type whose memory layout is one of these formats.
 /// `verify_launch.cuh` does so for `__half` and `__nv_bfloat16`.
 template <class Scalar>
 struct LogitFormatOf;
@@ -44,7 +44,7 @@ namespace detail {
   asm("cvt.f32.f16 %0, %1;" : "=f"(value) : "h"(static_cast<std::uint16_t>(bits)));
   return value;
 #else
-  // The exponent's bias is 112 less; the multiplication also gives subnormal numbers their exponent.
+  // The exponent bias is smaller by 112; the multiplication also normalises subnormal numbers.
   float const magnitude = float_from_bits((bits & 0x7FFFU) << 13U) * float_from_bits(0x77800000U);
   std::uint32_t const special = (bits & 0x7C00U) == 0x7C00U ? 0x7F800000U : 0U;
   return float_from_bits(bits_of_float(magnitude) | special | ((bits & 0x8000U) << 16U));
@@ -56,12 +56,12 @@ struct LogitVector {
   std::uint32_t words[4];
 };
 
-/// How many logits lie in a `LogitVector`.
+/// Number of logits in a `LogitVector`.
 [[nodiscard]] COPYSPEC_HOST_DEVICE constexpr std::uint32_t vector_length(cuda::LogitFormat format) noexcept {
   return 16 / scalar_bytes(format);
 }
 
-/// The logit at `index` < `vector_length(format)`. Free of branches where `index` is a constant.
+/// The logit at `index` < `vector_length(format)`. Branch-free where `index` is a constant.
 template <cuda::LogitFormat format>
 [[nodiscard]] COPYSPEC_HOST_DEVICE inline float logit_at(LogitVector const& vector, std::uint32_t index) noexcept {
   if constexpr (format == cuda::LogitFormat::float32) {

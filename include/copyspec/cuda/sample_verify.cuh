@@ -24,30 +24,30 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace cuda {
 
-/// Candidates of a row that stand in shared memory. Of more, the row is read again.
+/// Number of candidates of a row that fit into shared memory. With more, the row is read again.
 inline constexpr std::uint32_t listed_candidates = 1024;
 
-/// Bytes of scratch memory for batches with `limits`, of rows of `vocabulary` scalars: of bf16 rows, an eighth of
-/// these.
+/// Bytes of scratch memory for batches with `limits` and rows of `vocabulary` scalars. For bf16 rows, an eighth of the
+/// rows' own size.
 template <class Scalar>
 [[nodiscard]] constexpr std::size_t sample_verify_scratch_bytes(VerifyLimits const& limits,
                                                                 std::size_t vocabulary) noexcept {
   return detail::sampling_scratch_bytes(limits, LogitFormatOf<Scalar>::value, vocabulary, detail::verify_threads);
 }
 
-/// Enqueues the verification of a batch of drafts by drawing: of each row the token that `TokenSampler` draws from the
-/// same bits with the same options at the same position, and of each request what of its draft these tokens make the
-/// model's own; with log-probabilities as `RowLogprobs` has them. Bit for bit, whatever the batch, the request's place
-/// in it, and `options`.
+/// Enqueues the verification of a batch of drafts by sampling. Each row gives the token that `TokenSampler` draws from
+/// the same bits with the same options at the same position. Each request's draft is accepted as far as its tokens
+/// agree; log-probabilities are those of `RowLogprobs`. The results are the same bit for bit, whatever the batch, the
+/// request's place in it, and `options`.
 ///
-/// What is said of `greedy_verify` holds, and the workspace is one for it, for the same limits. `scratch` is
-/// `sample_verify_scratch_bytes` of device memory, aligned to 4, that needs no contents and is free for anything else
-/// between launches. Parameters are read when the kernel runs; of a request whose parameters cannot be meant, the
-/// verdict says `bad_sampling`. `options.tile` is raised to `shortest_drawn_bytes`.
+/// Everything in `greedy_verify` applies, and the workspace is one for it, with the same limits. `scratch` is
+/// `sample_verify_scratch_bytes` of device memory, aligned to 4; its contents do not matter, and between launches it
+/// may be used for anything else. Parameters are read when the kernel runs. A request with invalid parameters gets the
+/// verdict `bad_sampling`. `options.tile` is raised to `shortest_drawn_bytes`.
 ///
-/// One kernel. With top-k a row that may matter is read once, and a little of it again; also with min-p. With top-p
-/// alone it is read twice, with log-probabilities once more. Where more than `listed_candidates` tokens come into
-/// question, or top-k is greater than `verify_threads`, some fifty times.
+/// One kernel. With top-k or min-p, a row that may matter is read once, and a small part of it again. With top-p alone
+/// it is read twice; log-probabilities add one read. If there are more than `listed_candidates` candidates, or top-k is
+/// greater than `verify_threads`, it is read about fifty times.
 template <class Scalar>
 [[nodiscard]] cudaError_t sample_verify(DeviceLogitsView<Scalar> rows, DraftBatchView const& drafts,
                                         SamplingView const& sampling, VerdictBatchView const& verdicts,

@@ -10,27 +10,28 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace cuda {
 
-/// What became of a request. The first two are what `VerdictStatus` says; the others say that the request could not be
-/// judged, and are found before any row is looked at or whatever the rows hold.
+/// The outcome of a request. The first two correspond to `VerdictStatus`. The others mean that the request could not be
+/// verified; they are detected before any row is read, or whatever the rows contain.
 enum class VerifyStatus : std::int32_t {
   ok,
   invalid_row,   ///< The row after the accepted part holds a NaN, or nothing above minus infinity.
-  bad_count,     ///< The number of requests is negative or beyond the batch's limit. Every request says so.
-  bad_offsets,   ///< The draft's offsets decrease, or name a draft too long, or tokens or rows that are not there.
-  bad_token,     ///< A draft token lies outside the vocabulary.
-  bad_tree,      ///< A node's parent does not stand before it.
-  bad_sampling,  ///< The request's `SamplingParameters` cannot be meant.
+  bad_count,     ///< The number of requests is negative or above the batch's limit. Every request gets this status.
+  bad_offsets,   ///< The draft's offsets decrease, make a draft too long, or refer to tokens or rows that do not exist.
+  bad_token,     ///< A draft token is outside the vocabulary.
+  bad_tree,      ///< A node's parent does not come before it.
+  bad_sampling,  ///< The request's `SamplingParameters` are invalid.
 };
 
-/// What was decided about one request.
+/// The decision about one request.
 struct BatchVerdict {
-  std::int32_t accepted = 0;  ///< Draft tokens that are the model's own; of a tree, the nodes on the chosen path.
+  std::int32_t accepted = 0;  ///< Number of accepted draft tokens; for a tree, the nodes on the chosen path.
   Token next = -1;            ///< The token that the model adds after them; -1 unless `status` is `ok`.
   VerifyStatus status = VerifyStatus::ok;
 };
 
-/// Where the verdicts on a batch go, in device memory, with room for the batch's limits. All of what belongs to a
-/// request is written, whatever becomes of it; what belongs to no request is left alone.
+/// Where to write the verdicts of a batch, in device memory, with room for the batch's limits. Everything that belongs
+/// to a request is written, whatever its outcome; the rest is not touched. Non-owning: the arrays must stay valid until
+/// the kernel has run.
 struct VerdictBatchView {
   /// [max_requests]
   BatchVerdict* verdicts = nullptr;

@@ -12,44 +12,43 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace cuda {
 
-/// Whether rows behind a draft token that turned out wrong are left unread where that is known in time. What is decided
-/// does not depend on it.
+/// Whether to skip rows after a draft token that is already known to be rejected. The decisions do not depend on it.
 enum class RowSkipping : std::uint8_t {
   automatic,  ///< If the work items do not all fit on the device at once, so that some begin after others have ended.
   never,
   always,
 };
 
-/// How the work is divided. What is decided does not depend on it.
+/// How to divide the work. The decisions do not depend on it.
 struct VerifyOptions {
-  std::uint32_t tile = 0;  ///< Logits of a row that one work item reads, rounded up to whole vectors; 0: by the device.
+  std::uint32_t tile = 0;  ///< Logits per work item, rounded up to whole vectors; 0: by the device.
   RowSkipping skipping = RowSkipping::automatic;
 };
 
 }  // namespace cuda
 namespace detail {
 
-/// What work items, which are blocks, run on.
+/// The device on which work items, which are thread blocks, run.
 struct VerifyDevice {
   std::uint32_t processors = 1;      ///< Multiprocessors.
-  std::uint32_t blocks_at_once = 1;  ///< That one of them holds.
+  std::uint32_t blocks_at_once = 1;  ///< Per multiprocessor.
 };
 
-/// The division that a launch has come to.
+/// The division of the work that a launch uses.
 struct VerifyGeometry {
   std::uint32_t tile = 0;   ///< Logits; a multiple of `vector_length(format)`, so that all tiles are aligned alike.
-  std::uint32_t tiles = 0;  ///< Of a row.
+  std::uint32_t tiles = 0;  ///< Per row.
   bool skipping = false;
 };
 
-/// The least that is worth a work item by itself.
+/// The smallest tile that is worth a work item of its own.
 inline constexpr std::uint32_t shortest_tile_bytes = 2048;
 
-/// Divides rows of `vocabulary` >= 1 logits for `device`, into tiles of `shortest_bytes` or more if `options` do not
-/// say otherwise.
+/// Divides rows of `vocabulary` >= 1 logits for `device`, into tiles of at least `shortest_bytes` unless `options` give
+/// the tile. O(1).
 ///
-/// Few rows are cut into two tiles a processor, so that one request uses the whole device; many into tiles of 32 KiB,
-/// long enough to make what a work item costs by itself small, short enough to leave no long tail.
+/// Few rows are cut into two tiles per multiprocessor, so that one request uses the whole device. Many rows are cut
+/// into tiles of 32 KiB: long enough to amortise the cost of a work item, short enough to avoid a long tail.
 [[nodiscard]] inline VerifyGeometry verify_geometry(cuda::LogitFormat format, std::uint32_t vocabulary,
                                                     cuda::VerifyLimits const& limits, VerifyDevice const& device,
                                                     cuda::VerifyOptions const& options = {},

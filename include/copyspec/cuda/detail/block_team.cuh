@@ -13,8 +13,8 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace detail {
 
-/// A thread block as the team that `verify_tile` describes. `size` is the number of threads of a block, in one
-/// dimension and a multiple of 32; the leader is thread 0; the scratch memory is the kernel's dynamic shared memory.
+/// A thread block as the team that `verify_tile` describes. A block is one-dimensional and has `size` threads, a
+/// multiple of 32. The leader is thread 0; the scratch memory is the kernel's dynamic shared memory.
 template <std::uint32_t threads>
 class BlockTeam {
   static_assert(threads % 32 == 0 && threads >= 32 && threads <= 1024);
@@ -45,7 +45,7 @@ class BlockTeam {
     __syncthreads();
     sum = 0;
     for (std::uint32_t warp = 0; warp < threads / 32; ++warp) sum += warp_words_[warp];
-    // The next words must not come before all have read these.
+    // The next words must not be written before all threads have read these.
     __syncthreads();
     return sum;
   }
@@ -65,12 +65,12 @@ class BlockTeam {
     if (threadIdx.x == 0) *told_ = function();
     __syncthreads();
     std::uint32_t const told = *told_;
-    // The next word must not come before all have read this one.
+    // The next word must not be written before all threads have read this one.
     __syncthreads();
     return told;
   }
 
-  // Each logit is read once.
+  // Each logit is read once, hence the streaming load.
   [[nodiscard]] __device__ static LogitVector vector(unsigned char const* address) noexcept {
     uint4 const words = __ldcs(reinterpret_cast<uint4 const*>(address));
     return {{words.x, words.y, words.z, words.w}};
@@ -84,14 +84,15 @@ class BlockTeam {
   [[nodiscard]] __device__ static std::uint32_t count_up(std::uint32_t* place) noexcept { return atomicAdd(place, 1U); }
 
   [[nodiscard]] __device__ static bool arrive(std::uint32_t* place, std::uint32_t count) noexcept {
-    // Before it, so that who comes last sees what this block did; behind it, so that who is last sees what others did.
+    // The fence before makes this block's writes visible to the last block; the fence after makes other blocks' writes
+    // visible to the last.
     __threadfence();
     bool const last = atomicInc(place, count - 1) == count - 1;
     __threadfence();
     return last;
   }
 
-  // Past the first-level cache, which other multiprocessors do not write to.
+  // Bypasses the L1 cache, which other multiprocessors do not write to.
   template <class Word>
   [[nodiscard]] __device__ static Word read(Word const* place) noexcept {
     return __ldcg(place);

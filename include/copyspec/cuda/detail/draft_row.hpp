@@ -13,7 +13,7 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace detail {
 
-/// One row of logits in memory, which begins anywhere at a logit, and how it is cut into tiles.
+/// One row of logits in memory, aligned to a logit only, and its division into tiles.
 struct TiledRow {
   unsigned char const* data = nullptr;
   std::uint32_t vocabulary = 0;
@@ -28,21 +28,21 @@ struct TiledRow {
   }
 };
 
-/// A row as one of a request: what a rule decides about.
+/// A row of a request: what a rule decides about.
 struct DraftRow {
   TiledRow logits;
   DraftView draft;
   std::uint32_t request = 0;
-  std::uint32_t row = 0;  ///< Within the request.
-  std::size_t entry = 0;  ///< Of the row in a workspace.
+  std::uint32_t row = 0;  ///< Index within the request.
+  std::size_t entry = 0;  ///< Index of the row in a workspace.
 };
 
-/// How many tokens come between the context and what `row` <= `draft.length` decides. Of a malformed tree any number.
-/// O(row). Uses the team's scratch memory.
+/// The number of tokens between the context and the token that `row` <= `draft.length` decides. Arbitrary for a
+/// malformed tree. O(row). Uses the team's scratch memory.
 template <class Team>
 [[nodiscard]] COPYSPEC_HOST_DEVICE std::uint32_t depth_of(DraftView const& draft, std::uint32_t row, Team& team) {
   if (draft.parents == nullptr) return row;
-  // The walk goes step by step, so what it reads is fetched beforehand.
+  // The walk is sequential, so its input is loaded by all threads beforehand.
   auto* const parents = static_cast<std::int32_t*>(team.scratch());
   team.each([&](std::uint32_t thread) {
     for (std::uint32_t node = thread; node < row; node += team.size()) parents[node] = draft.parents[node];

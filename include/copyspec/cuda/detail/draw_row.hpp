@@ -17,18 +17,18 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace detail {
 
-/// How a row is drawn from.
+/// How to draw from a row.
 struct Drawing {
-  FilterRule filters;  ///< Without typical-p; top-k less than the row.
+  FilterRule filters;  ///< Without typical-p; top-k is less than the row's length.
   NoiseStream stream;
   float inverse_temperature = 1;  ///< Greater than zero.
 };
 
-/// What `TokenSampler` draws from a row, with its score, told to the leader at least. `candidates` has the row, and the
-/// scale of the filters.
+/// The token that `TokenSampler` draws from a row, with its score, known at least to the leader. `candidates` holds the
+/// row and the scale of the filters.
 ///
-/// Top-k, and top-p behind it, look at few of the row's logits. Top-p alone asks a weight of each, and min-p alone
-/// looks at those that it leaves.
+/// Top-k, also followed by top-p, reads few of the row's logits. Top-p alone computes a weight for each logit. Min-p
+/// alone reads the logits that it keeps.
 template <cuda::LogitFormat format, class Team>
 [[nodiscard]] COPYSPEC_HOST_DEVICE BestWord draw_row(TiledRow const& row, Drawing const& drawing,
                                                      RowCandidates<format, Team>& candidates, float greatest,
@@ -42,7 +42,7 @@ template <cuda::LogitFormat format, class Team>
       least = candidates.last_of_mass(part_of(candidates.mass(least), rule.top_share));
   } else if (rule.top_share < FilterRule::whole) {
     std::uint64_t const target = part_of(mass_of_row<format>(row, greatest, rule.scale, team), rule.top_share);
-    // A few tokens usually have so much.
+    // A few tokens usually suffice.
     candidates.take_within(2);
     if (candidates.mass(0) < target) candidates.take_within(8);
     if (candidates.mass(0) < target) candidates.take(0);

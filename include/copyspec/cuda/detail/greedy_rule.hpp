@@ -15,7 +15,7 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace detail {
 
-/// The best logit of a tile, told to the leader at least.
+/// The best logit of a tile, known at least to the leader.
 template <cuda::LogitFormat format, class Team>
 [[nodiscard]] COPYSPEC_HOST_DEVICE BestWord best_logit(TiledRow const& row, std::uint32_t tile, Team& team) {
   return team.greatest([&](std::uint32_t thread) {
@@ -26,7 +26,7 @@ template <cuda::LogitFormat format, class Team>
   });
 }
 
-/// Decides by the greatest logit, of equal ones by that of the lowest token. A rule of `verify_tile`.
+/// Decides by the greatest logit; of equal logits, the lowest token. A rule of `verify_tile`.
 struct GreedyRule {
   static constexpr unsigned least_blocks = 6;
 

@@ -17,7 +17,7 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace detail {
 
-/// What became of a request's draft: nothing, unless told otherwise.
+/// The outcome for a request's draft; by default, nothing accepted.
 struct Outcome {
   cuda::BatchVerdict verdict;
   std::int32_t const* path = nullptr;  ///< [verdict.accepted]: the nodes.
@@ -25,8 +25,8 @@ struct Outcome {
   std::uint32_t emitted_count = 0;
 };
 
-/// Writes `outcome` to the outputs of `request`, -1 wherever these have room behind it, and lets `rule` write what else
-/// it says of emitted tokens. `first_entry` is that of the request's row 0 in the workspace.
+/// Writes `outcome` to the outputs of `request`, padded with -1, and lets `rule` write its own outputs for the emitted
+/// tokens. `first_entry` is the index of the request's row 0 in the workspace.
 template <class Rule, class Team>
 COPYSPEC_HOST_DEVICE void write_outcome(Outcome const& outcome, cuda::VerdictBatchView const& out,
                                         cuda::VerifyLimits const& limits, std::uint32_t request, Rule const& rule,
@@ -46,7 +46,7 @@ COPYSPEC_HOST_DEVICE void write_outcome(Outcome const& outcome, cuda::VerdictBat
   });
 }
 
-/// The verdict on a request that cannot be judged.
+/// Writes the verdict on a request that cannot be verified.
 template <class Rule, class Team>
 COPYSPEC_HOST_DEVICE void refuse_request(cuda::VerifyStatus status, cuda::VerdictBatchView const& out,
                                          cuda::VerifyLimits const& limits, std::uint32_t request, Rule const& rule,
@@ -59,8 +59,8 @@ COPYSPEC_HOST_DEVICE void refuse_request(cuda::VerifyStatus status, cuda::Verdic
   return (3 * std::size_t{max_draft_length} + 2) * sizeof(Token);
 }
 
-/// VerifierAdapter `draft`, the draft of `request`, by what its rows have left in the workspace, and sets that back to
-/// zero. For a `Team` and a `Rule` as `verify_tile` describes them. O(draft.length).
+/// Verifies `draft`, the draft of `request`, by the results of its rows in the workspace, and resets these to zero.
+/// `Team` and `Rule` are as `verify_tile` describes them. O(draft.length).
 template <class Rule, class Team>
 COPYSPEC_HOST_DEVICE void judge_request(DraftView const& draft, std::uint32_t vocabulary,
                                         VerifyWorkspace const& workspace, cuda::VerdictBatchView const& out,
@@ -69,7 +69,7 @@ COPYSPEC_HOST_DEVICE void judge_request(DraftView const& draft, std::uint32_t vo
   std::size_t const first_entry = request * (std::size_t{limits.max_draft_length} + 1);
   BestWord* const words = workspace.words + first_entry;
   std::uint32_t* const decisions = workspace.decisions + first_entry;
-  // The walk goes step by step, so what it reads is fetched beforehand, by all threads at once.
+  // The walk is sequential, so its input is loaded by all threads beforehand.
   auto* const decided = static_cast<Token*>(team.scratch());
   Token* const tokens = decided + draft.length + 1;
   std::int32_t* const parents = tokens + draft.length + 1;
@@ -103,7 +103,7 @@ COPYSPEC_HOST_DEVICE void judge_request(DraftView const& draft, std::uint32_t vo
                    team);
     return;
   }
-  // A path ascends, so what the walk writes stands where it has been already.
+  // A path ascends, so the walk writes only where it has already read.
   std::uint32_t const walked = team.lead([&] {
     WalkEnd const end = walk_draft(fetched, decided, parents, tokens);
     decided[0] = end.next;

@@ -16,13 +16,13 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace detail {
 
-/// How much a pass asks a `DraftBatchView` to hold.
+/// The size of a pass in terms of a `DraftBatchView`.
 struct PassSize {
   cuda::VerifyLimits limits;
-  std::size_t drafted = 0;  ///< Draft tokens of all trials together.
+  std::size_t drafted = 0;  ///< Number of draft tokens, over all trials.
 };
 
-/// The size of the pass that has these trials.
+/// The size of the pass with these trials. O(trials).
 [[nodiscard]] inline PassSize size_of(std::span<VerifyInput const> trials) noexcept {
   PassSize size{.limits = {.max_requests = static_cast<std::uint32_t>(trials.size()), .max_draft_length = 0},
                 .drafted = 0};
@@ -34,8 +34,9 @@ struct PassSize {
   return size;
 }
 
-/// Writes the drafts of `trials` as chains, in the layout that `DraftBatchView` describes: `trials.size() + 1` offsets
-/// and all draft tokens. The rows of a pass, trial by trial, then lie where the offsets say.
+/// Writes the drafts of `trials` as chains in the layout of `DraftBatchView`: `trials.size() + 1` offsets and all draft
+/// tokens. The rows of the pass, trial by trial, are then where the offsets say. O(trials + draft tokens). No
+/// allocation.
 inline void pack_drafts(std::span<VerifyInput const> trials, std::span<std::int32_t> offsets,
                         std::span<Token> tokens) noexcept {
   COPYSPEC_ASSERT(offsets.size() > trials.size() && tokens.size() >= size_of(trials).drafted, "room for all drafts");

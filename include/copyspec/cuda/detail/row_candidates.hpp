@@ -17,7 +17,7 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace detail {
 
-/// What `softmax_sum` is on the host, of a row with that greatest logit, told to all threads. O(row).
+/// The `softmax_sum` of a row with this greatest logit, known to all threads. O(row).
 template <cuda::LogitFormat format, class Team>
 [[nodiscard]] COPYSPEC_HOST_DEVICE std::uint64_t mass_of_row(TiledRow const& row, float greatest, float scale,
                                                              Team& team) {
@@ -38,10 +38,10 @@ template <cuda::LogitFormat format, class Team>
   return (2 + 2 * std::size_t{capacity}) * sizeof(std::uint64_t) + team_size * sizeof(std::uint32_t);
 }
 
-/// The tokens of a row, with a value above minus infinity, whose rank is at least some number. What a thread saw of a
-/// tile is only looked at where its greatest logit says so, which is in `maxima` for each tile and thread. As long as
-/// they fit, the candidates stand in a list in scratch memory; else the row is read as often as needed. Nothing depends
-/// on which of the two it was. Whatever a member returns is told to all threads.
+/// The tokens of a row with a value above minus infinity and a rank of at least some bound. `maxima` holds the greatest
+/// logit of each tile and thread; a thread's part of a tile is read only where this reaches the bound. If the
+/// candidates fit, they are listed in scratch memory; otherwise the row is read as often as needed. The results do not
+/// depend on which. All threads know the result of every member function.
 template <cuda::LogitFormat format, class Team>
 class RowCandidates {
  public:
@@ -64,7 +64,7 @@ class RowCandidates {
     return distance_below(value_of_order_key(greatest_), logit, scale_);
   }
 
-  /// The candidates are those of at least `least`.
+  /// Takes as candidates the tokens with a rank of at least `least`.
   COPYSPEC_HOST_DEVICE void take(std::uint64_t least) {
     least_ = least < nothing_ruled_out ? nothing_ruled_out : least;
     listed_ = false;
@@ -81,18 +81,20 @@ class RowCandidates {
     listed_ = count_ <= capacity_;
   }
 
-  /// The candidates are all whose scaled logits may be as near to the greatest as `distance`, and perhaps some more.
+  /// Takes as candidates all tokens whose scaled logits may be within `distance` of the greatest, and possibly some
+  /// more.
   COPYSPEC_HOST_DEVICE void take_within(float distance) {
     take(std::uint64_t{ordered_bits(least_within(value_of_order_key(greatest_), distance, scale_))} << 32U);
   }
 
-  /// The candidates are the `count` > 0 greatest tokens, and perhaps some more.
+  /// Takes as candidates the `count` > 0 greatest tokens, and possibly some more.
   COPYSPEC_HOST_DEVICE void take_greatest(std::size_t count) {
     if (count > team_.size()) {
       take(nothing_ruled_out);
       return;
     }
-    // Each thread's greatest logit is one of its own, so none of the greatest is less than that many of these.
+    // Each thread's greatest logit is a different logit. So the `count` greatest logits are all at least the `count`-th
+    // greatest of these.
     team_.each([&](std::uint32_t thread) {
       std::uint32_t top = 0;
       for (std::uint32_t tile = 0; tile < row_.geometry.tiles; ++tile) {
@@ -111,7 +113,7 @@ class RowCandidates {
     take(found());
   }
 
-  /// The sum of the weights, as `reproducible_weight` of distances, of candidates of at least `least`.
+  /// The sum of weights (`reproducible_weight` of the distance) over the candidates with a rank of at least `least`.
   [[nodiscard]] COPYSPEC_HOST_DEVICE std::uint64_t mass(std::uint64_t least) {
     return total(least, greatest_, [](auto const& weight) { return weight(); });
   }
@@ -121,13 +123,14 @@ class RowCandidates {
     return last_with(count, [](auto const&) { return std::uint64_t{1}; });
   }
 
-  /// The rank of the last of the fewest, greatest candidates that have a mass of `target` > 0 together; 0 if none have.
+  /// The rank of the last of the fewest greatest candidates whose total mass reaches `target` > 0; 0 if it is never
+  /// reached.
   [[nodiscard]] COPYSPEC_HOST_DEVICE std::uint64_t last_of_mass(std::uint64_t target) {
     return last_with(target, [](auto const& weight) { return weight(); });
   }
 
-  /// `function(rank, weight)` for a thread's share of the candidates of at least `least`, in any order; `weight()` is
-  /// the weight.
+  /// Calls `function(rank, weight)` for a thread's share of the candidates with a rank of at least `least`, in any
+  /// order. `weight()` returns the weight.
   template <class Function>
   COPYSPEC_HOST_DEVICE void visit(std::uint32_t thread, std::uint64_t least, Function const& function) {
     least = least < least_ ? least_ : least;
@@ -140,7 +143,7 @@ class RowCandidates {
       std::uint64_t const rank = order_key_of(logit, static_cast<Token>(token));
       if (rank >= least) function(rank, [&] { return reproducible_weight(distance(logit)); });
     };
-    // Loads that do not wait for each other, and the visit in the program once.
+    // Loads that do not wait for each other, and only one instance of the visit in the code.
     constexpr std::uint32_t group = 8;
     std::uint32_t const tiles = row_.geometry.tiles;
     COPYSPEC_NO_UNROLL
@@ -190,13 +193,13 @@ class RowCandidates {
     return found();
   }
 
-  // By halves, first of the values, then of the tokens that share one.
+  // Bisection, first over the values, then over the tokens that share one.
   template <class Weigh>
   [[nodiscard]] COPYSPEC_HOST_DEVICE std::uint64_t search(std::uint64_t target, Weigh const& weigh) {
     std::uint64_t low = least_;
     std::uint64_t high = greatest_;
     if (total(low, high, weigh) < target) return 0;
-    // From `low` on, there is enough; behind `high`, there is `above`, which is not.
+    // From `low` on, the mass suffices; after `high` it is `above`, which does not.
     std::uint64_t above = 0;
     while (low < high) {
       std::uint64_t const values = (high >> 32U) - (low >> 32U);
@@ -217,7 +220,7 @@ class RowCandidates {
     return low;
   }
 
-  // Told by the leader, in halves: nobody may write it again before all have read it.
+  // Broadcast by the leader in two halves; no thread may write it again before all have read it.
   [[nodiscard]] COPYSPEC_HOST_DEVICE std::uint64_t found() {
     std::uint64_t const high = team_.lead([&] { return static_cast<std::uint32_t>(*found_ >> 32U); });
     return high << 32U | team_.lead([&] { return static_cast<std::uint32_t>(*found_); });

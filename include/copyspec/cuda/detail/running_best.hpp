@@ -13,8 +13,8 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace detail {
 
-/// What is known of the best element of a row, in 64 bits whose order as an integer is the order that decides: the
-/// greater of two is kept, so a row may be read in any order and by any number of threads with the same outcome.
+/// The best element of a row so far, in 64 bits that compare as integers. The greater of two words is kept, so a row
+/// may be read in any order and by any number of threads with the same result.
 ///
 ///     63                32 31                 0
 ///     | ordered score     | ~token            |    `order_key_of` the greatest score, the lowest token among equals
@@ -25,16 +25,16 @@ using BestWord = std::uint64_t;
 inline constexpr BestWord nothing_seen = 0;
 inline constexpr BestWord nan_seen = ~BestWord{0};
 
-/// What a row decides that gives no token.
+/// The decision of a row that gives no token.
 inline constexpr Token no_token = -1;
 
-/// The token that a complete word decides, or `no_token`.
+/// The token of a row's final word, or `no_token`.
 [[nodiscard]] COPYSPEC_HOST_DEVICE inline Token token_of(BestWord word) noexcept {
   if (word == nothing_seen || word == nan_seen) return no_token;
   return token_of_order_key(word);
 }
 
-/// The best of the scores that one thread meets, in ascending order of their tokens.
+/// The best score that one thread sees, with tokens in ascending order.
 class RunningBest {
  public:
   COPYSPEC_HOST_DEVICE void offer(float score, std::uint32_t token) noexcept {

@@ -15,7 +15,7 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace detail {
 
-/// A natural logarithm, to within 4e-7 or 3e-7 of itself.
+/// A natural logarithm, with an absolute error of 4e-7 or a relative one of 3e-7.
 [[nodiscard]] COPYSPEC_HOST_DEVICE inline float rough_log(float x) noexcept {
 #if defined(__CUDA_ARCH__)
   return __logf(x);
@@ -24,20 +24,20 @@ namespace detail {
 #endif
 }
 
-/// `gumbel_noise` to within 3e-5, for a tenth of the work. Not the same everywhere: it may only decide what is so far
-/// apart that no error matters.
+/// `gumbel_noise` to within 3e-5, at a tenth of the cost. It differs between machines, so it may only decide between
+/// scores so far apart that the error does not matter.
 [[nodiscard]] COPYSPEC_HOST_DEVICE inline float rough_noise(std::uint32_t word) noexcept {
   float const v = (static_cast<float>(word) + 0.5F) * 0x1p-32F;
-  // Of small v, 1 - v does not tell enough.
+  // For small v, 1 - v loses too many digits.
   float const wait = word < 0x10000000U ? v * (1 + v * (0.5F + v * (0.33333333F + v * 0.25F)))
                                         : -rough_log((static_cast<float>(~word) + 0.5F) * 0x1p-32F);
   return -rough_log(wait);
 }
 
-/// The token with the greatest `gumbel_score` of those that one thread meets, in any order: a visit of `scan_tile`.
+/// The token with the greatest `gumbel_score` that one thread sees, in any order: a visit of `scan_tile`.
 ///
-/// A score costs two logarithms of 64 bits, so tokens are compared by rough scores, and only where two are too near for
-/// that by the exact ones.
+/// An exact score costs two 64-bit logarithms. So tokens are compared by rough scores first, and by exact ones only if
+/// these are too close.
 class SampledBest {
  public:
   COPYSPEC_HOST_DEVICE SampledBest(NoiseStream stream, float inverse_temperature) noexcept
@@ -61,7 +61,7 @@ class SampledBest {
     }
   }
 
-  /// What was found, with its score.
+  /// The best token with its score.
   [[nodiscard]] COPYSPEC_HOST_DEVICE BestWord word() const noexcept {
     if (nan_) return nan_seen;
     if (!any_) return nothing_seen;
@@ -77,7 +77,7 @@ class SampledBest {
     }
     float const rough = noisy_score(logit, inverse_temperature_, rough_noise(word));
     float const margin = (std::abs(rough_) + 64) * 2e-6F;
-    // With infinite scores, neither is true of any.
+    // With infinite scores, both comparisons are false.
     if (any_ && rough + margin < rough_) return;
     if (any_ && !(rough > rough_ + margin) && !beats(logit, token, word)) return;
     any_ = true;

@@ -23,17 +23,17 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace detail {
 
-/// Draws each row's token as `SamplingParameters` say: what `TokenSampler` draws from the same bits. A rule of
+/// Draws each row's token by `SamplingParameters`: the token that `TokenSampler` draws from the same bits. A rule of
 /// `verify_tile`.
 ///
-/// Without filters, the score of a token takes the place of its logit. With them, a tile leaves the greatest logits
-/// that its threads have seen, and the team that comes last in a row draws its token.
+/// Without filters, scores take the place of logits. With filters, a tile stores the greatest logits that its threads
+/// have seen, and the last team to finish a row draws its token.
 struct SamplingRule {
   static constexpr unsigned least_blocks = 4;
 
   cuda::SamplingView sampling;
-  std::uint32_t* maxima = nullptr;  ///< [rows, tiles, team size]: needs no particular contents before a launch.
-  float* row_logprobs = nullptr;    ///< [rows]: as above.
+  std::uint32_t* maxima = nullptr;  ///< [rows, tiles, team size]: arbitrary contents before a launch.
+  float* row_logprobs = nullptr;    ///< [rows]: arbitrary contents before a launch.
   std::uint32_t list_capacity = 0;  ///< See `RowCandidates`.
 
   [[nodiscard]] COPYSPEC_HOST_DEVICE cuda::VerifyStatus status(std::uint32_t request) const noexcept {
@@ -122,7 +122,7 @@ struct SamplingRule {
     return maxima + row.entry * row.logits.geometry.tiles * team.size();
   }
 
-  // Told to all.
+  // Known to all threads.
   template <cuda::LogitFormat format, class Team>
   [[nodiscard]] COPYSPEC_HOST_DEVICE static float greatest_logit(TiledRow const& row, Team& team) {
     BestWord const word = team.greatest([&](std::uint32_t thread) {

@@ -13,17 +13,17 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace detail {
 
-/// Bytes of the shortest tile whose work items draw. Each leaves a number a thread, so short ones would cost more to
-/// look through than they save.
+/// Bytes of the shortest tile for work items that draw. Each tile stores one number per thread, so shorter tiles would
+/// cost more to search than they save.
 inline constexpr std::uint32_t shortest_drawn_bytes = 8192;
 
-/// The most tiles that a row has, none of which but the last is shorter.
+/// The most tiles that a row can have. All but the last are at least `shortest_drawn_bytes` long.
 [[nodiscard]] constexpr std::size_t most_drawn_tiles(cuda::LogitFormat format, std::size_t vocabulary) noexcept {
   return (vocabulary * scalar_bytes(format) + shortest_drawn_bytes - 1) / shortest_drawn_bytes;
 }
 
-/// What a `SamplingRule` needs beside a `VerifyWorkspace`, in device memory. Apart from it, because launches leave it
-/// as it happens to be, and expect nothing of it.
+/// The device memory that a `SamplingRule` needs besides a `VerifyWorkspace`. Separate, because its contents are
+/// arbitrary before and after a launch.
 struct SamplingScratch {
   float* row_logprobs = nullptr;    ///< [rows]
   std::uint32_t* maxima = nullptr;  ///< [rows, tiles, team size]

@@ -13,20 +13,20 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace detail {
 
-/// Whether `Visit` takes vectors as they are.
+/// Whether `Visit` accepts whole vectors.
 template <class Visit, cuda::LogitFormat format>
 concept VectorVisit = requires(Visit& visit, LogitVector vector) {
   visit.template vector<format>(vector, 0U);
 };
 
-/// Shows one of `team`'s threads its share of a tile, in ascending order: `visit(logit, token)` for each logit, or
-/// `visit.vector<format>(vector, first token)` for whole vectors where `visit` has it. Which share a thread has depends
-/// on nothing but the tile and the team. Between its unaligned ends the tile is read in whole vectors.
+/// Visits one thread's share of a tile in ascending order: `visit(logit, token)` for each logit, or
+/// `visit.vector<format>(vector, first token)` for whole vectors if `visit` has it. The share depends only on the tile,
+/// the thread and the team. Between its unaligned ends, the tile is read in whole vectors.
 template <cuda::LogitFormat format, class Visit, class Team>
 COPYSPEC_HOST_DEVICE void scan_tile(TiledRow const& row, std::uint32_t tile, std::uint32_t thread, Visit&& visit,
                                     Team const& team) {
   constexpr std::uint32_t length = vector_length(format);
-  // Enough loads under way to cover the latency of memory.
+  // Enough loads in flight to hide memory latency.
   constexpr std::uint32_t ahead = 4;
   std::uint32_t const begin = row.begin(tile);
   std::uint32_t const end = row.end(tile);
@@ -35,7 +35,7 @@ COPYSPEC_HOST_DEVICE void scan_tile(TiledRow const& row, std::uint32_t tile, std
   std::uint32_t const body = unaligned < end - begin ? begin + unaligned : end;
   std::uint32_t const vectors = (end - body) / length;
 
-  // One copy of the visit in the program for each logit of a vector, and no more: it may be long.
+  // The visit may be long, so the code has one instance of it for each logit of a vector, and no more.
   auto const visit_range = [&](std::uint32_t first, std::uint32_t last) {
     COPYSPEC_NO_UNROLL
     for (std::uint32_t token = first + thread; token < last; token += team.size())

@@ -40,10 +40,10 @@ namespace detail {
 
 /// Threads of a block of `verify_kernel`.
 inline constexpr std::uint32_t verify_threads = 256;
-/// The longest draft, in nodes, whose walk fits into the shared memory that every device gives without asking.
+/// The longest draft, in nodes, whose walk fits into the shared memory that every device provides by default.
 inline constexpr std::uint32_t longest_draft = 2048;
 
-/// One block a work item; blocks begin in the order of tiles, then requests, then rows.
+/// One block per work item. Blocks start in an order where tiles vary fastest, then requests, then rows.
 template <cuda::LogitFormat format, class Rule>
 __global__ void __launch_bounds__(verify_threads, Rule::least_blocks) verify_kernel(VerifyJob<Rule> const job) {
   extern __shared__ std::uint64_t scratch[];
@@ -54,7 +54,7 @@ __global__ void __launch_bounds__(verify_threads, Rule::least_blocks) verify_ker
 }
 
 /// Enqueues a verification by `rule`, which needs `rule_scratch_bytes` of shared memory and tiles of at least
-/// `shortest_bytes`. What `greedy_verify` says of arguments and errors holds.
+/// `shortest_bytes`. Arguments and errors are as in `greedy_verify`.
 template <class Scalar, class Rule>
 [[nodiscard]] cudaError_t launch_verify(DeviceLogitsView<Scalar> rows, cuda::DraftBatchView const& drafts,
                                         cuda::VerdictBatchView const& verdicts, cuda::Workspace workspace,

@@ -20,10 +20,10 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace detail {
 
-/// All that a verification needs to know, for each of its work items alike. Trivially copyable.
+/// Everything that a verification needs, the same for all of its work items. Trivially copyable.
 template <class Rule>
 struct VerifyJob {
-  void const* logits = nullptr;  ///< Row `i` begins `i * row_stride` bytes behind; aligned to a logit.
+  void const* logits = nullptr;  ///< Row `i` begins `i * row_stride` bytes after this address; aligned to a logit.
   std::uint64_t row_stride = 0;
   std::uint64_t row_count = 0;
   std::uint32_t vocabulary = 0;
@@ -34,20 +34,20 @@ struct VerifyJob {
   Rule rule;
 };
 
-/// One tile of one row. Items in the order of rows, then of requests, then of tiles let the later ones skip the most.
+/// One tile of one row. If items run ordered by row, then by request, then by tile, the later ones skip the most.
 struct WorkItem {
   std::uint32_t tile = 0;
   std::uint32_t request = 0;
-  std::uint32_t row = 0;  ///< Within the request.
+  std::uint32_t row = 0;  ///< Index within the request.
 };
 
-/// Whether no node behind `row` of a request can be accepted, as far as that is known by now; if so, says it to others.
+/// Whether it is already known that no node after `row` can be accepted. If so, publishes it to other teams.
 template <class Team>
 [[nodiscard]] COPYSPEC_HOST_DEVICE bool is_dead(DraftView const& draft, std::uint32_t row, std::uint32_t* decisions,
                                                 Team& team) {
   if (row == 0) return false;
   std::uint32_t const node = row - 1;
-  // A malformed tree is answered at the end, when all of it was looked at.
+  // A malformed tree is reported at the end, after all of it has been checked.
   if (!draft.well_formed(node)) return false;
   std::uint32_t const decision = team.read(decisions + draft.deciding_row(node));
   if (decision == RowDecision::open || decision == RowDecision::of(draft.tokens[node])) return false;
@@ -55,21 +55,22 @@ template <class Team>
   return true;
 }
 
-/// What the arrival of a team, with its part of a row, has completed.
+/// What the arrival of a team with its part of a row has completed.
 enum class Arrival : std::uint32_t { nothing, row, request };
 
-/// Counts a row of a request with `length` draft tokens as decided, and says to others what was decided.
+/// Counts a row of a request with `length` draft tokens as decided, and publishes the decision.
 template <class Team>
 [[nodiscard]] COPYSPEC_HOST_DEVICE Arrival arrive_with_row(VerifyWorkspace const& workspace, DraftRow const& row,
                                                            Team& team) {
-  // A tile that was skipped has said that the row is dead, and the word is not the whole row's.
+  // If a tile was skipped, the row is already published as dead, and the word does not cover the whole row.
   if (team.read(workspace.decisions + row.entry) == RowDecision::open)
     team.write(workspace.decisions + row.entry, RowDecision::of(token_of(team.read(workspace.words + row.entry))));
   return team.arrive(workspace.request_arrivals + row.request, row.draft.length + 1) ? Arrival::request
                                                                                      : Arrival::nothing;
 }
 
-/// Counts one tile of a row. Of a row that a rule `completes`, and that is not dead, the last tile leaves that to do.
+/// Counts one tile of a row as done. If the rule `completes` rows and the row is not dead, the last tile leaves the row
+/// to be completed.
 template <class Team>
 [[nodiscard]] COPYSPEC_HOST_DEVICE Arrival arrive_with_tile(VerifyWorkspace const& workspace, DraftRow const& row,
                                                             bool completes, Team& team) {
@@ -83,40 +84,40 @@ template <class Team>
   return arrive_with_row(workspace, row, team);
 }
 
-/// Does one work item of a verification, with a team of threads. The items of a job, `tiles * max_requests *
-/// (max_draft_length + 1)`, may be done in any order and at the same time; none waits for another. The team that comes
-/// last in its request walks the draft, writes the verdict, and leaves the request's part of the workspace zero.
+/// Processes one work item of a verification with a team of threads. The items of a job, `tiles * max_requests *
+/// (max_draft_length + 1)`, may run in any order and concurrently; none waits for another. The last team of a request
+/// walks the draft, writes the verdict, and resets the request's part of the workspace to zero.
 ///
-/// A `Team` is what runs the threads, on a device (`block_team.cuh`) or on a host (tests do):
+/// A `Team` runs the threads, on a device (`block_team.cuh`) or on a host (in tests):
 ///
 /// | expression            | meaning |
 /// |-----------------------|---------|
-/// | `size()`              | how many threads there are |
-/// | `scratch()`           | memory that the threads share, aligned to 8: `scratch_bytes(max_draft_length)` bytes, or what else the rule needs |
-/// | `each(f)`             | every thread calls `f(index)`; what one wrote, all see afterwards |
-/// | `any(f)`              | the same; whether `f` returned true anywhere, told to all |
-/// | `sum(f)`              | the same; the sum of what `f` returned, in 64 bits, told to all |
-/// | `greatest(f)`         | the same; the greatest `BestWord`, told to the leader at least |
-/// | `lead(f)`             | one thread, the leader, calls `f()`; its `std::uint32_t` is told to all |
+/// | `size()`              | number of threads |
+/// | `scratch()`           | memory shared by the threads, aligned to 8: `scratch_bytes(max_draft_length)` bytes, or more if the rule needs it |
+/// | `each(f)`             | every thread calls `f(index)`; afterwards all threads see all writes |
+/// | `any(f)`              | the same; returns to all threads whether any `f` returned true |
+/// | `sum(f)`              | the same; returns to all threads the 64-bit sum of the results of `f` |
+/// | `greatest(f)`         | the same; returns the greatest `BestWord`, at least to the leader |
+/// | `lead(f)`             | one thread, the leader, calls `f()`; returns its `std::uint32_t` to all threads |
 /// | `vector(p)`           | the `LogitVector` at `p`, which is aligned to 16 |
 /// | `maximise(p, word)`   | `*p = max(*p, word)`, atomically |
 /// | `count_up(p)`         | `(*p)++` in scratch memory, atomically |
-/// | `arrive(p, count)`    | `*p = (*p + 1) % count`, atomically; whether that was the last of `count`, which then sees all that the others did before |
-/// | `read(p)` `write(p, v)` | of memory that teams share |
+/// | `arrive(p, count)`    | `*p = (*p + 1) % count`, atomically; returns whether this was the last of `count`, which then sees all that the others did before |
+/// | `read(p)` `write(p, v)` | access to memory shared by teams |
 ///
-/// A `Rule` says what is decided about a row (`greedy_rule.hpp`, `sampling_rule.hpp`). Trivially copyable, and a
-/// function of the row and its place alone, so that no geometry changes what is decided:
+/// A `Rule` defines the decision about a row (`greedy_rule.hpp`, `sampling_rule.hpp`). It is trivially copyable, and a
+/// function of the row and its place alone, so that the geometry does not change the decision:
 ///
 /// | expression            | meaning |
 /// |-----------------------|---------|
-/// | `least_blocks`        | how many blocks a processor of a device is to hold at once, which bounds their registers |
-/// | `status(request)`     | `ok`, or why the request cannot be judged by it |
-/// | `scan<format>(row, tile, team)` | the best of a tile, told to the leader at least; a row's greatest such word gives its token |
-/// | `completes(request, vocabulary)` | whether `complete` is to be asked |
-/// | `complete<format>(row, word, team)` | by the last team of a row that may matter: makes of the row's greatest word in the workspace the one that gives its token |
-/// | `emit(place, request, entry, team)` | by one thread for each place of `VerdictBatchView::emitted`, with the workspace entry of the row that gave the token there, or `no_entry` |
+/// | `least_blocks`        | how many blocks a multiprocessor must hold at once, which bounds their registers |
+/// | `status(request)`     | `ok`, or why the rule cannot verify the request |
+/// | `scan<format>(row, tile, team)` | the best of a tile, known at least to the leader; the greatest such word of a row gives its token |
+/// | `completes(request, vocabulary)` | whether `complete` must be called |
+/// | `complete<format>(row, word, team)` | called by the last team of a row that may matter: turns the row's greatest word in the workspace into the one that gives its token |
+/// | `emit(place, request, entry, team)` | called by one thread for each place of `VerdictBatchView::emitted`, with the workspace entry of the row that gave the token there, or `no_entry` |
 ///
-/// Memory is only touched where the views of the job allow it, whatever the offsets, counts, tokens and parents are.
+/// Only memory that the views of the job allow is accessed, whatever the offsets, counts, tokens and parents contain.
 template <cuda::LogitFormat format, class Rule, class Team>
 COPYSPEC_HOST_DEVICE void verify_tile(VerifyJob<Rule> const& job, WorkItem item, Team& team) {
   cuda::VerifyLimits const& limits = job.drafts.limits;

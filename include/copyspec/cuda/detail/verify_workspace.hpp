@@ -13,25 +13,25 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace detail {
 
-/// What the work items of a verification share, in device memory. All zero before the first launch; each launch leaves
-/// it so. Rows are counted by request, `max_draft_length + 1` to each, whatever the offsets of a batch say, so that no
-/// two requests ever share an entry.
+/// Device memory that the work items of a verification share. All zero before the first launch; each launch restores
+/// that. Each request has `max_draft_length + 1` row entries, whatever a batch's offsets contain, so two requests never
+/// share an entry.
 struct VerifyWorkspace {
-  BestWord* words = nullptr;                  ///< [rows]: the best of what was read.
-  std::uint32_t* decisions = nullptr;         ///< [rows]: what others may know of a row, see `RowDecision`.
+  BestWord* words = nullptr;                  ///< [rows]: the best element read so far.
+  std::uint32_t* decisions = nullptr;         ///< [rows]: what is published about a row, see `RowDecision`.
   std::uint32_t* row_arrivals = nullptr;      ///< [rows]: counts tiles, wraps to zero at the last.
-  std::uint32_t* request_arrivals = nullptr;  ///< [max_requests]: counts rows, or tiles, and wraps likewise.
+  std::uint32_t* request_arrivals = nullptr;  ///< [max_requests]: counts rows or tiles, wraps to zero at the last.
 };
 
 /// The entry of no row.
 inline constexpr std::size_t no_entry = ~std::size_t{0};
 
-/// Rows that a workspace has entries for.
+/// Number of row entries of a workspace.
 [[nodiscard]] COPYSPEC_HOST_DEVICE constexpr std::size_t workspace_rows(cuda::VerifyLimits const& limits) noexcept {
   return static_cast<std::size_t>(limits.max_requests) * (static_cast<std::size_t>(limits.max_draft_length) + 1);
 }
 
-/// Bytes that a workspace for `limits` takes: 16 a row and 4 a request.
+/// Bytes of a workspace for `limits`: 16 per row entry and 4 per request.
 [[nodiscard]] constexpr std::size_t verify_workspace_bytes(cuda::VerifyLimits const& limits) noexcept {
   return workspace_rows(limits) * (sizeof(BestWord) + 2 * sizeof(std::uint32_t)) +
          limits.max_requests * sizeof(std::uint32_t);
@@ -48,7 +48,7 @@ inline constexpr std::size_t no_entry = ~std::size_t{0};
   return workspace;
 }
 
-/// What is published of a row: nothing yet; that no node behind it can be accepted; or its token. Zero is nothing.
+/// What is published about a row: nothing yet (zero), that no node after it can be accepted, or its token.
 struct RowDecision {
   static constexpr std::uint32_t open = 0;
   static constexpr std::uint32_t dead = 1;
