@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-/// The default proposer, and histories that requests share. `mix/history_file.hpp`, which needs POSIX, is included by name.
+/// The default proposer, and histories shared between requests. `mix/history_file.hpp` needs POSIX and must be included
+/// by name.
 
 #include "mix/histories.hpp"
 #include "mix/history.hpp"

@@ -18,26 +18,26 @@
 namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 
-/// What `Histories` did since they were made, and what they hold.
+/// Counters of a `Histories` since its construction, and what it holds.
 struct HistoriesCounters {
   std::uint64_t scopes_made = 0;
-  std::uint64_t scopes_dropped = 0;  ///< Because room was needed.
+  std::uint64_t scopes_dropped = 0;  ///< To make room.
   std::uint64_t scopes_erased = 0;   ///< By `erase`.
   std::uint64_t scopes_held = 0;
   std::size_t bytes = 0;  ///< Of the scopes held.
 };
 
-/// A `History` for each scope, by its name (a tenant, a session, an application), bounded together. When there is no
-/// room for one more, the one that was asked for least recently is dropped.
+/// One `History` per scope, identified by name (a tenant, a session, an application), within a common memory bound. If
+/// there is no room for another scope, the least recently requested one is dropped.
 ///
-/// A scope that was dropped or erased is gone for whoever asks, but lives until its last holder lets go: so beyond the
-/// bound, there may be as many as are held from before. Hold a scope for one request, not longer.
+/// A scope that was dropped or erased can no longer be requested, but its memory lives until its last holder releases
+/// it. So the bound can be exceeded by the scopes still held. Hold a scope for one request, not longer.
 ///
-/// Cost: `scope` O(log scopes), where it makes one O(bytes of a scope), which the other calls wait for. Threads: any
-/// number, in any call.
+/// `scope` is O(log scopes); when it makes a scope, it is O(bytes of a scope), and other calls wait for it. Threads:
+/// any number of concurrent calls.
 class Histories {
  public:
-  /// `bytes` for all, `bytes_per_scope` for each. Raises an `Error` if that is not enough for one.
+  /// `bytes` for all scopes, `bytes_per_scope` for each. Throws `Error` if that is not enough for one.
   Histories(std::size_t bytes, std::size_t bytes_per_scope)
       : bytes_per_scope_(std::max(bytes_per_scope, History::min_bytes())), max_scopes_(bytes / bytes_per_scope_) {
     if (bytes_per_scope != bytes_per_scope_ || max_scopes_ == 0)
@@ -46,10 +46,10 @@ class Histories {
                                               std::to_string(History::min_bytes()) + ", and one has to fit");
   }
 
-  /// How many scopes there may be.
+  /// The most scopes that can be held.
   [[nodiscard]] std::size_t max_scopes() const noexcept { return max_scopes_; }
 
-  /// The history of `name`, an empty one if it was not held.
+  /// The history of `name`; a new, empty one if it was not held. Allocates.
   [[nodiscard]] std::shared_ptr<History> scope(std::string_view name) {
     std::lock_guard const lock(mutex_);
     if (auto const found = scopes_.find(name); found != scopes_.end()) {
@@ -64,7 +64,7 @@ class Histories {
     return history;
   }
 
-  /// Lets go of the history of `name`. False if it is not held.
+  /// Releases the history of `name`. Returns false if it is not held. O(log scopes).
   bool erase(std::string_view name) {
     std::lock_guard const lock(mutex_);
     auto const found = scopes_.find(name);
@@ -85,7 +85,7 @@ class Histories {
  private:
   struct Scope {
     std::shared_ptr<History> history;
-    std::uint64_t asked = 0;  // when, counted in calls
+    std::uint64_t asked = 0;  // when it was last requested, counted in calls
   };
 
   void drop() {

@@ -28,8 +28,9 @@
 namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 
-/// What has a history, and what was learnt beside it: a `MixingProposer`. `set_learnt` raises an `Error` that names the
-/// path, and changes nothing, if the weights are of another kind.
+/// A proposer with a history and learnt weights: a `MixingProposer`.
+///
+/// Law: if the weights are of another kind, `set_learnt` throws an `Error` that names the path, and changes nothing.
 template <class P>
 concept LearnsFromHistory = requires(P& proposer, P const& const_proposer, std::span<float const> weights,
                                      std::string const& path) {
@@ -38,10 +39,10 @@ concept LearnsFromHistory = requires(P& proposer, P const& const_proposer, std::
   {proposer.set_learnt(weights, path)};
 };
 
-/// A `History` in a file, and beside it what a `MixingProposer` has learnt (`MixingProposer::learnt`), as weights that
-/// mean nothing to the file. Of the history the tokens only: its tables are made again. For a POSIX system. Files of
-/// another version are refused. Those without weights are of a history alone, and a proposer that loads one keeps what
-/// it has learnt. All numbers are little-endian:
+/// Saves a `History` to a file, with what a `MixingProposer` has learnt (`MixingProposer::learnt`), as weights that are
+/// opaque to the file. Of the history, only the tokens are stored; its tables are rebuilt on loading. Needs a POSIX
+/// system. Files of another version are refused. A file without weights holds a history alone, and a proposer that
+/// loads it keeps what it has learnt. All numbers are little-endian:
 ///
 ///     8 bytes      "copyhist"
 ///     u32          version, 1
@@ -54,8 +55,8 @@ concept LearnsFromHistory = requires(P& proposer, P const& const_proposer, std::
 ///     u64          FNV-1a of all bytes before: x = 0xcbf29ce484222325, for each byte x = (x ^ byte) * 0x100000001b3
 class HistoryFile {
  public:
-  /// The bytes of a file of the requests that `history` holds, and of `weights`. Whoever writes to the history waits
-  /// meanwhile. O(capacity()).
+  /// The bytes of a file with the requests in `history` and with `weights`. Writers to the history wait meanwhile.
+  /// O(capacity()). Allocates.
   [[nodiscard]] static std::string pack(History const& history, std::span<float const> weights) {
     std::vector<std::uint32_t> lengths;
     std::vector<Token> tokens;
@@ -77,16 +78,16 @@ class HistoryFile {
     return bytes;
   }
 
-  /// Appends the requests in `bytes` to `history`, which may evict, and returns the weights. What is not what
-  /// `pack` gave raises an `Error` that names `path` and what is wrong, before anything is changed. O(bytes).
+  /// Appends the requests in `bytes` to `history`, which may evict older ones, and returns the weights. If `bytes` is
+  /// not an output of `pack`, throws an `Error` that names `path` and the defect, before anything is changed. O(bytes).
   static std::vector<float> unpack(std::span<char const> bytes, std::string const& path, History& history) {
     Contents contents = read(bytes, path);
     contents.append_to(history);
     return std::move(contents.weights);
   }
 
-  /// The same for the history of `proposer`, which has one, and for what it has learnt: neither is changed if either is
-  /// refused.
+  /// The same for a proposer with a history: appends the requests to it and sets what it has learnt. Changes neither if
+  /// either is refused.
   template <LearnsFromHistory Proposer>
   static void unpack(std::span<char const> bytes, std::string const& path, Proposer& proposer) {
     COPYSPEC_ASSERT(proposer.history() != nullptr, "a proposer with a history");
@@ -95,10 +96,10 @@ class HistoryFile {
     contents.append_to(*proposer.history());
   }
 
-  /// Writes a file of `history` and `weights` in place of what is at `path`, for its owner alone to read. It is written
-  /// beside it, to `path` and seven more characters, forced to the disk and renamed: after a crash at any time, `path`
-  /// is what it was or the new file, whole; the other may remain. What the system refuses raises an `Error`. Threads:
-  /// any number; of several calls, the last to rename stays.
+  /// Writes `history` and `weights` to `path`, replacing an existing file, readable by its owner only. The data goes to
+  /// a temporary file beside it, `path` plus seven characters, which is flushed to disk and renamed. So after a crash
+  /// at any time, `path` is either the old file or the complete new one; the temporary file may remain. Throws `Error`
+  /// if the system refuses. Threads: any number of calls; of concurrent ones, the last to rename wins.
   static void save(std::string const& path, History const& history, std::span<float const> weights) {
     std::string const bytes = pack(history, weights);
     std::string temporary = path + ".XXXXXX";
@@ -124,7 +125,7 @@ class HistoryFile {
     if (!written) errno = error;
     if (!written || !closed) give_up("cannot be written");
     if (::rename(temporary.c_str(), path.c_str()) != 0) give_up("cannot be renamed");
-    // Until the folder is on the disk, too, the old file may come back.
+    // Until the directory is flushed too, the old file may come back after a crash.
     std::string const folder = std::filesystem::path(path).parent_path().string();
     int const opened = ::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (opened < 0) raise_io(path, "its folder cannot be opened");
@@ -133,21 +134,20 @@ class HistoryFile {
     if (!forced) raise_io(path, "its folder cannot be forced to the disk");
   }
 
-  /// The same of the history of `proposer`, which has one, and of what it has learnt. Threads: no other call of the
-  /// proposer and its copies meanwhile.
+  /// The same for a proposer with a history, and for what it has learnt. Threads: no other call of the proposer or its
+  /// copies meanwhile.
   template <LearnsFromHistory Proposer>
   static void save(std::string const& path, Proposer const& proposer) {
     COPYSPEC_ASSERT(proposer.history() != nullptr, "a proposer with a history");
     save(path, *proposer.history(), proposer.learnt());
   }
 
-  /// Reads the file that `save` wrote to `path`, as `unpack` does. Allocates at most four times the size
-  /// of the file.
+  /// Reads the file that `save` wrote to `path`, as `unpack` does. Allocates at most four times the file's size.
   static std::vector<float> load(std::string const& path, History& history) {
     return unpack(bytes_of(path), path, history);
   }
 
-  /// The same for a proposer. Threads: no other call of it and its copies meanwhile.
+  /// The same for a proposer. Threads: no other call of it or its copies meanwhile.
   template <LearnsFromHistory Proposer>
   static void load(std::string const& path, Proposer& proposer) {
     unpack(bytes_of(path), path, proposer);
@@ -161,7 +161,7 @@ class HistoryFile {
 
   struct Contents {
     std::vector<std::size_t> lengths;  // of the requests
-    std::vector<Token> tokens;         // of all of them
+    std::vector<Token> tokens;         // of all requests
     std::vector<float> weights;
 
     void append_to(History& history) const {
@@ -173,7 +173,7 @@ class HistoryFile {
     }
   };
 
-  // Raises an `Error` that names `path` unless `bytes` are what `pack` gives.
+  // Throws an `Error` that names `path` unless `bytes` is an output of `pack`.
   static Contents read(std::span<char const> bytes, std::string const& path) {
     auto const refuse = [&](std::string const& what) { raise_error(ErrorCode::file, path + ": " + what); };
     if (bytes.size() < magic.size() || std::string_view(bytes.data(), magic.size()) != magic)
@@ -186,7 +186,7 @@ class HistoryFile {
     std::uint64_t const weights = get<std::uint32_t>(bytes, 12);
     auto const requests = get<std::uint64_t>(bytes, 16);
     auto const tokens = get<std::uint64_t>(bytes, 24);
-    // Each alone is held against the size first, so that the sum does not overflow.
+    // Each number alone is checked against the size first, so that the sum does not overflow.
     std::uint64_t const numbers = (bytes.size() - header_size - checksum_size) / 4;
     if (weights > numbers || requests > numbers || tokens > numbers || weights + requests + tokens != numbers ||
         bytes.size() % 4 != 0)

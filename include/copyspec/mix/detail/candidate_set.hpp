@@ -18,14 +18,14 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace detail {
 
-/// The tokens that the inputs of some evidence name, and which candidate each of them is: the candidates are the first
-/// `Prediction::max_candidates` different ones of what the pointers point to, then the latest successor of each
-/// context, then the second latest, then the third. Without a history, its inputs name nothing.
+/// The tokens that the inputs of a `MixerInput` name, and the candidate number of each. Candidates are the first
+/// `Prediction::max_candidates` different tokens in this order: those that the pointers point to, then the latest
+/// successor of each context, then the second latest, then the third. Without a history, its inputs name nothing.
 ///
-/// O(1), with few branches, because those that compare tokens would be guessed wrong. No allocation.
+/// O(1), with few branches, because branches that compare tokens are mispredicted. No allocation.
 class CandidateSet {
  public:
-  /// What is beyond the last candidate.
+  /// Marks a token beyond the last candidate.
   static constexpr std::uint8_t none = Prediction::max_candidates;
 
   explicit CandidateSet(MixerInput const& evidence) noexcept {
@@ -39,7 +39,7 @@ class CandidateSet {
       }
   }
 
-  /// Writes the tokens of the candidates, and returns how many there are. Before what follows is asked.
+  /// Writes the tokens of the candidates and returns how many there are. Must be called before the functions below.
   std::size_t candidates(std::array<Prediction::Candidate, Prediction::max_candidates>& candidates) noexcept {
     std::size_t size = 0;
     for (std::size_t i = 0; i < size_; ++i) {
@@ -51,17 +51,17 @@ class CandidateSet {
     return size;
   }
 
-  /// Which candidate the `index`-th latest successor of a context is, which there is; or `none`.
+  /// The candidate number of an existing successor, the `index`-th latest of a context; or `none`.
   [[nodiscard]] std::uint8_t of_successor(std::size_t context, std::size_t index) const noexcept {
     return candidates_[successors_[context][index]];
   }
-  /// Which candidate a pointer, which points to a token, votes for; or `none`.
+  /// The candidate number of the token that a pointer votes for; or `none`. The pointer must have a vote.
   [[nodiscard]] std::uint8_t of_vote(std::size_t pointer) const noexcept { return candidates_[votes_[pointer]]; }
 
  private:
   static constexpr std::size_t most = MixerInput::pointers + MixerInput::contexts * SuccessorCounts::capacity;
 
-  // `token` is there only if `counts`.
+  // Adds `token` only if `counts`.
   std::uint8_t add(Token token, bool counts) noexcept {
     tokens_[size_] = token;
     std::size_t const at = size_;
@@ -69,7 +69,7 @@ class CandidateSet {
     return static_cast<std::uint8_t>(at);
   }
 
-  // The first of the tokens that is equal to the one at `at`.
+  // The first place of a token equal to the one at `at`.
   [[nodiscard]] std::size_t first(std::size_t at) const noexcept {
     FourWhole bits{1, 2, 4, 8};
     FourWhole equal{};
@@ -83,8 +83,8 @@ class CandidateSet {
         std::countr_zero(static_cast<std::uint32_t>((equal[0] | equal[1]) | (equal[2] | equal[3]))));
   }
 
-  alignas(16) std::array<Token, (most + 3) / 4 * 4> tokens_{};  // those named several times as well
-  std::array<std::uint8_t, most + 1> candidates_;               // by place among the tokens
+  alignas(16) std::array<Token, (most + 3) / 4 * 4> tokens_{};  // with duplicates
+  std::array<std::uint8_t, most + 1> candidates_;               // by place in `tokens_`
   std::array<std::array<std::uint8_t, SuccessorCounts::capacity>, MixerInput::contexts> successors_;  // places
   std::array<std::uint8_t, MixerInput::pointers> votes_;
   std::size_t size_ = 0;

@@ -13,21 +13,21 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace detail {
 
-/// The contexts of a position, as hashes: the newest token; the newest two; and, so that an edit does not end
-/// everything, two *skip* contexts, the one token before the newest and the one before that (skip contexts: the
-/// "sparse" models of PAQ8); and the newest three, by which matches are found. Zero stands for a context that is not
-/// there, or that covers a negative token.
+/// The contexts of a position, as hashes. They are the newest token; the newest two; and two *skip* contexts, so that
+/// an edit does not break every context: the token before the newest, and the one before that (the "sparse" models of
+/// PAQ8). `three` covers the newest three tokens, by which matches are found. Zero marks a context that does not exist,
+/// or that includes a negative token.
 struct ContextHashes {
   static constexpr std::size_t count = 4;
 
   std::array<std::uint64_t, count> values{};  ///< Newest, newest two, the one before the newest, the one before that.
   std::uint64_t three = 0;                    ///< The newest three.
-  Token newest = 0;                           ///< The newest token, 0 if there is none.
+  Token newest = 0;                           ///< The newest token; 0 if there is none.
 
-  /// Those of the position `length`; `token_at(i)` is the token at a position before it. O(1).
+  /// The contexts of position `length`; `token_at(i)` is the token at a position before it. O(1).
   template <class TokenAt>
   constexpr ContextHashes(std::size_t length, TokenAt const& token_at) {
-    std::array<std::uint64_t, 3> tokens{};  // the newest first, counted from one
+    std::array<std::uint64_t, 3> tokens{};  // newest first, plus one each
     for (std::size_t i = 0; i < std::min(tokens.size(), length); ++i) {
       Token const token = token_at(length - 1 - i);
       tokens[i] = token < 0 ? 0 : static_cast<std::uint64_t>(token) + 1;

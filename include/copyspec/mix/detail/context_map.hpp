@@ -16,30 +16,31 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace detail {
 
-/// What followed one context: up to three tokens, the most recent first, each with a count. A success makes the counts
-/// of the others decay, so that they follow a text that changes its mind (the nonstationary counters of the PAQ
-/// compressors: Mahoney, "Adaptive weighing of context models for lossless data compression", 2005).
+/// What followed one context: up to three tokens, the most recent first, each with a count. Each observation decays the
+/// counts of the other tokens, so that the counts follow a text that changes (the nonstationary counters of the PAQ
+/// compressors: Mahoney, "Adaptive weighing of context models for lossless data compression", 2005). O(1) per call. No
+/// allocation.
 class SuccessorCounts {
  public:
   static constexpr std::size_t capacity = 3;
   static constexpr std::uint32_t max_count = 30;
-  /// The greatest token that can be entered; with it, a token and its count are 32 bits.
+  /// The greatest token that can be entered, so that a token and its count fit into 32 bits.
   static constexpr Token max_token = (Token{1} << 24) - 1;
 
-  /// How many there are.
+  /// Number of tokens held.
   [[nodiscard]] constexpr std::size_t size() const noexcept {
     std::size_t size = 0;
     while (size < capacity && entries_[size] != 0) ++size;
     return size;
   }
-  /// The `index`-th most recent one, `index < size()`.
+  /// The `index`-th most recent token, `index < size()`.
   [[nodiscard]] constexpr Token token(std::size_t index) const noexcept {
     return static_cast<Token>(entries_[index] >> count_bits);
   }
-  /// How often it was seen, decayed: 1 to `max_count`.
+  /// Its decayed count: 1 to `max_count`.
   [[nodiscard]] constexpr std::uint32_t count(std::size_t index) const noexcept { return entries_[index] & count_mask; }
 
-  /// Whether `token` is among them.
+  /// Whether `token` is held.
   [[nodiscard]] constexpr bool has(Token token) const noexcept {
     for (std::size_t i = 0; i < capacity && entries_[i] != 0; ++i)
       if (this->token(i) == token) return true;
@@ -53,7 +54,7 @@ class SuccessorCounts {
     return total;
   }
 
-  /// `token`, 0 to `max_token`, followed once more. The least recent one makes room for it.
+  /// Counts `token`, 0 to `max_token`, once more. If there is no room, it replaces the least recent one.
   constexpr void observe(Token token) noexcept {
     std::size_t at = 0;
     while (at + 1 < capacity && entries_[at] != 0 && this->token(at) != token) ++at;
@@ -66,8 +67,7 @@ class SuccessorCounts {
     }
   }
 
-  /// One `observe` of `token` is taken back: its count falls by one, and at zero it is gone. Nothing if it is not
-  /// there.
+  /// Undoes one `observe` of `token`: decrements its count, and removes it at zero. Does nothing if it is not held.
   constexpr void forget(Token token) noexcept {
     std::size_t at = 0;
     while (at < capacity && (entries_[at] == 0 || this->token(at) != token)) ++at;
@@ -89,29 +89,30 @@ class SuccessorCounts {
   std::array<std::uint32_t, capacity> entries_{};
 };
 
-/// Contexts to what followed them: a hash table of bounded size.
+/// Maps contexts to what followed them: a hash table of bounded size.
 ///
 ///     buckets_   [ tag successors | tag successors | tag successors | tag successors ]   one cache line, latest first
 ///
-/// A context is any 64-bit hash of tokens. It is looked for in one bucket of four and known by 32 bits of its hash, so
-/// two contexts may share what followed them: that costs a worse guess, no more, and nothing here is copied as a match.
-/// A context that finds its bucket full takes the place of the one that was seen least.
+/// A context is any 64-bit hash of tokens. It is looked up in one bucket of four slots and identified by 32 bits of its
+/// hash, so two contexts may share their successors. That only makes a prediction worse: nothing here is copied as a
+/// match. If the bucket is full, a new context replaces the one with the fewest observations.
 ///
-/// What is held is a function of the capacity and of what was observed and forgotten, in its order. A count is never
-/// more than the `observe`s of its context and token that were not forgotten, so it is gone when they all are.
+/// The state is a function of the capacity and of the sequence of `observe` and `forget` calls. A count never exceeds
+/// the number of `observe` calls for its context and token that were not forgotten, so it disappears when all of them
+/// are.
 ///
-/// Cost: O(1), one cache line. Memory: 16 bytes a context of capacity. Allocates in `reset` only. Threads: one call of
-/// `observe`, `forget` or `clear` at a time, beside any number of `find`; what that gives may then mix an earlier state
-/// of its bucket with a later one. `reset`, copies and assignments are alone.
+/// O(1) per call, one cache line. Memory: 16 bytes per context of capacity. Allocates in `reset` only. Threads: one
+/// call of `observe`, `forget` or `clear` at a time, beside any number of `find`. The result of such a `find` may mix
+/// an earlier state of its bucket with a later one. `reset`, copies and assignments need exclusive access.
 class ContextMap {
  public:
-  /// How many contexts are kept at most.
+  /// The most contexts that can be held.
   [[nodiscard]] std::size_t capacity() const noexcept { return buckets_.size() * bucket_size; }
 
   /// Bytes allocated.
   [[nodiscard]] std::size_t memory_bytes() const noexcept { return buckets_.capacity() * sizeof(Bucket); }
 
-  /// Forgets everything, and keeps at least `contexts` contexts from now on. O(contexts).
+  /// Forgets everything, and makes room for at least `contexts` contexts. O(contexts).
   void reset(std::size_t contexts) { buckets_.assign(contexts / bucket_size + 1, Bucket{}); }
 
   /// Forgets everything. O(capacity).
@@ -120,7 +121,7 @@ class ContextMap {
       for (Slot& slot : bucket) store(slot, 0, {});
   }
 
-  /// What followed `context` so far; of size zero if that is not known.
+  /// What followed `context` so far; of size zero if the context is not held. Requires `reset`.
   [[nodiscard]] SuccessorCounts find(std::uint64_t context) const noexcept {
     std::uint32_t const tag = tag_of(context);
     for (Slot const& slot : buckets_[home(tag)]) {
@@ -130,10 +131,10 @@ class ContextMap {
     return {};
   }
 
-  /// `find(context)` will follow soon, and should not wait for memory then.
+  /// Prefetches for a `find(context)` that will follow soon.
   void expect(std::uint64_t context) const noexcept { __builtin_prefetch(&buckets_[home(tag_of(context))]); }
 
-  /// `token` followed `context`. Tokens that `SuccessorCounts` cannot hold are ignored.
+  /// Counts that `token` followed `context`. Ignores tokens that `SuccessorCounts` cannot hold. Requires `reset`.
   void observe(std::uint64_t context, Token token) noexcept {
     if (token < 0 || token > SuccessorCounts::max_token) return;
     std::uint32_t const tag = tag_of(context);
@@ -150,7 +151,7 @@ class ContextMap {
     store(bucket[0], tag, successors);
   }
 
-  /// One earlier `observe` of this context and token is taken back.
+  /// Undoes one earlier `observe` of this context and token.
   void forget(std::uint64_t context, Token token) noexcept {
     std::uint32_t const tag = tag_of(context);
     Bucket& bucket = buckets_[home(tag)];
@@ -162,8 +163,8 @@ class ContextMap {
   }
 
  private:
-  // In four halves, the lower first: the tag, which is zero where there is none, and the successors. Whoever writes may
-  // read without atomics, being alone in writing.
+  // Four 32-bit halves, the lower first: the tag, which is zero in an empty slot, and the successors. The writer may
+  // read without atomics, since there is only one.
   using Slot = std::array<std::uint64_t, 2>;
   static constexpr std::size_t bucket_size = 4;
   struct alignas(64) Bucket : std::array<Slot, bucket_size> {};
@@ -190,14 +191,14 @@ class ContextMap {
     return static_cast<std::size_t>((std::uint64_t{tag} * buckets_.size()) >> 32);
   }
 
-  // The slot of `tag`, `bucket_size` if there is none.
+  // The slot of `tag`; `bucket_size` if there is none.
   static std::size_t place(Bucket const& bucket, std::uint32_t tag) noexcept {
     std::size_t at = 0;
     while (at < bucket_size && static_cast<std::uint32_t>(bucket[at][0]) != tag) ++at;
     return at;
   }
 
-  // The one with the fewest successes, an empty one before all others, among equals the least recent.
+  // The slot with the smallest total count, which an empty one always has; of equal ones, the least recent.
   static std::size_t least(Bucket const& bucket) noexcept {
     std::array<std::uint32_t, bucket_size> totals;
     for (std::size_t i = 0; i < bucket_size; ++i) totals[i] = unpack(bucket[i][0], bucket[i][1]).total();

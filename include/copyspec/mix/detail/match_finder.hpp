@@ -13,22 +13,22 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace detail {
 
-/// Keys to the positions where they were entered, newest first: the hash chains of an LZ77 match finder (Deutsch,
-/// RFC 1951, 1996), over a window that slides.
+/// Maps keys to the positions where they were entered, newest first: the hash chains of an LZ77 match finder (Deutsch,
+/// RFC 1951, 1996), over a sliding window.
 ///
 ///     heads_   home of key -> newest position
 ///     links_   position    -> how far back the previous one of the same home is
 ///
-/// A key is any 64-bit hash, of the tokens before the position (`ContextHashes::three`, say). Keys may share a home, so
-/// a position that is found is only where to look: compare the tokens. No position outside the window is ever given,
-/// and each is less than the one before it, so a walk ends.
+/// A key is any 64-bit hash of the tokens before a position (`ContextHashes::three`, say). Keys may share a home, so a
+/// position found is only a candidate: compare the tokens. No position outside the window is returned. Each is less
+/// than the one before it, so a walk along a chain ends.
 ///
-/// Cost: O(1) each. Memory: 10 bytes a position of capacity. Allocates in `reserve` only. Threads: one call of `enter`
-/// or `clear` at a time, beside any number of `newest` and `previous`, which may then miss what is being entered.
-/// `reserve`, copies and assignments are alone.
+/// O(1) per call, unless stated otherwise. Memory: 10 bytes per position of capacity. Allocates in `reserve` only.
+/// Threads: one call of `enter` or `clear` at a time, beside any number of `newest` and `previous`, which may then miss
+/// what is being entered. `reserve`, copies and assignments need exclusive access.
 class MatchFinder {
  public:
-  /// How many positions, up to the last one entered, the window holds.
+  /// Size of the window in positions, up to the last one entered.
   [[nodiscard]] std::size_t capacity() const noexcept { return links_.size(); }
 
   /// Bytes allocated.
@@ -36,13 +36,12 @@ class MatchFinder {
     return (heads_.capacity() + links_.capacity()) * sizeof(std::uint32_t);
   }
 
-  /// What `memory_bytes` will be, at most, for a window of `positions`.
+  /// An upper bound on `memory_bytes` for a window of `positions`.
   [[nodiscard]] static constexpr std::size_t memory_bytes(std::size_t positions) noexcept {
     return (heads_for(positions) + positions) * sizeof(std::uint32_t);
   }
 
-  /// Makes the window hold at least `positions`, at most 2^31. Where it has to grow, everything is forgotten.
-  /// O(positions).
+  /// Makes the window hold at least `positions`, at most 2^31. Forgets everything if it has to grow. O(positions).
   void reserve(std::size_t positions) {
     COPYSPEC_ASSERT(positions <= max_positions, "a window holds at most 2^31 positions");
     if (positions <= capacity()) return;
@@ -58,7 +57,7 @@ class MatchFinder {
     store_relaxed(last_, std::uint64_t{0});
   }
 
-  /// `key` is met at `position`, which is greater than those entered before.
+  /// Enters `key` at `position`, which is greater than all positions entered before. Requires `reserve`.
   void enter(std::uint64_t key, std::size_t position) noexcept {
     COPYSPEC_ASSERT(position > last_, "positions are entered in ascending order, from 1 on");
     COPYSPEC_ASSERT(capacity() > 0, "reserve makes room");
@@ -69,7 +68,7 @@ class MatchFinder {
     store_relaxed(head, static_cast<std::uint32_t>(position));
   }
 
-  /// The newest position in the window that `key` may have been entered at; 0 if there is none. `reserve` was called.
+  /// The newest position in the window where `key` may have been entered; 0 if there is none. Requires `reserve`.
   [[nodiscard]] std::size_t newest(std::uint64_t key) const noexcept {
     COPYSPEC_ASSERT(capacity() > 0, "reserve makes room");
     std::uint32_t const head = load_relaxed(heads_[home(key)]);
@@ -77,7 +76,7 @@ class MatchFinder {
     return back(last, last, static_cast<std::uint32_t>(last) - head);
   }
 
-  /// The next older one; 0 if there is none. `position` is one that was given.
+  /// The next older position of the same home; 0 if there is none. `position` is one returned before.
   [[nodiscard]] std::size_t previous(std::size_t position) const noexcept {
     std::uint32_t const link = load_relaxed(links_[place(position)]);
     return link == 0 ? 0 : back(load_relaxed(last_), position, link);
@@ -88,8 +87,8 @@ class MatchFinder {
 
   static constexpr std::size_t heads_for(std::size_t positions) noexcept { return positions + positions / 2 + 1; }
 
-  // The position so far before `position`, if the window that ends at `last` holds it. What is less than zero is more
-  // than `last`.
+  // The position `distance` before `position`, if the window that ends at `last` contains it. A negative result wraps
+  // to more than `last`.
   [[nodiscard]] std::size_t back(std::uint64_t last, std::uint64_t position, std::uint32_t distance) const noexcept {
     std::uint64_t const found = position - distance;
     return found <= last && last - found < capacity() ? static_cast<std::size_t>(found) : 0;
@@ -99,7 +98,7 @@ class MatchFinder {
     return static_cast<std::size_t>(((key >> 32) * heads_.size()) >> 32);
   }
 
-  // Where everything fits, as it does for one sequence, there is nothing to divide.
+  // If everything fits, as for one sequence, there is nothing to divide.
   [[nodiscard]] std::size_t place(std::size_t position) const noexcept {
     return position < capacity() ? position : position % capacity();
   }

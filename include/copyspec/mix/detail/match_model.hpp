@@ -15,15 +15,15 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace detail {
 
-/// A place in the context whose tokens are expected to be said again, and how well that went lately.
+/// A position in the text whose tokens are expected to repeat, and how often that was right recently.
 struct MatchPointer {
   std::size_t position = 0;  ///< Of the token expected next; meaningful if `active`.
-  std::uint32_t length = 0;  ///< How many tokens before it are equal to the newest ones, as far as they were compared.
-  std::uint8_t misses = 0;   ///< Expectations that failed lately; none after four in a row that held.
-  std::uint8_t history = 0;  ///< The last eight outcomes, the newest in the lowest bit; one if the token was right.
+  std::uint32_t length = 0;  ///< How many tokens before it equal the newest ones, as far as they were compared.
+  std::uint8_t misses = 0;   ///< Recent misses; reset after four hits in a row.
+  std::uint8_t history = 0;  ///< The last eight outcomes, the newest in the lowest bit; one is a hit.
   bool active = false;
 
-  /// Goes one token on, after the token expected was said, or another. O(1).
+  /// Moves on by one token; `hit` tells whether the expected token came. O(1).
   constexpr void advance(bool hit) noexcept {
     ++position;
     history = static_cast<std::uint8_t>(history << 1 | (hit ? 1 : 0));
@@ -37,18 +37,20 @@ struct MatchPointer {
   }
 };
 
-/// Where the context is being copied from, if it is. A value, so that a chain of guesses can be followed on a copy.
+/// The positions that the context is being copied from, if any. A value type, so that predictions can follow a chain on
+/// a copy.
 struct MatchPointers {
   static constexpr std::size_t min_length = 3;
   static constexpr std::size_t max_candidates = 4;
   static constexpr std::size_t max_comparison = 32;
-  static constexpr std::size_t max_walk = 16;  ///< Of candidates, those that are none included.
+  static constexpr std::size_t max_walk = 16;  ///< Candidates examined, including those that turn out not to match.
 
-  MatchPointer longest;    ///< The longest earlier match of the newest tokens; gone once its token fails.
-  MatchPointer recovered;  ///< The last good match, followed on through a few failures: a copy with edits.
+  MatchPointer longest;    ///< The longest earlier match of the newest tokens; dropped at its first miss.
+  MatchPointer recovered;  ///< The last good match, followed through a few misses: a copy with edits.
   std::uint8_t hits = 0;   ///< Whether `longest` was right for the last eight tokens, the newest in the lowest bit.
 
-  /// Goes one token on. `token_at(position)` is the token at a position of the context or of the chain behind it.
+  /// Moves on by `token`. `token_at(position)` is the token at a position of the context or of the chain after it.
+  /// O(1).
   template <class TokenAt>
   constexpr void advance(Token token, TokenAt const& token_at) noexcept {
     bool const hit = longest.active && token_at(longest.position) == token;
@@ -58,13 +60,15 @@ struct MatchPointers {
     if (longest.misses > 0) longest.active = false;
   }
 
-  /// If there is no match in hand, compares the latest few occurrences, from `candidate` on, zero for none, backwards
-  /// with the newest tokens, and takes the longest that is a match, the newest among equals; then lets the recovered
-  /// follow it.
+  /// Without an active `longest`, compares the latest few occurrences backwards with the newest tokens, starting at
+  /// `candidate` (zero for none). Takes the longest that is a match; of equal lengths, the newest. Then lets
+  /// `recovered` follow it.
   ///
-  /// `text` is what is copied from: `text.previous(position)` is the next candidate, zero if there is none,
-  /// `text.equal(position, token)` compares, `text.has(position)` says whether a pointer may stand there. `newest(i)`
-  /// is the i-th newest token of the sequence, of `length` tokens.
+  /// `text` is the text to copy from. `text.previous(position)` is the next candidate, zero if there is none;
+  /// `text.equal(position, token)` compares; `text.has(position)` tells whether a pointer may be there. `newest(i)` is
+  /// the i-th newest token of the sequence, which has `length` tokens.
+  ///
+  /// At most `max_candidates` matches of `max_comparison` tokens. No allocation.
   template <class Text, class Newest>
   constexpr void search(Text const& text, std::size_t candidate, std::size_t length, Newest const& newest) noexcept {
     if (!longest.active) {
@@ -91,10 +95,10 @@ struct MatchPointers {
   }
 
  private:
-  // A recovered gives up after more failures in a short time than this.
+  // `recovered` gives up after more recent misses than this.
   static constexpr std::uint8_t max_misses = 4;
 
-  // Where the recovered is lost, or the longest match has proved itself elsewhere, it goes on from that one.
+  // If `recovered` is lost, or the longest match has proved itself elsewhere, it continues from the longest match.
   template <class Text>
   constexpr void keep_survivor(Text const& text) noexcept {
     if (recovered.misses > max_misses || !text.has(recovered.position)) recovered.active = false;
@@ -110,27 +114,28 @@ struct MatchPointers {
   }
 };
 
-/// Finds the longest earlier match of a sequence's newest tokens, of any length from three on: the match finder of an
-/// LZ77 compressor. The match in hand is carried forward, so a token that continues it costs O(1), a constant stream
-/// too; when it has failed, the latest few occurrences of the last three tokens are compared backwards and the longest
-/// is taken, the newest among equals.
+/// Finds the longest earlier match of a sequence's newest tokens, of at least three: the match finder of an LZ77
+/// compressor. The current match is carried forward, so a token that continues it costs O(1), even in a constant
+/// stream. After a miss, the latest few occurrences of the last three tokens are compared backwards. The longest is
+/// taken; of equal lengths, the newest.
 ///
-/// With a window, only matches that end at one of the newest `window` tokens are found; one in hand is carried on
-/// however far back it was found. What it holds is a function of the tokens it was given.
+/// With a window, only matches that end within the newest `window` tokens are found; a current match is carried on,
+/// however far back it was found. The state is a function of the appended tokens.
 ///
-/// Cost: O(1) a token, at most `MatchPointers::max_candidates` comparisons of `MatchPointers::max_comparison` tokens.
+/// O(1) per token, with at most `MatchPointers::max_candidates` comparisons of `MatchPointers::max_comparison` tokens.
 /// Memory: that of a `MatchFinder`. Allocates in `reserve` only. Threads: one call at a time.
 class MatchModel {
  public:
-  /// Zero is no window.
+  /// A window of zero is unlimited.
   explicit MatchModel(std::size_t window = 0) : window_(window) {}
 
-  /// How many tokens were appended, or skipped.
+  /// How many tokens were appended or skipped.
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
   [[nodiscard]] std::size_t memory_bytes() const noexcept { return finder_.memory_bytes(); }
   [[nodiscard]] MatchPointers const& pointers() const noexcept { return pointers_; }
 
-  /// Makes room for `tokens` tokens in all, or the window. Returns whether everything was forgotten for it.
+  /// Makes room for `tokens` tokens in total, or for the window if that is smaller. Returns whether it had to forget
+  /// everything. O(tokens).
   bool reserve(std::size_t tokens) {
     std::size_t const positions = (window_ == 0 ? tokens : std::min(tokens, window_)) + 1;
     if (positions <= finder_.capacity()) return false;
@@ -140,16 +145,17 @@ class MatchModel {
     return true;
   }
 
-  /// Forgets everything, and goes on behind the first `length` tokens, of which nothing will be found. O(capacity).
+  /// Forgets everything and continues after the first `length` tokens, which are skipped: no match in them will be
+  /// found. O(capacity).
   void begin_at(std::size_t length) noexcept {
     finder_.clear();
     pointers_ = {};
     size_ = length;
   }
 
-  /// Appends the token at the position `size()` of the text that `token_at` gives; all before it were appended, or
-  /// skipped. `three` is the hash of the newest three tokens then, zero if they are no context
-  /// (`ContextHashes::three`). Needs: room reserved.
+  /// Appends the token at position `size()` of the text given by `token_at`; all tokens before it were appended or
+  /// skipped. `three` is the hash of the newest three tokens including this one (`ContextHashes::three`), zero if they
+  /// are no context. Requires reserved room. O(1).
   template <class TokenAt>
   void append(TokenAt const& token_at, std::uint64_t three) noexcept {
     pointers_.advance(token_at(size_), token_at);

@@ -16,9 +16,9 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace detail {
 
-/// What is known at one position about the token to come: what followed its contexts, and what its match pointers point
-/// to, in the sequence's own text and, if there is one, in a history. Each of these inputs is, about one candidate
-/// token, in a small *state*; how often candidates in such a state came true is what a `Mixer` learns.
+/// What is known at one position about the next token: what followed its contexts, and what its match pointers point
+/// to, in the sequence's own text and, if there is one, in a history. For one candidate token, each of these inputs is
+/// in a small *state*. A `Mixer` learns how often candidates in such a state are right.
 struct MixerInput {
   static constexpr std::size_t own_contexts = ContextHashes::count;
   static constexpr std::size_t history_contexts = 3;
@@ -27,33 +27,35 @@ struct MixerInput {
   static constexpr std::size_t history_pointers = 2;
   static constexpr std::size_t pointers = own_pointers + history_pointers;
 
-  /// A token that a `MatchPointer` points to, and the pointer's record; a negative token is no vote.
+  /// A token that a `MatchPointer` points to, and the pointer's record. A negative token is no vote.
   struct Vote {
     Token token = -1;
     std::uint32_t length = 0;
     std::uint8_t misses = 0;
     std::uint8_t history = 0;
-    Source source = Source::context;  ///< Of the text that it points into.
+    Source source = Source::context;  ///< Source of the text that it points into.
   };
 
-  /// What followed the contexts of the sequence's own text; then, in the history, the newest token, if the newest three
-  /// were not seen, the newest two and the newest three. Empty for a context that was not seen before, or not asked.
+  /// What followed the contexts of the sequence's own text, then three contexts of the history: the newest token, only
+  /// if the newest three were not seen; the newest two; the newest three. Empty for a context that was not seen or not
+  /// looked up.
   std::array<SuccessorCounts, contexts> successors{};
-  /// Of the longest match and of the one that survives edits, in the sequence's own text, then in the history.
+  /// Of `longest` and `recovered` in the sequence's own text, then of both in the history.
   std::array<Vote, pointers> votes{};
-  bool history = false;   ///< Whether a history was asked; if not, the mixer leaves its inputs out.
-  std::uint8_t hits = 0;  ///< `MatchPointers::hits`, of the sequence's own text.
+  bool history = false;   ///< Whether a history was looked up; if not, the mixer skips its inputs.
+  std::uint8_t hits = 0;  ///< `MatchPointers::hits` of the sequence's own text.
   Token newest = 0;       ///< The last token before the position.
 
-  /// What `token`, which is named, counts as copied from: the text of the longest match that points to it, or else of
-  /// the longest context that it followed; of equals, the sequence's own. What followed contexts in reference text is
-  /// kept with what followed them in the sequence's own, and counts as that.
+  /// The source that `token`, which must be named by an input, counts as copied from. It is the text of the longest
+  /// match that points to it, or else of the longest context that it followed; of equal lengths, the sequence's own
+  /// text. Successors of contexts in reference text are stored with those of the sequence's own text, and count as
+  /// that.
   [[nodiscard]] constexpr Source source_of(Token token) const noexcept {
     Vote const* longest = nullptr;
     for (Vote const& vote : votes)
       if (vote.token == token && (longest == nullptr || vote.length > longest->length)) longest = &vote;
     if (longest != nullptr) return longest->source;
-    // Three tokens of the history, two of the own text, two of the history, one of the own text; or else one of the
+    // Three tokens of the history, two of the own text, two of the history, one of the own text; otherwise one of the
     // history.
     constexpr std::array<std::uint8_t, contexts - 1> longest_first{6, 1, 5, 0, 2, 3};
     for (std::uint8_t const context : longest_first)
@@ -62,8 +64,8 @@ struct MixerInput {
   }
 };
 
-/// The state of a context about a candidate: the class of its own count, that of its rivals' counts, and whether it is
-/// the latest.
+/// The state of a context for a candidate: the class of the candidate's count, the class of its rivals' counts, and
+/// whether it is the latest.
 struct ContextState {
   static constexpr std::uint32_t count = 7 * 7 * 2;
 
@@ -71,8 +73,8 @@ struct ContextState {
     return (class_of(own) * 7 + class_of(rivals)) * 2 + (latest ? 1 : 0);
   }
 
-  /// The share of candidates in `state` that come true, before anything was learnt: what the counts promise, times
-  /// `trust` in the context.
+  /// The prior probability that a candidate in `state` is right, before anything is learnt: the estimate from the
+  /// counts, times `trust` in the context.
   static constexpr float prior(std::uint32_t state, float trust) noexcept {
     constexpr std::array<float, 7> counts{0, 1, 2, 3, 5, 9, 16};
     float const own = counts[state / 14];
@@ -81,7 +83,7 @@ struct ContextState {
   }
 
  private:
-  // Counts in classes. A table, because branches on counts are guessed wrong.
+  // Classes of counts. A table, because branches on counts are mispredicted.
   static constexpr std::array<std::uint8_t, 14> classes{0, 1, 2, 3, 4, 4, 4, 5, 5, 5, 5, 5, 5, 6};
 
   static constexpr std::uint32_t class_of(std::uint32_t seen) noexcept {
@@ -89,7 +91,7 @@ struct ContextState {
   }
 };
 
-/// The state of a match pointer about a candidate: the class of its length, its misses and last three outcomes, and
+/// The state of a match pointer for a candidate: the class of its length, its misses and last three outcomes, and
 /// whether it points to the candidate.
 struct PointerState {
   static constexpr std::uint32_t lengths = 16;
@@ -100,7 +102,8 @@ struct PointerState {
     return (length_class(vote.length) * 32 + record) * 2 + (points ? 1 : 0);
   }
 
-  /// As that of `ContextState`: a longer match is right more often, and what it does not point to rarely is.
+  /// The prior probability, as in `ContextState`: a longer match is right more often, and a token that it does not
+  /// point to rarely is.
   static constexpr float prior(std::uint32_t state) noexcept {
     auto const length = static_cast<float>(state / 64);
     auto const misses = static_cast<float>(state / 16 % 4);
@@ -108,7 +111,7 @@ struct PointerState {
     return state % 2 != 0 ? right : std::min(0.3F, (1 - right) * 0.2F);
   }
 
-  /// Lengths in classes, the longer the coarser.
+  /// Classes of lengths, coarser for longer ones.
   static constexpr std::uint32_t length_class(std::uint32_t length) noexcept {
     if (length <= 8) return length;
     if (length <= 12) return length <= 10 ? 9 : 10;

@@ -15,14 +15,15 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace detail {
 
-/// Writes the likeliest continuation of `context`, all of which `recollection` has read, and of the first `given`
-/// tokens of `space`, behind these: the likeliest token, then the likeliest behind it as if it had been said, and so
-/// on. `probabilities[i]`, as long as `space`, receives the chance that token `i` is right if those before it are, and
-/// `sources[i]` what it is copied from (`MixerInput::source_of`); those of the given tokens stay. Returns how many
-/// tokens there are, the given ones among them: it ends where nothing is known, or where all that were written are
-/// right with a chance below 2 %.
+/// Predicts a chain: appends to the first `given` tokens of `space` the likeliest next token, then the likeliest after
+/// that, and so on. The chain continues `context`, all of which `recollection` has read.
 ///
-/// O(1) a token, of which an index and some tables are asked. No allocation. Threads: as `Mixer::predict`.
+/// `probabilities[i]` receives the probability that token `i` is right if those before it are. `sources[i]` receives
+/// what it is copied from (`MixerInput::source_of`). Both are as long as `space`; the entries of the given tokens are
+/// not changed. Returns the number of tokens, including the given ones. The chain ends where nothing is known, or where
+/// the probability that all written tokens are right falls below 2 %.
+///
+/// O(1) per token: lookups in an index and some tables. No allocation. Threads: as `Mixer::predict`.
 inline std::size_t predict_chain(CopySources const& recollection, Mixer const& mixer, std::span<Token const> context,
                                  std::span<Token> space, std::size_t given, std::span<float> probabilities,
                                  std::span<Source> sources) noexcept {

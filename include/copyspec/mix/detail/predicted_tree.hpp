@@ -21,15 +21,15 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace detail {
 
-/// Predicts several ways on from a context: the likeliest nodes first, each of all candidates behind the nodes that are
-/// there already (best-first search), as far as `reach`, the chance that a node and all before it on its path are
-/// right, is not below a least one.
+/// Predicts several continuations of a context as a tree, by best-first search. The likeliest node comes first, from
+/// all candidates after the context and the nodes already in the tree. Nodes whose `reach` is below a minimum are left
+/// out; the reach of a node is the probability that it and all nodes before it on its path are right.
 ///
-/// A value without allocations, some 12 KiB, for the stack.
+/// A value of about 12 KiB, for the stack. No allocation.
 class PredictedTree {
  public:
-  /// Writes at most `limit` <= `max_draft_tokens` nodes, with at most `space.max_branches` branches, to the front of
-  /// `space`, in falling order of their reach. `recollection` has read all of `context`. O(nodes): each is predicted
+  /// Writes nodes to the front of `space`, sorted by falling reach: at most `limit` <= `max_draft_tokens`, with at most
+  /// `space.max_branches` branches. `recollection` has read all of `context`. O(nodes): each node is predicted from
   /// once.
   PredictedTree(CopySources const& recollection, Mixer const& mixer, std::span<Token const> context,
                 TreeSpace const& space, std::size_t limit, float least_reach) noexcept
@@ -72,7 +72,7 @@ class PredictedTree {
     [[nodiscard]] bool operator<(Offer const& other) const noexcept { return reach < other.reach; }
   };
 
-  // The candidates behind `node`.
+  // Offers the candidates after `node`.
   void offer_behind(std::size_t node) noexcept {
     std::size_t const position = context_.size() + depths_[node];
     float const reach = node == 0 ? 1.0F : reaches_[node - 1];

@@ -13,14 +13,14 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace detail {
 
-/// What a `Mixer` makes of the evidence, and what it needs to learn from the outcome.
+/// What a `Mixer` predicts from a `MixerInput`, and what it needs to learn from the outcome.
 struct Prediction {
   static constexpr std::size_t max_candidates = 8;
   static constexpr std::size_t own_inputs = MixerInput::own_contexts + MixerInput::own_pointers;
   static constexpr std::size_t inputs = MixerInput::contexts + MixerInput::pointers;
-  /// Of the own inputs, a constant, and whether the candidate is the first: eight, which is one vector register or two.
+  /// The own inputs, a constant, and whether the candidate is the first: eight, i.e. one or two vector registers.
   static constexpr std::size_t own_features = own_inputs + 2;
-  /// And of a history, four more.
+  /// With the inputs of a history, four more.
   static constexpr std::size_t features = inputs + own_features - own_inputs;
   static constexpr std::size_t own_sets = 4;
   static constexpr std::size_t weight_sets = own_sets + 1;
@@ -28,30 +28,30 @@ struct Prediction {
 
   struct Candidate {
     Token token = 0;
-    float chance = 0;  ///< That this is the token to come.
+    float chance = 0;  ///< Probability that this is the next token.
     std::uint32_t token_bias = 0;
     std::uint32_t pair_bias = 0;
   };
 
-  std::size_t size = 0;  ///< Candidates; none if nothing is known.
-  std::size_t best = 0;  ///< The candidate with the greatest chance.
-  bool history = false;  ///< Whether the inputs of a history, and their features and weights, count.
+  std::size_t size = 0;  ///< Number of candidates; zero if nothing is known.
+  std::size_t best = 0;  ///< The candidate with the greatest probability.
+  bool history = false;  ///< Whether the inputs of a history, with their features and weights, are used.
   std::array<Candidate, max_candidates> candidates;
   std::array<std::uint32_t, weight_sets> sets;
-  /// By input and candidate: the state, or `no_state` for an input that says nothing.
+  /// By input and candidate: the state, or `no_state` for an input without a vote.
   std::array<std::array<std::uint16_t, max_candidates>, inputs> states;
-  /// By input: that of the candidates that it does not name.
+  /// By input: the state for candidates that it does not name.
   std::array<std::uint16_t, inputs> unnamed;
   std::array<std::array<float, max_candidates>, features> x;  ///< By feature and candidate.
 
-  /// Inputs are the own contexts, the own pointers, the contexts of the history, its pointers.
+  /// Inputs are ordered: own contexts, own pointers, contexts of the history, pointers of the history.
   static constexpr std::size_t input_of_context(std::size_t context) noexcept {
     return context < MixerInput::own_contexts ? context : context + MixerInput::own_pointers;
   }
   static constexpr std::size_t input_of_pointer(std::size_t pointer) noexcept {
     return pointer + (pointer < MixerInput::own_pointers ? MixerInput::own_contexts : MixerInput::contexts);
   }
-  /// The feature of an input: behind the own ones stand the constant and the place of the candidate.
+  /// The feature of an input: the constant and the candidate's place come after the own inputs.
   static constexpr std::size_t feature_of(std::size_t input) noexcept {
     return input < own_inputs ? input : input + own_features - own_inputs;
   }
