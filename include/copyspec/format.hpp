@@ -65,6 +65,7 @@ inline namespace COPYSPEC_VERSION_NAMESPACE {
 }  // namespace COPYSPEC_VERSION_NAMESPACE
 }  // namespace copyspec
 
+/// Formats every type that has a `name_of`.
 template <class T>
   requires requires(T value) {
     copyspec::name_of(value);

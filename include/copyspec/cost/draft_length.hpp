@@ -59,7 +59,7 @@ template <class Cost>
   double least = charge[0];
   for (std::size_t i = length; i-- > 0;) {
     double const chance = static_cast<double>(probabilities[i]);
-    COPYSPEC_ASSERT(chance >= 0.0 && chance <= 1.0, "a chance lies within [0, 1]");
+    COPYSPEC_ASSERT(chance >= 0.0 && chance <= 1.0, "a probability lies within [0, 1]");
     later[i] = chance * least;
     for (std::size_t end = i + 1; end < length; ++end) later[end] *= chance;
     least = charge[0] + later[i];
@@ -100,7 +100,7 @@ template <class Cost, class Rejection>
     best = 0;
     for (std::size_t n = 0; i + n <= length; ++n) {
       double const chance = i + n < length ? static_cast<double>(probabilities[i + n]) : 0.0;
-      COPYSPEC_ASSERT(chance >= 0.0 && chance <= 1.0, "a chance lies within [0, 1]");
+      COPYSPEC_ASSERT(chance >= 0.0 && chance <= 1.0, "a probability lies within [0, 1]");
       double const expected = charge[n] + rejected + right * chance * least[i + n + 1];
       // Rounding must not decide between equal costs.
       if (expected < least[i] - 1e-12) {

@@ -69,7 +69,7 @@ class PassCost {
 
   /// The cost of a pass of `rows` >= 1 rows, in passes of one row. O(1).
   [[nodiscard]] double operator()(std::size_t rows) const noexcept {
-    COPYSPEC_ASSERT(rows > 0, "a pass without rows has no price");
+    COPYSPEC_ASSERT(rows > 0, "a pass has at least one row");
     if (rows <= curve_.size()) return curve_[rows - 1];
     return curve_.back() + slope_ * static_cast<double>(rows - curve_.size());
   }

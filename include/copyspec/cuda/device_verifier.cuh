@@ -51,12 +51,15 @@ struct DeviceVerifierOptions {
 template <class Method>
 class DeviceVerifier {
  public:
+  /// Allocates memory for a pass of the size in `options`. Throws `Error` for CUDA errors.
   explicit DeviceVerifier(DeviceVerifierOptions const& options = {}, Method method = {})
       : stream_(options.stream), method_(std::move(method)) {
     reserve({.limits = {.max_requests = options.sequences, .max_draft_length = options.draft_length},
              .drafted = std::size_t{options.sequences} * options.draft_length});
   }
 
+  /// See `BatchVerifier`. Returns when the stream has run the verification. Also throws `Error` for a draft token
+  /// outside the vocabulary, and for fewer rows than the drafts need.
   template <class Scalar>
   void verify(DeviceLogitsView<Scalar> rows, std::span<VerifyInput const> trials, std::span<Verdict> verdicts) {
     COPYSPEC_ASSERT(verdicts.size() == trials.size(), "a verdict for each trial");

@@ -18,6 +18,7 @@ namespace detail {
   return std::uint64_t{ordered_bits(value)} << 32U | static_cast<std::uint32_t>(~token);
 }
 
+/// The token.
 [[nodiscard]] COPYSPEC_HOST_DEVICE inline Token token_of_order_key(std::uint64_t rank) noexcept {
   return static_cast<Token>(~static_cast<std::uint32_t>(rank));
 }

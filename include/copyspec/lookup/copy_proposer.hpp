@@ -49,9 +49,12 @@ class CopyProposer {
   /// Bytes allocated.
   [[nodiscard]] std::size_t memory_bytes() const noexcept { return index_.memory_bytes(); }
 
+  /// Afterwards, contexts of up to `length` tokens allocate nothing. O(length).
   void reserve(std::size_t length) { index_.reserve(length); }
+  /// Forgets the context after its first `length` tokens. O(tokens removed).
   void truncate(std::size_t length) noexcept { index_.truncate(length); }
 
+  /// See `DraftProposer`.
   [[nodiscard]] Draft propose(std::span<Token const> context, std::span<Token> space) {
     index_.extend(context);
     auto const found = index_.find();

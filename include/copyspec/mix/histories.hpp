@@ -42,8 +42,8 @@ class Histories {
       : bytes_per_scope_(std::max(bytes_per_scope, History::min_bytes())), max_scopes_(bytes / bytes_per_scope_) {
     if (bytes_per_scope != bytes_per_scope_ || max_scopes_ == 0)
       raise_error(ErrorCode::bad_options, "histories of " + std::to_string(bytes) + " bytes, " +
-                                              std::to_string(bytes_per_scope) + " a scope: a scope needs at least " +
-                                              std::to_string(History::min_bytes()) + ", and one has to fit");
+                                              std::to_string(bytes_per_scope) + " per scope: a scope needs at least " +
+                                              std::to_string(History::min_bytes()) + ", and at least one must fit");
   }
 
   /// The most scopes that can be held.
@@ -74,6 +74,7 @@ class Histories {
     return true;
   }
 
+  /// A consistent snapshot of the counters. O(scopes held).
   [[nodiscard]] HistoriesCounters counters() const {
     std::lock_guard const lock(mutex_);
     HistoriesCounters counters{

@@ -128,10 +128,10 @@ class HistoryFile {
     // Until the directory is flushed too, the old file may come back after a crash.
     std::string const folder = std::filesystem::path(path).parent_path().string();
     int const opened = ::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (opened < 0) raise_io(path, "its folder cannot be opened");
+    if (opened < 0) raise_io(path, "its directory cannot be opened");
     bool const forced = ::fsync(opened) == 0;
     ::close(opened);
-    if (!forced) raise_io(path, "its folder cannot be forced to the disk");
+    if (!forced) raise_io(path, "its directory cannot be flushed to disk");
   }
 
   /// The same for a proposer with a history, and for what it has learnt. Threads: no other call of the proposer or its
@@ -211,7 +211,7 @@ class HistoryFile {
       contents.tokens.push_back(static_cast<Token>(get<std::uint32_t>(bytes, at)));
       if (Token const token = contents.tokens.back(); token < -1)
         refuse("token " + std::to_string(contents.tokens.size() - 1) + " is " + std::to_string(token) +
-               ", which is none");
+               ", which is not a token");
     }
     contents.weights.reserve(weights);
     for (std::size_t at = first_weight; at < end; at += 4)

@@ -21,6 +21,7 @@ class DeviceLogitsView {
  public:
   using Scalar = ScalarType;
 
+  /// No rows.
   constexpr DeviceLogitsView() noexcept = default;
 
   /// `stride` is the distance in scalars from one row to the next, at least `vocabulary`.

@@ -22,6 +22,7 @@ class LogitsView {
  public:
   using Scalar = ScalarType;
 
+  /// No rows.
   constexpr LogitsView() noexcept = default;
 
   /// `stride` is the distance in scalars from one row to the next, at least `vocabulary`.

@@ -34,6 +34,7 @@ class ModelLaws : detail::LawProbe<M> {
  public:
   explicit ModelLaws(M& model, LawOptions const& options = {}) : Probe(model, options) {}
 
+  /// Runs all checks. Both sequences hold nothing afterwards.
   [[nodiscard]] LawReport check() {
     forget_all();
     std::mt19937_64 random(options_.seed);
@@ -141,7 +142,7 @@ class ModelLaws : detail::LawProbe<M> {
     feed(*options_.second, others, others.size());
     model_.truncate(*options_.second, half / 2);
     forget(*options_.second);
-    expect("isolation", "the rows of a sequence, with and without another fed and cut back in between",
+    expect("isolation", "the rows of a sequence, with and without another fed and truncated in between",
            last(reference, tokens.size() - half), feed(options_.first, tokens.subspan(half), tokens.size()));
     forget_all();
   }

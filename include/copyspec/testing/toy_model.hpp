@@ -48,12 +48,14 @@ class ToyModel {
 
   [[nodiscard]] std::size_t max_branches() const noexcept { return options_.max_branches; }
 
+  /// See `Model`.
   LogitsView<Scalar> forward(std::span<Segment const> batch) {
     begin_pass(batch.size());
     for (Segment const& segment : batch) feed(segment);
     return end_pass();
   }
 
+  /// See `TreeModel`.
   LogitsView<Scalar> forward(std::span<TreeSegment const> batch) {
     begin_pass(batch.size());
     std::size_t branches = 0;
@@ -71,17 +73,19 @@ class ToyModel {
     return end_pass();
   }
 
+  /// See `Model`. O(log sequences).
   std::size_t truncate(SequenceId sequence, std::size_t length) {
     auto const found = held_.find(sequence);
     if (found == held_.end()) return 0;
     Held& held = found->second;
-    COPYSPEC_ASSERT(held.parents.empty() || length <= held.before_tree, "a tree is kept in part by `keep` alone");
+    COPYSPEC_ASSERT(held.parents.empty() || length <= held.before_tree, "only `keep` keeps part of a tree");
     held.parents.clear();
     if (length < held.tokens.size()) cut(held, length);
     if (length == 0) held_.erase(found);
     return length == 0 ? 0 : held.tokens.size();
   }
 
+  /// See `TreeModel`. O(path + log sequences).
   std::size_t keep(SequenceId sequence, std::size_t length, std::span<std::int32_t const> path) {
     Held& held = held_.at(sequence);
     COPYSPEC_ASSERT(!held.parents.empty() && length == held.before_tree, "right after the pass that fed the tree");
@@ -126,7 +130,7 @@ class ToyModel {
   Held& feed(Segment const& segment) {
     COPYSPEC_ASSERT(!segment.tokens.empty() && segment.rows <= segment.tokens.size(), "rows only after fed tokens");
     Held& held = held_[segment.sequence];
-    COPYSPEC_ASSERT(held.parents.empty(), "of the tree before, a path was kept or nothing");
+    COPYSPEC_ASSERT(held.parents.empty(), "after a tree, `keep` or `truncate` comes first");
     for (std::size_t i = 0; i < segment.tokens.size(); ++i) {
       append(held, segment.tokens[i]);
       if (i + segment.rows >= segment.tokens.size()) append_row(held.tokens);

@@ -16,7 +16,9 @@ namespace detail {
 
 /// The filters of `SamplingOptions` as thresholds for a row. Trivially copyable.
 struct FilterRule {
+  /// A share of one: no mass is filtered out.
   static constexpr std::uint64_t whole = std::uint64_t{1} << 32U;
+  /// No limit on the distance.
   static constexpr float anywhere = std::numeric_limits<float>::infinity();
 
   float scale = 1;                      ///< Multiplies the logits that the filters see.
@@ -30,6 +32,7 @@ struct FilterRule {
     return top_k > 0 || typical_share < whole || top_share < whole || farthest < anywhere;
   }
 
+  /// The thresholds for valid `options`.
   [[nodiscard]] static FilterRule of(SamplingOptions const& options) noexcept {
     FilterRule rule;
     if (options.temperature_first && options.temperature > 0) rule.scale = 1 / options.temperature;

@@ -20,6 +20,7 @@ inline namespace COPYSPEC_VERSION_NAMESPACE {
 /// O(vocabulary) per row read. Rows after the first mismatch are not read. No state, no allocation; may be shared
 /// between threads.
 struct GreedyVerifier {
+  /// See `AcceptanceVerifier`.
   template <class Scalar>
   [[nodiscard]] Verdict verify(LogitsView<Scalar> rows, std::span<Token const> tokens,
                                std::size_t length) const noexcept {

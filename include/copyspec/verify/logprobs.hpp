@@ -21,7 +21,9 @@ struct TokenLogprob {
 /// its row, in descending order. Non-owning: valid as long as the memory it points to.
 class LogprobsView {
  public:
+  /// No tokens.
   LogprobsView() = default;
+  /// `all` holds `per_token` entries for each generated token.
   LogprobsView(std::span<TokenLogprob const> all, std::size_t per_token) noexcept : all_(all), per_token_(per_token) {}
 
   /// Number of generated tokens covered.

@@ -112,8 +112,8 @@ class RejectionVerifier {
       if (i == 0 || uniform() * (residual + 1 - p) < residual) {
         verdict.accepted = i;
         verdict.status = valid ? VerdictStatus::ok : VerdictStatus::invalid_row;
-        // Where the draft has exactly the target model's probabilities, the residual is empty and the draft token
-        // stands.
+        // Where the draft has exactly the target model's probabilities, the residual is empty and the draft token is
+        // kept.
         if (valid) verdict.next = residual > 0 ? draw_residual(p, residual) : draft[i];
       }
       if (!goes_on) return verdict;

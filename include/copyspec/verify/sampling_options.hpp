@@ -50,16 +50,16 @@ struct LogitBias {
 /// Hooks by which a caller edits or checks rows. `before` are the tokens before the one to draw: the context and the
 /// accepted part of the draft. Hooks are called in the order of the rows, and only for rows whose draft was accepted up
 /// to there. They must depend on their arguments alone, or on state derived from these: after a failed pass they may
-/// see the same rows again. What a hook throws passes through `verify`.
+/// see the same rows again. What a hook throws passes through.
 struct RowHooks {
   /// Edits a row of logits in place, after bias and penalties; minus infinity excludes a token.
   std::function<void(std::span<Token const> before, std::span<float> row)> edit = nullptr;
-  /// Whether the drawn `token` may stand. If not, the row is masked and drawn from again.
+  /// Whether the drawn `token` is allowed. If not, the row is masked and drawn from again.
   std::function<bool(std::span<Token const> before, Token token)> allows = nullptr;
-  /// Used with `allows`: excludes all tokens that may not stand. Without it, only the refused token is excluded, and so
-  /// on until one may stand.
+  /// Used with `allows`: excludes all tokens that are not allowed. Without it, only the refused token is excluded, and
+  /// so on until one is allowed.
   std::function<void(std::span<Token const> before, std::span<float> row)> mask = nullptr;
-  /// How many of the first tokens of `draft` may stand; the others are not fed. `draft` lies directly after `context`
+  /// How many of the first tokens of `draft` are allowed; the others are not fed. `draft` lies directly after `context`
   /// in memory. Called for drafts that are chains. It saves rows and changes nothing else.
   std::function<std::size_t(std::span<Token const> context, std::span<Token const> draft)> allowed_draft = nullptr;
 };
@@ -125,7 +125,7 @@ inline void require_valid(SamplingOptions const& options, std::size_t vocabulary
     raise_error(ErrorCode::bad_options, "sampling: log-probabilities of the " + std::to_string(*options.logprobs) +
                                             " likeliest tokens, of a vocabulary of " + std::to_string(vocabulary));
   if (options.hooks.mask && !options.hooks.allows)
-    raise_error(ErrorCode::bad_options, "sampling: a mask without `allows` is never asked for: use `edit`");
+    raise_error(ErrorCode::bad_options, "sampling: a mask without `allows` is never called: use `edit`");
 }
 
 }  // namespace COPYSPEC_VERSION_NAMESPACE

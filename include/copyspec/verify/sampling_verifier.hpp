@@ -71,7 +71,7 @@ class SamplingVerifier {
         [this](std::span<Scalar const> row, std::span<Token const> before) { return draw(row, before); });
   }
 
-  /// How many of the first tokens of `draft` the hook `allowed_draft` lets stand after `context`; all of them without
+  /// How many of the first tokens of `draft` the hook `allowed_draft` allows after `context`; all of them without
   /// the hook.
   [[nodiscard]] std::size_t allowed_draft(std::span<Token const> context, std::span<Token const> draft) const {
     if (!options_.hooks.allowed_draft) return draft.size();

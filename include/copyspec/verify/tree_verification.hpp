@@ -27,7 +27,7 @@ template <class Verifier, class Scalar>
   requires AcceptanceVerifier<Verifier, Scalar>
 [[nodiscard]] Verdict verify_tree(Verifier& verifier, LogitsView<Scalar> rows, std::span<Token const> context,
                                   std::span<Token> nodes, std::span<std::int32_t> parents) {
-  COPYSPEC_ASSERT(nodes.data() == context.data() + context.size(), "nodes lie directly behind the context");
+  COPYSPEC_ASSERT(nodes.data() == context.data() + context.size(), "nodes lie directly after the context");
   COPYSPEC_ASSERT(nodes.size() == parents.size(), "a parent for each node");
   COPYSPEC_ASSERT(rows.rows() == nodes.size() + 1, "a row after the context and one after each node");
   std::size_t accepted = 0;

@@ -13,6 +13,7 @@
 namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 
+/// Whether a verdict has a next token.
 enum class VerdictStatus : std::uint8_t {
   ok,
   invalid_row,  ///< The row after the accepted part gives no token: it holds a NaN, or nothing above minus infinity.

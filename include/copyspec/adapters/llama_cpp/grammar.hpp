@@ -27,6 +27,7 @@ namespace adapters {
 /// llama.cpp cannot parse; llama.cpp logs the reason. Threads: one call at a time for each `hooks()`.
 class LlamaCppGrammar {
  public:
+  /// Parses `gbnf`, whose start rule is `root`.
   explicit LlamaCppGrammar(llama_vocab const& vocabulary, std::string const& gbnf, std::string const& root = "root")
       : start_(share(llama_sampler_init_grammar(&vocabulary, gbnf.c_str(), root.c_str()))) {
     if (start_ == nullptr || gbnf.empty())

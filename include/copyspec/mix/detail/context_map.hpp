@@ -187,7 +187,7 @@ class ContextMap {
   }
 
   [[nodiscard]] std::size_t home(std::uint32_t tag) const noexcept {
-    COPYSPEC_ASSERT(!buckets_.empty(), "reset makes room");
+    COPYSPEC_ASSERT(!buckets_.empty(), "call reset first");
     return static_cast<std::size_t>((std::uint64_t{tag} * buckets_.size()) >> 32);
   }
 

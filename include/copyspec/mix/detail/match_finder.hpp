@@ -60,7 +60,7 @@ class MatchFinder {
   /// Enters `key` at `position`, which is greater than all positions entered before. Requires `reserve`.
   void enter(std::uint64_t key, std::size_t position) noexcept {
     COPYSPEC_ASSERT(position > last_, "positions are entered in ascending order, from 1 on");
-    COPYSPEC_ASSERT(capacity() > 0, "reserve makes room");
+    COPYSPEC_ASSERT(capacity() > 0, "call reserve first");
     std::uint32_t& head = heads_[home(key)];
     store_relaxed(last_, std::uint64_t{position});
     std::size_t const earlier = newest(key);
@@ -70,7 +70,7 @@ class MatchFinder {
 
   /// The newest position in the window where `key` may have been entered; 0 if there is none. Requires `reserve`.
   [[nodiscard]] std::size_t newest(std::uint64_t key) const noexcept {
-    COPYSPEC_ASSERT(capacity() > 0, "reserve makes room");
+    COPYSPEC_ASSERT(capacity() > 0, "call reserve first");
     std::uint32_t const head = load_relaxed(heads_[home(key)]);
     std::uint64_t const last = load_relaxed(last_);
     return back(last, last, static_cast<std::uint32_t>(last) - head);

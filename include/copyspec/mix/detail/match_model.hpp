@@ -132,6 +132,7 @@ class MatchModel {
   /// How many tokens were appended or skipped.
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
   [[nodiscard]] std::size_t memory_bytes() const noexcept { return finder_.memory_bytes(); }
+  /// The current pointers. Valid until the next change.
   [[nodiscard]] MatchPointers const& pointers() const noexcept { return pointers_; }
 
   /// Makes room for `tokens` tokens in total, or for the window if that is smaller. Returns whether it had to forget

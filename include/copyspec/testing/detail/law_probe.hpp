@@ -56,7 +56,7 @@ class LawProbe {
     for (AnySegment const& segment : batch) asked += segment.rows;
     auto const view = model_.forward(batch);
     if (view.rows() != asked)
-      violated("rows", std::to_string(asked) + " rows were asked for and " + std::to_string(view.rows()) + " returned");
+      violated("rows", std::to_string(asked) + " rows were requested and " + std::to_string(view.rows()) + " returned");
     if (view.rows() > 0 && view.vocabulary() != model_.vocabulary_size())
       violated("rows", "a row has " + std::to_string(view.vocabulary()) + " logits where vocabulary_size() is " +
                            std::to_string(model_.vocabulary_size()));

@@ -161,7 +161,7 @@ class TreeLaws : LawProbe<M> {
       if (held > length)
         return violated("path",
                         "truncate to " + std::to_string(length) + " before a tree kept " + std::to_string(held));
-      go_on(options_.first, tree.chain_to(-1), tree, held, "the rows after a tree that was cut off, and without it");
+      go_on(options_.first, tree.chain_to(-1), tree, held, "the rows after a tree that was truncated, and without it");
     }
   }
 

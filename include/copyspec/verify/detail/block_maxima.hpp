@@ -54,9 +54,13 @@ class BlockMaxima {
     return greatest_ > -std::numeric_limits<float>::infinity();
   }
 
+  /// The row that was taken.
   [[nodiscard]] std::span<float const> row() const noexcept { return row_; }
+  /// Number of blocks of the row.
   [[nodiscard]] std::size_t blocks() const noexcept { return maxima_.size(); }
+  /// The greatest logit of block `index`.
   [[nodiscard]] float of(std::size_t index) const noexcept { return maxima_[index]; }
+  /// The greatest logit of each block. Valid until the next `take`.
   [[nodiscard]] std::span<float const> all() const noexcept { return maxima_; }
 
   /// The greatest logit of the row.

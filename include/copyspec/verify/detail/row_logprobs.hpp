@@ -25,7 +25,7 @@ class RowLogprobs {
   /// Requires a row that gives a token, `top` at most its length, and a `token` within it.
   void append(std::span<float const> row, Token token, std::size_t top, std::vector<TokenLogprob>& out) {
     bool const valid = maxima_.take(row);
-    COPYSPEC_ASSERT(valid && top <= row.size(), "a row that a token was drawn from, of at least so many");
+    COPYSPEC_ASSERT(valid && top <= row.size(), "a row that gives a token, of at least `top` logits");
     static_cast<void>(valid);
     double const log_mass = log_of_softmax_sum(softmax_sum(row, maxima_.greatest(), 1));
     out.push_back({token, logprob_of(maxima_.greatest(), row[static_cast<std::size_t>(token)], log_mass)});
