@@ -8,4 +8,6 @@ include("${CMAKE_CURRENT_LIST_DIR}/engine.cmake")
 copyspec_configure(dev)
 copyspec_build(dev)
 copyspec_say("testing build/dev")
-copyspec_run("tests failed, see above" "${CMAKE_CTEST_COMMAND}" --preset dev --output-on-failure)
+cmake_host_system_information(RESULT cores QUERY NUMBER_OF_LOGICAL_CORES)
+copyspec_run("tests failed, see above"
+  "${CMAKE_CTEST_COMMAND}" --preset dev --output-on-failure --parallel ${cores})
