@@ -8,7 +8,7 @@
 #   cmake -P cmake/engine.cmake
 
 cmake_minimum_required(VERSION 3.25)
-include("${CMAKE_CURRENT_LIST_DIR}/script.cmake")
+include("${CMAKE_CURRENT_LIST_DIR}/packages.cmake")
 
 set(engine_version 0.3.36)
 set(engine_build "${engine_version}, without AMX")
@@ -65,36 +65,6 @@ function(list_missing_packages result)
     copyspec_say("no dpkg-query here, leaving it to CMake to look for ${libraries}")
   endif()
   set(${result} "${missing}" PARENT_SCOPE)
-endfunction()
-
-function(install_packages)
-  list(JOIN ARGN " " names)
-  find_program(apt_get apt-get NO_CACHE)
-  find_program(sudo sudo NO_CACHE)
-  set(as_root NOTFOUND)
-  execute_process(COMMAND id -u OUTPUT_VARIABLE user OUTPUT_STRIP_TRAILING_WHITESPACE)
-  if(user STREQUAL "0")
-    set(as_root env)
-  elseif(sudo)
-    execute_process(COMMAND "${sudo}" -n true RESULT_VARIABLE status OUTPUT_QUIET ERROR_QUIET)
-    if(status EQUAL 0)
-      set(as_root "${sudo}" -n env)
-    endif()
-  endif()
-  if(NOT apt_get)
-    message(FATAL_ERROR "copyspec: install what Debian calls ${names}, then run this again")
-  endif()
-  if(NOT as_root)
-    message(FATAL_ERROR "copyspec: Debian packages are missing and this user may not install them; "
-                        "run this, then start again:\n  sudo apt-get install ${names}")
-  endif()
-
-  copyspec_say("installing Debian packages: ${names}")
-  set(apt ${as_root} DEBIAN_FRONTEND=noninteractive "${apt_get}" -o DPkg::Lock::Timeout=300)
-  # Lists that are out of date may still do, so only the installation decides.
-  execute_process(COMMAND ${apt} update)
-  copyspec_run("apt-get could not install ${names}, see above"
-    ${apt} install -y --no-install-recommends ${ARGN})
 endfunction()
 
 function(prepare_venv)
@@ -220,7 +190,7 @@ endif()
 
 list_missing_packages(missing_packages)
 if(missing_packages)
-  install_packages(${missing_packages})
+  copyspec_install_packages(${missing_packages})
 endif()
 
 set(installed_version)
