@@ -160,9 +160,9 @@ class ReplayModel {
   std::size_t vocabulary_size_;
   std::size_t max_branches_;
   std::vector<Held> held_;
-  std::vector<Place> nodes_;  // after each node of the last pass
-  std::vector<float> logits_;         // zero but for those in set_
-  std::vector<std::size_t> set_;      // one a row of the last pass
+  std::vector<Place> nodes_;      // after each node of the last pass
+  std::vector<float> logits_;     // zero but for those in set_
+  std::vector<std::size_t> set_;  // one a row of the last pass
 };
 
 static_assert(TreeModel<ReplayModel>);

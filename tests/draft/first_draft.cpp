@@ -5,8 +5,10 @@
 
 #include <algorithm>
 #include <copyspec/decode/composer.hpp>
+#include <copyspec/draft_model/model_proposer.hpp>
 #include <copyspec/lookup/copy_proposer.hpp>
 #include <copyspec/mix/mixing_proposer.hpp>
+#include <copyspec/model/model.hpp>
 #include <copyspec/testing/toy_model.hpp>
 #include <copyspec/verify/greedy_verifier.hpp>
 #include <cstddef>

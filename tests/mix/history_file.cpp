@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
+#include <copyspec/mix/history_file.hpp>
 #include "copyspec/cost/pass_cost.hpp"
 #include "copyspec/mix/mixing_proposer.hpp"
-#include <copyspec/mix/history_file.hpp>
 
 #include <doctest/doctest.h>
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Optional calls of proposers and verifiers, each with the wrong type or a name that is nearly right; compiled with WRONG
-// as the number of one of them, which must not compile, and with 0, which must. The list of names is in wrong_hooks.cmake.
+// Optional calls of proposers and verifiers, each with the wrong type or a name that is nearly right; compiled with
+// WRONG as the number of one of them, which must not compile, and with 0, which must. The list of names is in
+// wrong_hooks.cmake.
 #include <copyspec/decode.hpp>
 #include <copyspec/testing/toy_model.hpp>
 #include <cstddef>
@@ -26,9 +27,13 @@ struct Proposer : NoProposer {
 #elif WRONG == 5
   void prepare(std::span<Token const>) {}
 #elif WRONG == 6
-  std::size_t propose_tree(std::span<Token const>, TreeSpace) { return 0; }
+  std::size_t propose_tree(std::span<Token const>, TreeSpace) {
+    return 0;
+  }
 #elif WRONG == 7
-  Draft propose_after(std::span<Token const>, std::span<Token>) { return {}; }
+  Draft propose_after(std::span<Token const>, std::span<Token>) {
+    return {};
+  }
 #elif WRONG == 8
   void on_draft_chosen(std::size_t) {}
 #elif WRONG == 9
@@ -58,17 +63,27 @@ struct Verifier {
   void begin_turn(std::optional<SamplingOptions> const&, std::size_t, std::size_t) {}
 #endif
 #if WRONG != 16
-  SamplingOptions const& options() const { return options_; }
+  SamplingOptions const& options() const {
+    return options_;
+  }
 #endif
 #if WRONG == 17
-  std::vector<float> logprobs() const { return {}; }
+  std::vector<float> logprobs() const {
+    return {};
+  }
 #else
-  LogprobsView logprobs() const { return {}; }
+  LogprobsView logprobs() const {
+    return {};
+  }
 #endif
 #if WRONG == 18
-  std::size_t allowed_draft(std::span<Token const>) const { return 0; }
+  std::size_t allowed_draft(std::span<Token const>) const {
+    return 0;
+  }
 #else
-  std::size_t allowed_draft(std::span<Token const>, std::span<Token const> draft) const { return draft.size(); }
+  std::size_t allowed_draft(std::span<Token const>, std::span<Token const> draft) const {
+    return draft.size();
+  }
 #endif
   SamplingOptions options_;
 #elif WRONG == 19

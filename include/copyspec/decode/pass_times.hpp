@@ -32,7 +32,7 @@ namespace detail {
 /// What a proposer hears of a pass over `batch` that took `time`: nothing if a segment fed more tokens than it had
 /// rows, since such a pass does not tell what rows cost.
 [[nodiscard]] inline std::optional<PassReport> report_on(std::span<Segment const> batch,
-                                                                 std::chrono::duration<double> time) noexcept {
+                                                         std::chrono::duration<double> time) noexcept {
   PassReport report{.rows = 0, .sequences = batch.size(), .seconds = time.count()};
   for (Segment const& segment : batch) {
     if (segment.rows != segment.tokens.size()) return std::nullopt;
