@@ -115,8 +115,10 @@ namespace {
 
 // A draft model that counts its passes.
 struct Counted {
-  copyspec::testing::ToyModel<float> toy{{.vocabulary = 64, .order = 3}};
+  copyspec::testing::ToyModel<float> toy;
   std::size_t passes = 0;
+
+  explicit Counted(copyspec::testing::ToyModelOptions const& options) : toy(options) {}
 
   [[nodiscard]] std::size_t vocabulary_size() const { return toy.vocabulary_size(); }
   [[nodiscard]] std::size_t max_tokens() const { return toy.max_tokens(); }
@@ -131,8 +133,9 @@ struct Counted {
 // Passes of the draft model for eight sequences, whose answers must be those of plain decoding.
 template <class MakeProposer>
 std::size_t draft_passes(MakeProposer const& make_proposer) {
-  copyspec::testing::ToyModel<float> model({.vocabulary = 64, .order = 3});
-  Counted draft_model;
+  copyspec::testing::ToyModelOptions const options{.vocabulary = 64, .order = 3};
+  copyspec::testing::ToyModel<float> model(options);
+  Counted draft_model(options);
   copyspec::Composer composer(model, make_proposer(draft_model), copyspec::GreedyVerifier());
   copyspec::Composer plain(model, NoProposer(), copyspec::GreedyVerifier());
   for (int i = 0; i < 8; ++i) {

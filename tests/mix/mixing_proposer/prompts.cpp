@@ -30,7 +30,7 @@ TEST_CASE("after a stop inside a draft of 48 tokens, a prompt of 20 changes noth
   std::size_t before = 0;
   bool long_draft = false;
   auto const stop = [&](SequenceId, std::span<Token const> generated) {
-    return long_draft && generated.size() == before + 20;
+    return copyspec::StopDecision{.stop = long_draft && generated.size() == before + 20, .held = 0};
   };
   while (composer.sequence(id).running()) {
     before = composer.sequence(id).generated().size();
@@ -50,7 +50,7 @@ TEST_CASE("after a stop inside a draft of 48 tokens, a prompt of 20 changes noth
   CHECK(proposer.learnt() == learnt);
   composer.run();
   CHECK(proposer.learnt() == learnt);
-  composer.begin(id, {}, {.max_new_tokens = 2});
+  composer.begin(id, {}, {.max_new_tokens = 40});
   composer.run();
   CHECK(proposer.learnt() != learnt);
 }
