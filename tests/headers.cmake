@@ -1,5 +1,6 @@
-# Checks of each header of the folder INCLUDE (include/copyspec) that a test file of the same name, which includes it,
-# lies at the same place in the folder TESTS, and that the header is not longer than `longest` lines.
+# Checks of each header of the folder INCLUDE (include/copyspec) that a test file of the same name, or a folder of that
+# name with nothing but test files, lies at the same place in the folder TESTS, that each of them includes the header,
+# and that the header is not longer than `longest` lines.
 
 cmake_minimum_required(VERSION 3.25)
 
@@ -51,8 +52,10 @@ foreach(header IN LISTS headers)
   if(header MATCHES "^cuda/")
     list(APPEND tests "${stem}.cu")
   endif()
+  # Long tests are a folder of files, by subject.
+  file(GLOB parts RELATIVE "${TESTS}" "${TESTS}/${stem}/*.cpp")
   set(found FALSE)
-  foreach(test IN LISTS tests)
+  foreach(test IN LISTS tests parts)
     if(EXISTS "${TESTS}/${test}")
       file(STRINGS "${TESTS}/${test}" includes REGEX "^#include [<\"]copyspec/${header}[>\"]")
       if(includes)
