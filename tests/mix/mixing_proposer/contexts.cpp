@@ -31,7 +31,7 @@ using copyspec_test::repeated;
 using copyspec_test::with_cost;
 
 TEST_CASE("the tokens bring a fresh proposer to the same drafts, whatever was said and taken back in between") {
-  // Two proposers that share nothing. One wanders, in steps longer than any draft, which count as prompts, so that
+  // Two proposers that share nothing. One wanders from prompt to prompt, so that
   // nothing is learnt; what they learn afterwards, from the same text, must be the same to the last bit, or the drafts
   // part. What is learnt while wandering would stay: that is meant, and the next test is of it.
   Random random(7);
@@ -49,6 +49,7 @@ TEST_CASE("the tokens bring a fresh proposer to the same drafts, whatever was sa
     Tokens text;
     for (std::size_t i = below(random, 12); i > 0; --i) {
       text = text + copying(random, longest + 2 + below(random, 60), vocabulary);
+      wandering.on_turn_begin(text, 0);
       propose(wandering, text);
       if (below(random, 2) == 0) {
         text.resize(below(random, text.size()));
@@ -63,8 +64,10 @@ TEST_CASE("the tokens bring a fresh proposer to the same drafts, whatever was sa
         // Both are cut back, and one says something else before.
         length = 1 + below(random, last - 1);
         wandering.truncate(length);
-        propose(wandering, Tokens(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(length)) +
-                               any_tokens(random, longest + 2, vocabulary));
+        Tokens const other = Tokens(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(length)) +
+                             any_tokens(random, longest + 2, vocabulary);
+        wandering.on_turn_begin(other, length);
+        propose(wandering, other);
         wandering.truncate(length);
         fresh.truncate(length);
       }
