@@ -26,6 +26,9 @@ struct Prediction {
   static constexpr std::size_t weight_sets = own_sets + 1;
   static constexpr std::uint16_t no_state = 0xffff;
 
+  /// A number for each candidate, those that are not there too.
+  using Lanes = std::array<float, max_candidates>;
+
   struct Candidate {
     Token token = 0;
     float chance = 0;  ///< Probability that this is the next token.
@@ -42,7 +45,7 @@ struct Prediction {
   std::array<std::array<std::uint16_t, max_candidates>, inputs> states;
   /// By input: the state for candidates that it does not name.
   std::array<std::uint16_t, inputs> unnamed;
-  std::array<std::array<float, max_candidates>, features> x;  ///< By feature and candidate.
+  std::array<Lanes, features> x;  ///< By feature and candidate.
 
   /// Inputs are ordered: own contexts, own pointers, contexts of the history, pointers of the history.
   static constexpr std::size_t input_of_context(std::size_t context) noexcept {

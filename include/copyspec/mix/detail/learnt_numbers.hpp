@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "../../core/error.hpp"
+#include "../../core/version.hpp"
+#include "input_states.hpp"
+#include "mixer_weights.hpp"
+#include "state_map.hpp"
+
+namespace copyspec {
+inline namespace COPYSPEC_VERSION_NAMESPACE {
+namespace detail {
+
+/// All that a mixer has learnt, as plain numbers: the number of their layout, those of its `MixerWeights`, those of its
+/// `StateMap`. They contain no tokens, so they can be saved and given to another mixer.
+struct LearntNumbers {
+  /// Raised when the numbers, or the states and hashes that select them, come to mean something else.
+  static constexpr float layout = 1;
+
+  /// How many there are.
+  [[nodiscard]] static constexpr std::size_t size() noexcept {
+    return 1 + MixerWeights::number_count() + StateMap::number_count(InputStates::count);
+  }
+
+  /// The numbers of `weights` and `states`. O(`size()`).
+  [[nodiscard]] static std::vector<float> pack(MixerWeights const& weights, StateMap const& states) {
+    std::vector<float> numbers;
+    numbers.reserve(size());
+    numbers.push_back(layout);
+    weights.append_to(numbers);
+    states.append_to(numbers);
+    return numbers;
+  }
+
+  /// Writes `numbers`, which `pack` gave, to `weights` and `states`. Raises an `Error` that begins with `where`, the
+  /// place that the numbers are from, if their count or layout is another or a mixer cannot learn them (no numbers,
+  /// shares that are none). Then nothing is changed. O(`size()`).
+  static void unpack(std::span<float const> numbers, std::string const& where, MixerWeights& weights,
+                     StateMap& states) {
+    if (numbers.size() != size())
+      raise_error(ErrorCode::file, where + ": has " + std::to_string(numbers.size()) + " learnt numbers, a mixer has " +
+                                       std::to_string(size()));
+    if (numbers[0] != layout)
+      raise_error(ErrorCode::file, where + ": its learnt numbers are of layout " + std::to_string(numbers[0]) +
+                                       ", layout " + std::to_string(layout) + " is known");
+    constexpr std::size_t first_state = 1 + MixerWeights::number_count();
+    for (std::size_t i = 1; i < numbers.size(); ++i) {
+      bool const possible =
+          i < first_state ? MixerWeights::is_possible(numbers[i]) : StateMap::is_possible(i - first_state, numbers[i]);
+      if (!possible)
+        raise_error(ErrorCode::file, where + ": learnt number " + std::to_string(i) + " is " +
+                                         std::to_string(numbers[i]) + ", which cannot have been learnt");
+    }
+    weights.assign(numbers.subspan(1, MixerWeights::number_count()));
+    states.assign(numbers.subspan(first_state));
+  }
+};
+
+}  // namespace detail
+}  // namespace COPYSPEC_VERSION_NAMESPACE
+}  // namespace copyspec
