@@ -11,8 +11,6 @@ set(too_long
     decode/composer.hpp
     decode/sequence.hpp
     draft_model/detail/interleaved_draft.hpp
-    lookup/ngram_index.hpp
-    mix/detail/copy_sources.hpp
     mix/history.hpp)
 
 # Headers that a test of another name covers, after the reason. Facades, `mix.hpp` beside the folder `mix/`, have none.

@@ -225,7 +225,7 @@ class MixingProposer {
       std::size_t const position = recollection_.size();
       if (generated) {
         detail::Prediction prediction;
-        learnt_->mixer.predict(recollection_.evidence(contexts, recollection_.place(), position, token_at), prediction);
+        learnt_->mixer.predict(recollection_.input(contexts, recollection_.pointers(), position, token_at), prediction);
         learnt_->mixer.learn(prediction, context[position]);
       }
       bool const near = position + followed >= context.size();

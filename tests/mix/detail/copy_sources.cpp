@@ -21,12 +21,12 @@ using copyspec::History;
 using copyspec::HistoryEntryId;
 using copyspec::Source;
 using copyspec::Token;
+using copyspec::detail::CopyPointers;
 using copyspec::detail::CopySources;
 using copyspec::detail::MatchModel;
 using copyspec::detail::MatchPointer;
 using copyspec::detail::MatchPointers;
 using copyspec::detail::MixerInput;
-using copyspec::detail::Place;
 using copyspec::detail::SuccessorCounts;
 
 namespace {
@@ -61,13 +61,13 @@ bool same(MatchPointers const& one, MatchPointers const& other) {
   return same(one.longest, other.longest) && same(one.recovered, other.recovered) && one.hits == other.hits;
 }
 
-bool same(Place const& one, Place const& other) {
+bool same(CopyPointers const& one, CopyPointers const& other) {
   return same(one.own, other.own) && same(one.history, other.history);
 }
 
-MixerInput evidence(CopySources const& recollection, std::span<Token const> context) {
-  return recollection.evidence(contexts_of(context), recollection.place(), context.size(),
-                               [&](std::size_t position) { return context[position]; });
+MixerInput input_after(CopySources const& sources, std::span<Token const> context) {
+  return sources.input(contexts_of(context), sources.pointers(), context.size(),
+                       [&](std::size_t position) { return context[position]; });
 }
 
 // What followed what: the newest, the newest two, the one before the newest, the one before that; or, of a history, the
@@ -120,29 +120,28 @@ class Reference {
                   [&](std::size_t i) { return context[context.size() - 1 - i]; });
   }
 
-  [[nodiscard]] Place place() const { return {.own = match_.pointers(), .history = there_}; }
+  [[nodiscard]] CopyPointers pointers() const { return {.own = match_.pointers(), .history = there_}; }
 
-  [[nodiscard]] MixerInput evidence(std::span<Token const> context) const {
-    MixerInput evidence;
+  [[nodiscard]] MixerInput input_after(std::span<Token const> context) const {
+    MixerInput input;
     for (auto const& known : contexts(context, false))
       if (auto const found = followed_.find(known); found != followed_.end())
-        evidence.successors[known.first] = found->second;
-    evidence.votes[0] = vote(match_.pointers().longest, context);
-    evidence.votes[1] = vote(match_.pointers().recovered, context);
-    evidence.hits = match_.pointers().hits;
-    evidence.newest = context.empty() ? 0 : context.back();
-    evidence.history = history_ != nullptr && (evidence.votes[0].token < 0 || !is_sure());
-    if (!evidence.history) return evidence;
+        input.successors[known.first] = found->second;
+    input.votes[0] = vote(match_.pointers().longest, context);
+    input.votes[1] = vote(match_.pointers().recovered, context);
+    input.hits = match_.pointers().hits;
+    input.newest = context.empty() ? 0 : context.back();
+    input.history = history_ != nullptr && (input.votes[0].token < 0 || !is_sure());
+    if (!input.history) return input;
     for (auto const& known : contexts(context, true))
       if (auto const found = followed_there_.find(known); found != followed_there_.end())
-        evidence.successors[MixerInput::own_contexts + known.first] = found->second;
+        input.successors[MixerInput::own_contexts + known.first] = found->second;
     // Of the newest token nothing is said where the newest three were seen.
-    if (evidence.successors[MixerInput::own_contexts + 2].size() > 0)
-      evidence.successors[MixerInput::own_contexts] = {};
-    evidence.votes[2] = vote_there(there_.longest);
-    evidence.votes[3] = vote_there(there_.recovered);
-    for (std::size_t i : {2U, 3U}) evidence.votes[i].source = Source::history;
-    return evidence;
+    if (input.successors[MixerInput::own_contexts + 2].size() > 0) input.successors[MixerInput::own_contexts] = {};
+    input.votes[2] = vote_there(there_.longest);
+    input.votes[3] = vote_there(there_.recovered);
+    for (std::size_t i : {2U, 3U}) input.votes[i].source = Source::history;
+    return input;
   }
 
  private:
@@ -186,50 +185,50 @@ class Reference {
   MatchPointers there_;
 };
 
-std::size_t votes(MixerInput const& evidence, std::size_t first) {
-  return static_cast<std::size_t>(std::ranges::count_if(std::span(evidence.votes).subspan(first),
-                                                        [](auto const& vote) { return vote.token >= 0; }));
+std::size_t votes(MixerInput const& input, std::size_t first) {
+  return static_cast<std::size_t>(
+      std::ranges::count_if(std::span(input.votes).subspan(first), [](auto const& vote) { return vote.token >= 0; }));
 }
 
-bool says_nothing_of_history(MixerInput const& evidence) {
-  return votes(evidence, MixerInput::own_pointers) == 0 &&
-         std::ranges::all_of(std::span(evidence.successors).subspan(MixerInput::own_contexts),
+bool says_nothing_of_history(MixerInput const& input) {
+  return votes(input, MixerInput::own_pointers) == 0 &&
+         std::ranges::all_of(std::span(input.successors).subspan(MixerInput::own_contexts),
                              [](SuccessorCounts const& successors) { return successors.size() == 0; });
 }
 
 }  // namespace
 
-TEST_CASE("what a recollection says is what its text says, read without hashes") {
+TEST_CASE("what copy sources say is what its text says, read without hashes") {
   Random random(1);
   std::size_t voted = 0;
   for (std::size_t const window : {0U, 40U, 200U}) {
     for (int round = 0; round < 10; ++round) {
       // With a window there is room for few contexts.
       Tokens const text = copying_text(random, 500, 2 + below(random, window == 0 ? 12 : 2));
-      CopySources recollection(window, nullptr);
+      CopySources sources(window, nullptr);
       Reference reference(window, text.size());
-      recollection.reserve(4000);
+      sources.reserve(4000);
       for (std::size_t length = 0; length <= text.size(); ++length) {
         auto const context = std::span(text).first(length);
-        read(recollection, context);
+        read(sources, context);
         if (length > 0) reference.append(context, true);
-        REQUIRE(same(recollection.place(), reference.place()));
-        REQUIRE(same(evidence(recollection, context), reference.evidence(context)));
-        voted += votes(reference.evidence(context), 0);
+        REQUIRE(same(sources.pointers(), reference.pointers()));
+        REQUIRE(same(input_after(sources, context), reference.input_after(context)));
+        voted += votes(reference.input_after(context), 0);
       }
     }
   }
   CHECK(voted > 10000);
 }
 
-TEST_CASE("what a recollection says of a history is what the requests say, searched from the end") {
+TEST_CASE("what copy sources say of a history is what the requests say, searched from the end") {
   Random random(2);
   std::size_t voted = 0;
   for (int round = 0; round < 20; ++round) {
     std::size_t const vocabulary = 4 + below(random, 12);
     auto const history = std::make_shared<History>(std::size_t{1} << 20);
-    CopySources recollection(0, history);
-    recollection.reserve(4000);
+    CopySources sources(0, history);
+    sources.reserve(4000);
     Reference reference(0, 1000);
     Tokens earlier;
     for (std::size_t i = 0; i < 4; ++i) {
@@ -242,25 +241,25 @@ TEST_CASE("what a recollection says of a history is what the requests say, searc
     for (std::size_t length = 1; length <= text.size(); ++length) {
       auto const context = std::span(text).first(length);
       bool const follow = length > 20 && below(random, 100) != 0;
-      read(recollection, context, follow);
+      read(sources, context, follow);
       reference.append(context, follow);
-      REQUIRE(same(recollection.place(), reference.place()));
-      REQUIRE(same(evidence(recollection, context), reference.evidence(context)));
-      MixerInput const known = evidence(recollection, context);
+      REQUIRE(same(sources.pointers(), reference.pointers()));
+      REQUIRE(same(input_after(sources, context), reference.input_after(context)));
+      MixerInput const known = input_after(sources, context);
       for (std::size_t i = 0; i < MixerInput::pointers; ++i)
-        if (known.votes[i].token >= 0) REQUIRE(known.votes[i].source == reference.evidence(context).votes[i].source);
-      voted += votes(reference.evidence(context), MixerInput::own_pointers);
+        if (known.votes[i].token >= 0) REQUIRE(known.votes[i].source == reference.input_after(context).votes[i].source);
+      voted += votes(reference.input_after(context), MixerInput::own_pointers);
     }
   }
   CHECK(voted > 5000);
 }
 
 TEST_CASE("without a history nothing is said of one") {
-  CopySources recollection(0, nullptr);
-  recollection.reserve(100);
+  CopySources sources(0, nullptr);
+  sources.reserve(100);
   Tokens const text = counting(0, 20) + counting(0, 10);
-  read(recollection, text);
-  MixerInput const said = evidence(recollection, text);
+  read(sources, text);
+  MixerInput const said = input_after(sources, text);
   CHECK_FALSE(said.history);
   CHECK(said.votes[0].token == 10);
   CHECK(says_nothing_of_history(said));
@@ -273,19 +272,19 @@ TEST_CASE("a token that both texts expect leads on to where appending it leads, 
     auto const history = std::make_shared<History>(std::size_t{1} << 20);
     Tokens const earlier = copying_text(random, 300, 12);
     history->append(earlier);
-    CopySources recollection(0, history);
-    recollection.reserve(1000);
+    CopySources sources(0, history);
+    sources.reserve(1000);
     Tokens const text = copying_text(random, 600, 12, earlier);
     for (std::size_t length = 1; length < text.size(); ++length) {
       auto const context = std::span(text).first(length);
-      read(recollection, context);
-      Place const before = recollection.place();
-      Place after = before;
-      recollection.advance(after, text[length], [&](std::size_t position) { return text[position]; });
-      REQUIRE(same(recollection.place(), before));
-      read(recollection, std::span(text).first(length + 1));
-      REQUIRE(after.own.hits == recollection.place().own.hits);
-      REQUIRE(after.history.hits == recollection.place().history.hits);
+      read(sources, context);
+      CopyPointers const before = sources.pointers();
+      CopyPointers after = before;
+      sources.advance(after, text[length], [&](std::size_t position) { return text[position]; });
+      REQUIRE(same(sources.pointers(), before));
+      read(sources, std::span(text).first(length + 1));
+      REQUIRE(after.own.hits == sources.pointers().own.hits);
+      REQUIRE(after.history.hits == sources.pointers().history.hits);
       // Where it holds, nothing is searched for, and a recovered that is there has no reason to leave.
       auto const check = [&](MatchPointers const& old, MatchPointers const& advanced, MatchPointers const& appended) {
         if (!advanced.longest.active) return;
@@ -294,8 +293,8 @@ TEST_CASE("a token that both texts expect leads on to where appending it leads, 
         REQUIRE(same(advanced.recovered, appended.recovered));
         ++followed;
       };
-      check(before.own, after.own, recollection.place().own);
-      check(before.history, after.history, recollection.place().history);
+      check(before.own, after.own, sources.pointers().own);
+      check(before.history, after.history, sources.pointers().history);
     }
   }
   CHECK(followed > 5000);
@@ -305,66 +304,66 @@ TEST_CASE("a chain in a history ends with the request, and goes on where the tex
   auto const history = std::make_shared<History>(std::size_t{1} << 16);
   history->append(counting(100, 8));
   history->append(counting(300, 8));
-  CopySources recollection(0, history);
-  recollection.reserve(100);
+  CopySources sources(0, history);
+  sources.reserve(100);
   Tokens chain = counting(100, 4);
-  read(recollection, chain);
-  Place place = recollection.place();
+  read(sources, chain);
+  CopyPointers pointers = sources.pointers();
   auto const token_at = [&](std::size_t position) { return chain[position]; };
   for (Token token = 104; token < 108; ++token) {
-    MixerInput const said = recollection.evidence(contexts_of(chain), place, chain.size(), token_at);
+    MixerInput const said = sources.input(contexts_of(chain), pointers, chain.size(), token_at);
     CHECK(said.votes[MixerInput::own_pointers].token == token);
     CHECK(said.successors[MixerInput::own_contexts + 1].token(0) == token);
     chain.push_back(token);
-    recollection.advance(place, token, token_at);
+    sources.advance(pointers, token, token_at);
   }
-  CHECK_FALSE(place.history.longest.active);
-  CHECK_FALSE(place.history.recovered.active);
-  CHECK(says_nothing_of_history(recollection.evidence(contexts_of(chain), place, chain.size(), token_at)));
+  CHECK_FALSE(pointers.history.longest.active);
+  CHECK_FALSE(pointers.history.recovered.active);
+  CHECK(says_nothing_of_history(sources.input(contexts_of(chain), pointers, chain.size(), token_at)));
 }
 
-TEST_CASE("nothing is said of a request that was removed, also by a recollection that followed it") {
+TEST_CASE("nothing is said of a request that was removed, also by sources that followed it") {
   auto const history = std::make_shared<History>(std::size_t{1} << 16);
   HistoryEntryId const request = history->append(counting(100, 40));
-  CopySources recollection(0, history);
-  recollection.reserve(100);
+  CopySources sources(0, history);
+  sources.reserve(100);
   Tokens text = counting(100, 5);
-  read(recollection, text);
-  CHECK(votes(evidence(recollection, text), MixerInput::own_pointers) == 2);
+  read(sources, text);
+  CHECK(votes(input_after(sources, text), MixerInput::own_pointers) == 2);
   history->remove(request);
-  CHECK(says_nothing_of_history(evidence(recollection, text)));
+  CHECK(says_nothing_of_history(input_after(sources, text)));
   text.push_back(105);
-  read(recollection, text);
-  CHECK_FALSE(recollection.place().history.longest.active);
-  CHECK(says_nothing_of_history(evidence(recollection, text)));
+  read(sources, text);
+  CHECK_FALSE(sources.pointers().history.longest.active);
+  CHECK(says_nothing_of_history(input_after(sources, text)));
 }
 
-TEST_CASE("where room is made a recollection forgets everything, and seldom") {
+TEST_CASE("where room is made sources forget everything, and seldom") {
   Random random(4);
   Tokens const text = copying_text(random, 300, 6);
-  CopySources recollection(0, nullptr);
-  CHECK(recollection.memory_bytes() == 0);
-  CHECK(recollection.reserve(100));
-  read(recollection, std::span(text).first(100));
-  CHECK_FALSE(recollection.reserve(100));
-  CHECK_FALSE(recollection.reserve(0));
-  CHECK(recollection.size() == 100);
-  CHECK(recollection.reserve(101));
-  CHECK(recollection.size() == 0);
-  CHECK(same(recollection.place(), Place{}));
-  CHECK(same(evidence(recollection, {}), MixerInput{}));
+  CopySources sources(0, nullptr);
+  CHECK(sources.memory_bytes() == 0);
+  CHECK(sources.reserve(100));
+  read(sources, std::span(text).first(100));
+  CHECK_FALSE(sources.reserve(100));
+  CHECK_FALSE(sources.reserve(0));
+  CHECK(sources.size() == 100);
+  CHECK(sources.reserve(101));
+  CHECK(sources.size() == 0);
+  CHECK(same(sources.pointers(), CopyPointers{}));
+  CHECK(same(input_after(sources, {}), MixerInput{}));
   // A quarter more than the last time.
-  CHECK_FALSE(recollection.reserve(125));
-  CHECK(recollection.reserve(300));
-  read(recollection, text);
+  CHECK_FALSE(sources.reserve(125));
+  CHECK(sources.reserve(300));
+  read(sources, text);
   CopySources fresh(0, nullptr);
   fresh.reserve(300);
   read(fresh, text);
-  CHECK(same(recollection.place(), fresh.place()));
-  CHECK(same(evidence(recollection, text), evidence(fresh, text)));
+  CHECK(same(sources.pointers(), fresh.pointers()));
+  CHECK(same(input_after(sources, text), input_after(fresh, text)));
 }
 
-TEST_CASE("a recollection that was cut back is a fresh one, unless there was nothing to cut") {
+TEST_CASE("sources that were cut back are fresh ones, unless there was nothing to cut") {
   Random random(5);
   for (int round = 0; round < 20; ++round) {
     auto const history = std::make_shared<History>(std::size_t{1} << 16);
@@ -376,19 +375,19 @@ TEST_CASE("a recollection that was cut back is a fresh one, unless there was not
     fresh.reserve(1000);
     Tokens const before = copying_text(random, 10 + below(random, 300), 8, earlier);
     read(used, before);
-    Place const place = used.place();
+    CopyPointers const pointers = used.pointers();
     CHECK_FALSE(used.truncate(before.size()));
     CHECK_FALSE(used.truncate(before.size() + 1));
-    CHECK(same(used.place(), place));
+    CHECK(same(used.pointers(), pointers));
     CHECK(used.truncate(below(random, before.size())));
     CHECK(used.size() == 0);
-    CHECK(same(used.place(), Place{}));
+    CHECK(same(used.pointers(), CopyPointers{}));
     Tokens const text = copying_text(random, 300, 8, earlier);
     for (std::size_t length = 1; length <= text.size(); ++length) {
       auto const context = std::span(text).first(length);
       read(used, context);
       read(fresh, context);
-      REQUIRE(same(evidence(used, context), evidence(fresh, context)));
+      REQUIRE(same(input_after(used, context), input_after(fresh, context)));
     }
   }
 }
@@ -399,12 +398,12 @@ TEST_CASE("of what is skipped nothing is known, and no more is skipped than is f
   for (int round = 0; round < 20; ++round) {
     std::size_t const length = window + 1 + below(random, 300);
     Tokens const text = copying_text(random, length + 100, 3);
-    CopySources recollection(window, nullptr);
-    recollection.reserve(4000);
-    recollection.skip(window);
-    CHECK(recollection.size() == 0);
-    recollection.skip(length);
-    REQUIRE(recollection.size() == length - window);
+    CopySources sources(window, nullptr);
+    sources.reserve(4000);
+    sources.skip(window);
+    CHECK(sources.size() == 0);
+    sources.skip(length);
+    REQUIRE(sources.size() == length - window);
     CopySources fresh(0, nullptr);
     fresh.skip(length);
     CHECK(fresh.size() == 0);
@@ -412,10 +411,10 @@ TEST_CASE("of what is skipped nothing is known, and no more is skipped than is f
     reference.skip(length - window);
     for (std::size_t i = length - window + 1; i <= text.size(); ++i) {
       auto const context = std::span(text).first(i);
-      read(recollection, context);
+      read(sources, context);
       reference.append(context, true);
-      REQUIRE(same(recollection.place(), reference.place()));
-      REQUIRE(same(evidence(recollection, context), reference.evidence(context)));
+      REQUIRE(same(sources.pointers(), reference.pointers()));
+      REQUIRE(same(input_after(sources, context), reference.input_after(context)));
     }
   }
 }
@@ -423,25 +422,25 @@ TEST_CASE("of what is skipped nothing is known, and no more is skipped than is f
 TEST_CASE("a place is left when the text is skipped from there on") {
   auto const history = std::make_shared<History>(std::size_t{1} << 16);
   history->append(counting(100, 40));
-  CopySources recollection(40, history);
-  recollection.reserve(40);
+  CopySources sources(40, history);
+  sources.reserve(40);
   Tokens text = counting(100, 10) + counting(100, 6);
-  read(recollection, text);
-  CHECK(votes(evidence(recollection, text), 0) == 4);
+  read(sources, text);
+  CHECK(votes(input_after(sources, text), 0) == 4);
   text = text + counting(300, 100);
-  recollection.skip(text.size());
-  CHECK(same(recollection.place(), Place{}));
-  text.resize(recollection.size() + 1);
-  read(recollection, text);
-  CHECK(votes(evidence(recollection, text), 0) == 0);
+  sources.skip(text.size());
+  CHECK(same(sources.pointers(), CopyPointers{}));
+  text.resize(sources.size() + 1);
+  read(sources, text);
+  CHECK(votes(input_after(sources, text), 0) == 0);
 }
 
-TEST_CASE("memory of a recollection is what is documented, bounded by the window") {
+TEST_CASE("memory of sources is what is documented, bounded by the window") {
   for (std::size_t const tokens : {1000U, 20000U, 87000U, 300000U}) {
-    CopySources recollection(0, nullptr);
-    recollection.reserve(tokens);
-    CHECK(recollection.memory_bytes() <= 50 * tokens + 200);
-    CHECK(recollection.memory_bytes() > 10 * tokens);
+    CopySources sources(0, nullptr);
+    sources.reserve(tokens);
+    CHECK(sources.memory_bytes() <= 50 * tokens + 200);
+    CHECK(sources.memory_bytes() > 10 * tokens);
     CopySources bounded(500, nullptr);
     bounded.reserve(tokens);
     CHECK(bounded.memory_bytes() <= 54 * 500 + 3 * 1024);
@@ -449,31 +448,31 @@ TEST_CASE("memory of a recollection is what is documented, bounded by the window
   }
 }
 
-TEST_CASE("a recollection allocates nothing once room was made") {
+TEST_CASE("sources allocate nothing once room was made") {
   Random random(7);
   auto const history = std::make_shared<History>(std::size_t{1} << 18);
   Tokens const earlier = copying_text(random, 1000, 20);
   history->append(earlier);
   Tokens const text = copying_text(random, 2000, 20, earlier);
   for (std::size_t const window : {0U, 100U}) {
-    CopySources recollection(window, history);
-    recollection.reserve(text.size());
-    std::size_t const memory = recollection.memory_bytes();
+    CopySources sources(window, history);
+    sources.reserve(text.size());
+    std::size_t const memory = sources.memory_bytes();
     std::size_t const before = allocations();
     for (int round = 0; round < 2; ++round) {
-      recollection.skip(text.size() / 2);
-      for (std::size_t length = recollection.size() + 1; length < text.size(); ++length) {
+      sources.skip(text.size() / 2);
+      for (std::size_t length = sources.size() + 1; length < text.size(); ++length) {
         auto const context = std::span(text).first(length);
-        read(recollection, context);
-        static_cast<void>(evidence(recollection, context));
-        Place place = recollection.place();
-        recollection.advance(place, text[length], [&](std::size_t position) { return text[position]; });
+        read(sources, context);
+        static_cast<void>(input_after(sources, context));
+        CopyPointers pointers = sources.pointers();
+        sources.advance(pointers, text[length], [&](std::size_t position) { return text[position]; });
       }
-      recollection.truncate(7);
-      recollection.reserve(text.size());
+      sources.truncate(7);
+      sources.reserve(text.size());
     }
     CHECK(allocations() == before);
-    CHECK(recollection.memory_bytes() == memory);
+    CHECK(sources.memory_bytes() == memory);
   }
 }
 
@@ -502,12 +501,12 @@ TEST_CASE(
       Tokens const all = before + Tokens(part.begin(), part.end());
       read(said, all);
       CAPTURE(length);
-      MixerInput const known = evidence(given, part);
-      MixerInput const expected = evidence(said, all);
+      MixerInput const known = input_after(given, part);
+      MixerInput const expected = input_after(said, all);
       REQUIRE(same(known.votes[0], expected.votes[0]));
       REQUIRE(same(known.votes[1], expected.votes[1]));
       REQUIRE(known.hits == expected.hits);
-      auto const& own = given.place().own;
+      auto const& own = given.pointers().own;
       for (auto const& [vote, pointer] :
            {std::pair(known.votes[0], own.longest), std::pair(known.votes[1], own.recovered)})
         if (vote.token >= 0)
@@ -521,20 +520,20 @@ TEST_CASE(
 TEST_CASE("references are dropped with others, and with none") {
   std::vector<Tokens> const first = {counting(100, 20)};
   std::vector<Tokens> const second = {counting(300, 20)};
-  CopySources recollection(0, nullptr);
-  recollection.reserve(10);
-  CHECK_FALSE(recollection.set_references({}));
+  CopySources sources(0, nullptr);
+  sources.reserve(10);
+  CHECK_FALSE(sources.set_references({}));
   auto const expected = [&](Tokens const& context) {
-    read(recollection, context);
-    return evidence(recollection, context).votes[0].token;
+    read(sources, context);
+    return input_after(sources, context).votes[0].token;
   };
-  CHECK(recollection.set_references(first));
-  CHECK(recollection.size() == 0);
+  CHECK(sources.set_references(first));
+  CHECK(sources.size() == 0);
   CHECK(expected({105, 106, 107}) == 108);
-  CHECK(recollection.set_references(second));
+  CHECK(sources.set_references(second));
   CHECK(expected({105, 106, 107}) < 0);
   CHECK(expected({105, 106, 107, 305, 306, 307}) == 308);
-  CHECK(recollection.set_references({}));
+  CHECK(sources.set_references({}));
   CHECK(expected({305, 306, 307}) < 0);
-  CHECK(evidence(recollection, Tokens{305, 306, 307}).successors[0].size() == 0);
+  CHECK(input_after(sources, Tokens{305, 306, 307}).successors[0].size() == 0);
 }

@@ -34,12 +34,12 @@ struct Chain {
 };
 
 // The chain in `room` tokens of space, which have a guard behind them.
-Chain predicted(CopySources const& recollection, Mixer const& mixer, std::span<Token const> context, std::size_t room) {
+Chain predicted(CopySources const& copy_sources, Mixer const& mixer, std::span<Token const> context, std::size_t room) {
   Chain chain{.tokens = Tokens(room + 4, untouched),
               .probabilities = std::vector<float>(room + 4, -1.0F),
               .sources = std::vector<Source>(room + 4, Source::model)};
   std::size_t const length =
-      predict_chain(recollection, mixer, context, std::span(chain.tokens).first(room), 0,
+      predict_chain(copy_sources, mixer, context, std::span(chain.tokens).first(room), 0,
                     std::span(chain.probabilities).first(room), std::span(chain.sources).first(room));
   REQUIRE(length <= room);
   REQUIRE(std::ranges::count(std::span(chain.tokens).subspan(room), untouched) == 4);
@@ -52,17 +52,17 @@ Chain predicted(CopySources const& recollection, Mixer const& mixer, std::span<T
 }
 
 // Each token is found from the context and the whole chain before it, written down as one text.
-Chain walked(CopySources const& recollection, Mixer const& mixer, Tokens const& context, std::size_t room) {
+Chain walked(CopySources const& copy_sources, Mixer const& mixer, Tokens const& context, std::size_t room) {
   Chain chain;
   float survival = 1;
   while (chain.tokens.size() < room) {
-    Prediction const prediction = predict_behind(recollection, mixer, context, chain.tokens);
+    Prediction const prediction = predict_after(copy_sources, mixer, context, chain.tokens);
     auto const candidates = std::span(prediction.candidates).first(prediction.size);
     if (candidates.empty()) break;
     auto const best = *std::ranges::max_element(candidates, {}, &Prediction::Candidate::chance);
     survival *= best.chance;
     if (survival < 0.02F) break;
-    chain.sources.push_back(evidence_behind(recollection, context, chain.tokens).source_of(best.token));
+    chain.sources.push_back(input_after(copy_sources, context, chain.tokens).source_of(best.token));
     chain.tokens.push_back(best.token);
     chain.probabilities.push_back(best.chance);
   }
@@ -82,16 +82,16 @@ TEST_CASE("a predicted chain is the greedy walk, token by token") {
     Tokens const earlier = copying_text(random, 300, vocabulary);
     if (history != nullptr) history->append(earlier);
     Mixer mixer;
-    CopySources recollection(0, history);
-    recollection.reserve(1000);
+    CopySources copy_sources(0, history);
+    copy_sources.reserve(1000);
     Tokens const text = copying_text(random, 400, vocabulary, earlier);
     for (std::size_t length = 0; length <= text.size(); ++length) {
       Tokens const context(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(length));
-      read_and_learn(recollection, mixer, context);
+      read_and_learn(copy_sources, mixer, context);
       if (below(random, 4) != 0) continue;
       std::size_t const room = below(random, 3) == 0 ? below(random, 6) : 64;
-      Chain const chain = predicted(recollection, mixer, context, room);
-      REQUIRE(chain == walked(recollection, mixer, context, room));
+      Chain const chain = predicted(copy_sources, mixer, context, room);
+      REQUIRE(chain == walked(copy_sources, mixer, context, room));
       (chain.tokens.empty() ? empty : chain.tokens.size() == room ? full : cut) += 1;
     }
   }
@@ -102,27 +102,27 @@ TEST_CASE("a predicted chain is the greedy walk, token by token") {
 
 TEST_CASE("a predicted chain goes on into itself") {
   Mixer mixer;
-  CopySources recollection(0, nullptr);
-  recollection.reserve(1000);
+  CopySources copy_sources(0, nullptr);
+  copy_sources.reserve(1000);
   Tokens text;
   for (int i = 0; i < 60; ++i) text = text + counting(10, 5);
-  read_and_learn(recollection, mixer, text);
-  Tokens const chain = predicted(recollection, mixer, text, 64).tokens;
+  read_and_learn(copy_sources, mixer, text);
+  Tokens const chain = predicted(copy_sources, mixer, text, 64).tokens;
   REQUIRE(chain.size() == 64);
   for (std::size_t i = 0; i < chain.size(); ++i) CHECK(chain[i] == static_cast<Token>(10 + i % 5));
 }
 
 TEST_CASE("a predicted chain ends where nothing is known, and leaves what it was made from as it was") {
   Mixer const mixer;
-  CopySources recollection(0, nullptr);
-  recollection.reserve(100);
-  CHECK(predicted(recollection, mixer, {}, 10).tokens.empty());
+  CopySources copy_sources(0, nullptr);
+  copy_sources.reserve(100);
+  CHECK(predicted(copy_sources, mixer, {}, 10).tokens.empty());
   Tokens const text{1, 2, 3, 4, -1, 9, 1, 2, 3};
-  read(recollection, text);
-  Chain const chain = predicted(recollection, mixer, text, 10);
+  read(copy_sources, text);
+  Chain const chain = predicted(copy_sources, mixer, text, 10);
   CHECK(chain.tokens == Tokens{4});
-  CHECK(predicted(recollection, mixer, text, 10) == chain);
-  CHECK(predicted(recollection, mixer, text, 0).tokens.empty());
+  CHECK(predicted(copy_sources, mixer, text, 10) == chain);
+  CHECK(predicted(copy_sources, mixer, text, 0).tokens.empty());
 }
 
 TEST_CASE("predicting a chain allocates nothing") {
@@ -131,13 +131,13 @@ TEST_CASE("predicting a chain allocates nothing") {
   Tokens const text = copying_text(random, 500, 10);
   history->append(text);
   Mixer const mixer;
-  CopySources recollection(0, history);
-  recollection.reserve(1000);
-  read(recollection, text);
+  CopySources copy_sources(0, history);
+  copy_sources.reserve(1000);
+  read(copy_sources, text);
   Tokens space(64);
   std::vector<float> probabilities(64);
   std::vector<Source> sources(64);
   std::size_t const before = allocations();
-  CHECK(predict_chain(recollection, mixer, text, space, 0, probabilities, sources) > 0);
+  CHECK(predict_chain(copy_sources, mixer, text, space, 0, probabilities, sources) > 0);
   CHECK(allocations() == before);
 }

@@ -55,11 +55,11 @@ struct Bounds {
   float least_reach = 0.01F;
 };
 
-Tree predicted(CopySources const& recollection, Mixer const& mixer, Tokens const& context, Bounds const& bounds) {
+Tree predicted(CopySources const& copy_sources, Mixer const& mixer, Tokens const& context, Bounds const& bounds) {
   Tree tree{.tokens = Tokens(max_draft_tokens + 4, untouched),
             .parents = std::vector<std::int32_t>(max_draft_tokens + 4, untouched),
             .reaches = {}};
-  PredictedTree const found(recollection, mixer, context,
+  PredictedTree const found(copy_sources, mixer, context,
                             {.tokens = std::span(tree.tokens).first(bounds.limit),
                              .parents = std::span(tree.parents).first(bounds.limit),
                              .max_branches = bounds.branches},
@@ -75,7 +75,7 @@ Tree predicted(CopySources const& recollection, Mixer const& mixer, Tokens const
   REQUIRE(found.sources().size() == tree.size());
   for (std::size_t i = 0; i < tree.size(); ++i)
     REQUIRE(found.sources()[i] ==
-            evidence_behind(recollection, context, tree.path(tree.parents[i])).source_of(tree.tokens[i]));
+            input_after(copy_sources, context, tree.path(tree.parents[i])).source_of(tree.tokens[i]));
   return tree;
 }
 
@@ -88,11 +88,11 @@ struct Offer {
 
 // Whether each node is one of the likeliest of all that might have come next, and no more could have come, by sorting
 // all of them each time.
-bool is_best_first(CopySources const& recollection, Mixer const& mixer, Tokens const& context, Tree const& tree,
+bool is_best_first(CopySources const& copy_sources, Mixer const& mixer, Tokens const& context, Tree const& tree,
                    Bounds const& bounds) {
   std::vector<Offer> offers;
   auto const offer_behind = [&](std::int32_t node) {
-    Prediction const prediction = predict_behind(recollection, mixer, context, tree.path(node));
+    Prediction const prediction = predict_after(copy_sources, mixer, context, tree.path(node));
     float const reach = node < 0 ? 1.0F : tree.reaches[static_cast<std::size_t>(node)];
     for (auto const& candidate : std::span(prediction.candidates).first(prediction.size))
       if (float const with = reach * candidate.chance; with >= bounds.least_reach)
@@ -132,18 +132,18 @@ TEST_CASE("a predicted tree is the best-first search, by sorting all that might 
     Tokens const earlier = copying_text(random, 300, vocabulary);
     if (history != nullptr) history->append(earlier);
     Mixer mixer;
-    CopySources recollection(0, history);
-    recollection.reserve(1000);
+    CopySources copy_sources(0, history);
+    copy_sources.reserve(1000);
     Tokens const text = copying_text(random, 300, vocabulary, earlier);
     for (std::size_t length = 0; length <= text.size(); length += 1 + below(random, 6)) {
       Tokens const context(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(length));
-      read_and_learn(recollection, mixer, context);
+      read_and_learn(copy_sources, mixer, context);
       Bounds const bounds{.branches = below(random, 2) == 0 ? max_draft_tokens : below(random, 5),
                           .limit = below(random, 2) == 0 ? max_draft_tokens : below(random, 12),
                           .least_reach = below(random, 2) == 0 ? 0.005F : 0.1F};
-      Tree const tree = predicted(recollection, mixer, context, bounds);
+      Tree const tree = predicted(copy_sources, mixer, context, bounds);
       CAPTURE(length);
-      REQUIRE(is_best_first(recollection, mixer, context, tree, bounds));
+      REQUIRE(is_best_first(copy_sources, mixer, context, tree, bounds));
       REQUIRE(std::ranges::is_sorted(tree.reaches, std::greater<>()));
       auto const size = tree_size(tree.parents, bounds.branches);
       REQUIRE(size.nodes == tree.size());
@@ -162,18 +162,18 @@ TEST_CASE("a predicted tree is the best-first search, by sorting all that might 
 TEST_CASE("a predicted tree without branches is the predicted chain, as far as both go") {
   Random random(2);
   Mixer mixer;
-  CopySources recollection(0, nullptr);
-  recollection.reserve(1000);
+  CopySources copy_sources(0, nullptr);
+  copy_sources.reserve(1000);
   Tokens const text = copying_text(random, 400, 10);
   std::size_t compared = 0;
   for (std::size_t length = 0; length <= text.size(); length += 5) {
     Tokens const context(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(length));
-    read_and_learn(recollection, mixer, context);
-    Tree const tree = predicted(recollection, mixer, context, {.branches = 0, .least_reach = 0.02F});
+    read_and_learn(copy_sources, mixer, context);
+    Tree const tree = predicted(copy_sources, mixer, context, {.branches = 0, .least_reach = 0.02F});
     Tokens space(max_draft_tokens);
     std::vector<float> probabilities(max_draft_tokens);
     std::vector<Source> sources(max_draft_tokens);
-    space.resize(predict_chain(recollection, mixer, context, space, 0, probabilities, sources));
+    space.resize(predict_chain(copy_sources, mixer, context, space, 0, probabilities, sources));
     CHECK(tree.tokens == space);
     compared += space.size();
   }
@@ -189,10 +189,10 @@ TEST_CASE("both ways that a text went on are in a predicted tree, each with what
   for (int i = 0; i < 60; ++i) text = text + common + (below(random, 2) == 0 ? one : other);
   text = text + common;
   Mixer mixer;
-  CopySources recollection(0, nullptr);
-  recollection.reserve(1000);
-  read_and_learn(recollection, mixer, text);
-  Tree const tree = predicted(recollection, mixer, text, {});
+  CopySources copy_sources(0, nullptr);
+  copy_sources.reserve(1000);
+  read_and_learn(copy_sources, mixer, text);
+  Tree const tree = predicted(copy_sources, mixer, text, {});
   std::vector<Tokens> paths;
   for (std::size_t i = 0; i < tree.size(); ++i) paths.push_back(tree.path(static_cast<std::int32_t>(i)));
   CHECK(std::ranges::find(paths, one) != paths.end());
@@ -201,14 +201,14 @@ TEST_CASE("both ways that a text went on are in a predicted tree, each with what
 
 TEST_CASE("a predicted tree without room, or of an unknown text, is empty") {
   Mixer const mixer;
-  CopySources recollection(0, nullptr);
-  recollection.reserve(100);
-  CHECK(predicted(recollection, mixer, {}, {}).size() == 0);
+  CopySources copy_sources(0, nullptr);
+  copy_sources.reserve(100);
+  CHECK(predicted(copy_sources, mixer, {}, {}).size() == 0);
   Tokens const text = counting(0, 10) + counting(0, 5);
-  read(recollection, text);
-  CHECK(predicted(recollection, mixer, text, {.limit = 0}).size() == 0);
-  CHECK(predicted(recollection, mixer, text, {.least_reach = 1.5F}).size() == 0);
-  CHECK(predicted(recollection, mixer, text, {}).size() > 0);
+  read(copy_sources, text);
+  CHECK(predicted(copy_sources, mixer, text, {.limit = 0}).size() == 0);
+  CHECK(predicted(copy_sources, mixer, text, {.least_reach = 1.5F}).size() == 0);
+  CHECK(predicted(copy_sources, mixer, text, {}).size() > 0);
 }
 
 TEST_CASE("predicting a tree allocates nothing") {
@@ -217,13 +217,13 @@ TEST_CASE("predicting a tree allocates nothing") {
   Tokens const text = copying_text(random, 500, 5);
   history->append(text);
   Mixer mixer;
-  CopySources recollection(0, history);
-  recollection.reserve(1000);
-  read_and_learn(recollection, mixer, text);
+  CopySources copy_sources(0, history);
+  copy_sources.reserve(1000);
+  read_and_learn(copy_sources, mixer, text);
   Tokens tokens(max_draft_tokens);
   std::vector<std::int32_t> parents(max_draft_tokens);
   std::size_t const before = allocations();
-  PredictedTree const tree(recollection, mixer, text, {tokens, parents, 8}, max_draft_tokens, 0.005F);
+  PredictedTree const tree(copy_sources, mixer, text, {tokens, parents, 8}, max_draft_tokens, 0.005F);
   CHECK(allocations() == before);
   CHECK(tree.size() > 8);
 }

@@ -28,13 +28,13 @@ class CandidateSet {
   /// Marks a token beyond the last candidate.
   static constexpr std::uint8_t none = Prediction::max_candidates;
 
-  explicit CandidateSet(MixerInput const& evidence) noexcept {
-    std::size_t const pointers = evidence.history ? MixerInput::pointers : MixerInput::own_pointers;
-    std::size_t const contexts = evidence.history ? MixerInput::contexts : MixerInput::own_contexts;
-    for (std::size_t i = 0; i < pointers; ++i) votes_[i] = add(evidence.votes[i].token, evidence.votes[i].token >= 0);
+  explicit CandidateSet(MixerInput const& input) noexcept {
+    std::size_t const pointers = input.history ? MixerInput::pointers : MixerInput::own_pointers;
+    std::size_t const contexts = input.history ? MixerInput::contexts : MixerInput::own_contexts;
+    for (std::size_t i = 0; i < pointers; ++i) votes_[i] = add(input.votes[i].token, input.votes[i].token >= 0);
     for (std::size_t i = 0; i < SuccessorCounts::capacity; ++i)
       for (std::size_t context = 0; context < contexts; ++context) {
-        SuccessorCounts const& successors = evidence.successors[context];
+        SuccessorCounts const& successors = input.successors[context];
         successors_[context][i] = add(successors.token(i), successors.count(i) > 0);
       }
   }
@@ -85,7 +85,7 @@ class CandidateSet {
 
   alignas(16) std::array<Token, (most + 3) / 4 * 4> tokens_{};  // with duplicates
   std::array<std::uint8_t, most + 1> candidates_;               // by place in `tokens_`
-  std::array<std::array<std::uint8_t, SuccessorCounts::capacity>, MixerInput::contexts> successors_;  // places
+  std::array<std::array<std::uint8_t, SuccessorCounts::capacity>, MixerInput::contexts> successors_;  // indices
   std::array<std::uint8_t, MixerInput::pointers> votes_;
   std::size_t size_ = 0;
 };

@@ -34,6 +34,15 @@ struct MixerInput {
     std::uint8_t misses = 0;
     std::uint8_t history = 0;
     Source source = Source::context;  ///< Source of the text that it points into.
+
+    /// That of an active `pointer`, which points to `token` in a text of `source`.
+    static Vote of(MatchPointer const& pointer, Token token, Source source) noexcept {
+      return {.token = token,
+              .length = pointer.length,
+              .misses = pointer.misses,
+              .history = pointer.history,
+              .source = source};
+    }
   };
 
   /// What followed the contexts of the sequence's own text, then three contexts of the history: the newest token, only

@@ -29,12 +29,12 @@ namespace detail {
 class PredictedTree {
  public:
   /// Writes nodes to the front of `space`, sorted by falling reach: at most `limit` <= `max_draft_tokens`, with at most
-  /// `space.max_branches` branches. `recollection` has read all of `context`. O(nodes): each node is predicted from
+  /// `space.max_branches` branches. `copy_sources` has read all of `context`. O(nodes): each node is predicted from
   /// once.
-  PredictedTree(CopySources const& recollection, Mixer const& mixer, std::span<Token const> context,
+  PredictedTree(CopySources const& copy_sources, Mixer const& mixer, std::span<Token const> context,
                 TreeSpace const& space, std::size_t limit, float least_reach) noexcept
-      : recollection_(recollection), mixer_(mixer), context_(context), space_(space), least_reach_(least_reach) {
-    places_[0] = recollection.place();
+      : copy_sources_(copy_sources), mixer_(mixer), context_(context), space_(space), least_reach_(least_reach) {
+    pointers_[0] = copy_sources.pointers();
     if (limit > 0) offer_behind(0);
     std::size_t branches = 0;
     while (offered_ > 0 && size_ < limit) {
@@ -49,8 +49,8 @@ class PredictedTree {
       sources_[size_] = best.source;
       reaches_[size_++] = best.reach;
       depths_[size_] = depths_[best.parent] + 1;
-      places_[size_] = places_[best.parent];
-      recollection_.advance(places_[size_], best.token, [&](std::size_t at) { return token_at(size_, at); });
+      pointers_[size_] = pointers_[best.parent];
+      copy_sources_.advance(pointers_[size_], best.token, [&](std::size_t at) { return token_at(size_, at); });
       if (size_ < limit) offer_behind(size_);
     }
   }
@@ -78,15 +78,15 @@ class PredictedTree {
     float const reach = node == 0 ? 1.0F : reaches_[node - 1];
     auto const at = [&](std::size_t earlier) { return token_at(node, earlier); };
     Prediction prediction;
-    MixerInput const evidence = recollection_.evidence(ContextHashes(position, at), places_[node], position, at);
-    mixer_.predict(evidence, prediction);
+    MixerInput const input = copy_sources_.input(ContextHashes(position, at), pointers_[node], position, at);
+    mixer_.predict(input, prediction);
     for (std::size_t c = 0; c < prediction.size; ++c) {
       Prediction::Candidate const& candidate = prediction.candidates[c];
       if (reach * candidate.chance < least_reach_) continue;
       offers_[offered_++] = {.reach = reach * candidate.chance,
                              .token = candidate.token,
                              .parent = static_cast<std::uint32_t>(node),
-                             .source = evidence.source_of(candidate.token)};
+                             .source = input.source_of(candidate.token)};
       std::push_heap(offers_.begin(), offers_.begin() + static_cast<std::ptrdiff_t>(offered_));
     }
   }
@@ -99,7 +99,7 @@ class PredictedTree {
     return space_.tokens[node - 1];
   }
 
-  CopySources const& recollection_;
+  CopySources const& copy_sources_;
   Mixer const& mixer_;
   std::span<Token const> context_;
   TreeSpace space_;
@@ -109,7 +109,7 @@ class PredictedTree {
   std::array<float, max_draft_tokens> reaches_;
   std::array<Source, max_draft_tokens> sources_;
   std::array<std::size_t, max_draft_tokens + 1> depths_{};
-  std::array<Place, max_draft_tokens + 1> places_;
+  std::array<CopyPointers, max_draft_tokens + 1> pointers_;
   std::array<Offer, max_draft_tokens * Prediction::max_candidates> offers_;  // a heap
 };
 
