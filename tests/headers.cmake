@@ -10,8 +10,7 @@ set(too_long
     adapters/llama_cpp/model.hpp
     decode/composer.hpp
     decode/sequence.hpp
-    draft_model/detail/interleaved_draft.hpp
-    mix/history.hpp)
+    draft_model/detail/interleaved_draft.hpp)
 
 # Headers that a test of another name covers, after the reason. Facades, `mix.hpp` beside the folder `mix/`, have none.
 set(covered

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
@@ -17,6 +16,7 @@
 #include "detail/context_hashes.hpp"
 #include "detail/context_map.hpp"
 #include "detail/match_finder.hpp"
+#include "detail/token_ring.hpp"
 
 namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
@@ -59,9 +59,9 @@ struct HistoryCounters {
 class History {
  public:
   /// One that takes less than `bytes`. Raises an `Error` if that is not enough for anything. O(bytes).
-  explicit History(std::size_t bytes) : tokens_(tokens_for(bytes), -1), requests_(requests_for(tokens_.size())) {
-    finder_.reserve(tokens_.size());
-    statistics_.reset((bytes - bytes_without_statistics(tokens_.size())) / 16 / 4 * 4 - 4);
+  explicit History(std::size_t bytes) : tokens_(tokens_for(bytes)), requests_(requests_for(tokens_.capacity())) {
+    finder_.reserve(tokens_.capacity());
+    statistics_.reset((bytes - bytes_without_statistics(tokens_.capacity())) / 16 / 4 * 4 - 4);
   }
 
   /// The fewest bytes that are enough.
@@ -71,12 +71,12 @@ class History {
   History& operator=(History const&) = delete;
 
   /// How many tokens there is room for, one more than said a request.
-  [[nodiscard]] std::size_t capacity() const noexcept { return tokens_.size(); }
+  [[nodiscard]] std::size_t capacity() const noexcept { return tokens_.capacity(); }
 
   /// Bytes allocated, and its own.
   [[nodiscard]] std::size_t memory_bytes() const noexcept {
-    return sizeof(History) + tokens_.capacity() * sizeof(Token) + requests_.capacity() * sizeof(Request) +
-           finder_.memory_bytes() + statistics_.memory_bytes();
+    return sizeof(History) + tokens_.memory_bytes() + requests_.capacity() * sizeof(Request) + finder_.memory_bytes() +
+           statistics_.memory_bytes();
   }
 
   /// A request said these. Of more than fit, the last are kept; a negative one is no token.
@@ -85,9 +85,9 @@ class History {
     std::span const kept = tokens.last(std::min(tokens.size(), capacity() - 1));
     std::size_t const begin = end();
     while (begin + kept.size() + 1 - this->begin() > capacity() || next_ - first_ == requests_.size()) evict();
-    for (std::size_t i = 0; i < kept.size(); ++i) store(begin + i, std::max(kept[i], Token{-1}));
+    for (std::size_t i = 0; i < kept.size(); ++i) tokens_.store(begin + i, std::max(kept[i], Token{-1}));
     // Behind it stands -1, as everywhere where no token is held.
-    end_.store(begin + kept.size() + 1, std::memory_order_release);
+    tokens_.set_end(begin + kept.size() + 1);
     Request& request = request_of(next_);
     request = {.begin = begin, .size = static_cast<std::uint32_t>(kept.size()), .held = true};
     for_each_token(request, [&](std::size_t position, Token token, detail::ContextHashes const& contexts) {
@@ -112,7 +112,7 @@ class History {
   /// Takes all requests out. O(tokens held).
   void clear() noexcept {
     std::lock_guard const lock(writing_);
-    begin_.store(end(), std::memory_order_release);
+    tokens_.set_begin(end());
     for (; first_ != next_; ++first_)
       if (request_of(first_).held) erase(request_of(first_), removed_);
   }
@@ -142,18 +142,13 @@ class History {
   }
 
   /// The first position that may hold a token.
-  [[nodiscard]] std::size_t begin() const noexcept { return begin_.load(std::memory_order_acquire); }
+  [[nodiscard]] std::size_t begin() const noexcept { return tokens_.begin(); }
 
   /// One more than the last position that may.
-  [[nodiscard]] std::size_t end() const noexcept { return end_.load(std::memory_order_acquire); }
+  [[nodiscard]] std::size_t end() const noexcept { return tokens_.end(); }
 
   /// The token at any position; -1 if there is none: between requests, evicted, removed, not yet appended.
-  [[nodiscard]] Token token(std::size_t position) const noexcept {
-    if (position >= end()) return -1;
-    // Whoever reads what was written over an evicted token reads the `begin_` that was set before it, too.
-    Token const token = std::atomic_ref(const_cast<Token&>(at(position))).load(std::memory_order_acquire);
-    return position < begin() ? Token{-1} : token;
-  }
+  [[nodiscard]] Token token(std::size_t position) const noexcept { return tokens_.token(position); }
 
   /// The contexts of which it is remembered what followed: the newest token, the newest two and the newest three.
   [[nodiscard]] static std::array<std::uint64_t, 3> remembered(detail::ContextHashes const& contexts) noexcept {
@@ -209,14 +204,6 @@ class History {
     return tokens;
   }
 
-  [[nodiscard]] Token const& at(std::size_t position) const noexcept {
-    return tokens_[position & (tokens_.size() - 1)];
-  }
-
-  void store(std::size_t position, Token token) noexcept {
-    std::atomic_ref(const_cast<Token&>(at(position))).store(token, std::memory_order_release);
-  }
-
   [[nodiscard]] std::size_t held(std::size_t position) const noexcept { return position > begin() ? position : 0; }
 
   [[nodiscard]] Request const& request_of(std::uint64_t number) const noexcept {
@@ -227,7 +214,7 @@ class History {
   // Each token of a request, with the contexts that it follows.
   template <class Visit>
   void for_each_token(Request const& request, Visit const& visit) const noexcept {
-    auto const token_at = [&](std::size_t i) { return at(request.begin + i); };
+    auto const token_at = [&](std::size_t i) { return tokens_.stored(request.begin + i); };
     for (std::size_t i = 0; i < request.size; ++i)
       visit(request.begin + i, token_at(i), detail::ContextHashes(i, token_at));
   }
@@ -238,7 +225,7 @@ class History {
       for (std::uint64_t const hash : remembered(contexts))
         if (hash != 0) statistics_.forget(hash, token);
     });
-    for (std::size_t i = 0; i < request.size; ++i) store(request.begin + i, -1);
+    for (std::size_t i = 0; i < request.size; ++i) tokens_.store(request.begin + i, -1);
     request.held = false;
     ++count.requests;
     count.tokens += request.size;
@@ -247,14 +234,12 @@ class History {
   // The oldest request and its room.
   void evict() noexcept {
     Request& oldest = request_of(first_++);
-    begin_.store(first_ == next_ ? end() : request_of(first_).begin, std::memory_order_release);
+    tokens_.set_begin(first_ == next_ ? end() : request_of(first_).begin);
     if (oldest.held) erase(oldest, evicted_);
   }
 
   std::mutex mutable writing_;
-  std::atomic<std::size_t> begin_ = 0;
-  std::atomic<std::size_t> end_ = 0;
-  std::vector<Token> tokens_;      // by position, modulo the capacity
+  detail::TokenRing tokens_;
   std::vector<Request> requests_;  // by number, modulo their greatest number
   std::uint64_t first_ = 0;        // number of the oldest request
   std::uint64_t next_ = 0;
