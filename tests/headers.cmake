@@ -21,8 +21,6 @@ set(covered
     "testing/law_report.hpp: testing/model_laws.cpp"
     # An exception, of which the test is that it is thrown.
     "adapters/llama_cpp/error.hpp: adapters/llama_cpp/model.cpp"
-    # Needs a draft model and a proposer around it.
-    "draft_model/detail/interleaved_draft.hpp: draft_model/model_proposer.cpp"
     # Launches need a kernel's rule, verifiers on a device a method, and the workspace a launch.
     "cuda/detail/verify_launch.cuh: cuda/greedy_verify.cu"
     "cuda/device_verifier.cuh: cuda/device_greedy_verifier.cu"
