@@ -3,9 +3,12 @@
 
 /// The decoding loop: for one sequence or many, over any model.
 
+#include "decode/batch.hpp"
 #include "decode/composer.hpp"
+#include "decode/engine_limits.hpp"
 #include "decode/generate_options.hpp"
 #include "decode/output_delta.hpp"
+#include "decode/pass_plan.hpp"
 #include "decode/pass_times.hpp"
 #include "decode/sequence.hpp"
 #include "decode/source_counters.hpp"

@@ -30,23 +30,25 @@ struct Scripted {
 
 }  // namespace
 
-TEST_CASE("a chain is fed up to the first token that the model does not know, and cut back by truncating") {
-  using Drafts = copyspec::detail::ChainDrafts<Toy, Scripted, GreedyVerifier>;
-  Toy model({.vocabulary = 8});
+TEST_CASE("a chain is fed up to the first token that is outside the vocabulary, and truncated without a path") {
+  using Drafts = copyspec::detail::ChainDrafts<Scripted, GreedyVerifier, copyspec::LogitsOf<Toy>>;
+  copyspec::EngineLimits const limits{.vocabulary_size = 8};
   Sequence sequence(SequenceId{0}, 100);
   sequence.begin(std::vector<Token>{1, 2}, 20);
   Drafts::Own own;
   auto const drafted = [&](std::vector<Token> tokens) {
     Scripted proposer{std::move(tokens)};
-    return Drafts::propose(model, proposer, own, sequence.context(), sequence.draft_space(10)).length;
+    return Drafts::propose(limits, proposer, own, sequence.context(), sequence.draft_space(10)).length;
   };
   CHECK(drafted({}) == 0);
   CHECK(drafted({7, 8, 7}) == 1);
   CHECK(drafted({-1, 7}) == 0);
   CHECK(drafted({3, 4, 5}) == 3);
-  auto const segment = sequence.next_segment(3, 10);
-  CHECK(Drafts::forward(model, {&segment, 1}).rows() == 4);
+  Drafts::add(sequence.next_segment(3, 10), own);
+  CHECK(Drafts::tree_segments(limits).empty());
   sequence.accept({.accepted = 1, .next = 6}, [](std::span<Token const>) { return copyspec::StopDecision{}; });
-  CHECK(Drafts::cut_back(model, own, sequence) == 3);
-  CHECK(std::ranges::equal(model.held(SequenceId{0}), std::vector<Token>{1, 2, 3}));
+  copyspec::Truncation const truncation = Drafts::truncation(own, sequence);
+  CHECK(truncation.sequence == SequenceId{0});
+  CHECK(truncation.length == 3);
+  CHECK(truncation.path.empty());
 }

@@ -3,7 +3,6 @@
 
 #include <doctest/doctest.h>
 #include <copyspec/core/error.hpp>
-#include <copyspec/testing/toy_model.hpp>
 
 #include <cstddef>
 #include <limits>
@@ -14,27 +13,24 @@ namespace {
 
 using copyspec::Token;
 using Tokens = std::vector<Token>;
-using Toy = copyspec::testing::ToyModel<float>;
 
-copyspec::testing::ToyModelOptions const toy{.vocabulary = 100, .context_limit = 300};
+copyspec::EngineLimits const limits{.vocabulary_size = 100, .max_tokens = 9, .context_limit = 300};
 
 }  // namespace
 
-TEST_CASE("a model knows the tokens from zero to the size of its vocabulary less one") {
-  Toy const model(toy);
-  CHECK(copyspec::detail::in_vocabulary(0, model));
-  CHECK(copyspec::detail::in_vocabulary(99, model));
-  CHECK_FALSE(copyspec::detail::in_vocabulary(100, model));
-  CHECK_FALSE(copyspec::detail::in_vocabulary(-1, model));
-  CHECK_FALSE(copyspec::detail::in_vocabulary(std::numeric_limits<Token>::min(), model));
-  CHECK_FALSE(copyspec::detail::in_vocabulary(std::numeric_limits<Token>::max(), model));
+TEST_CASE("a vocabulary has the tokens from zero to its size less one") {
+  CHECK(copyspec::detail::in_vocabulary(0, 100));
+  CHECK(copyspec::detail::in_vocabulary(99, 100));
+  CHECK_FALSE(copyspec::detail::in_vocabulary(100, 100));
+  CHECK_FALSE(copyspec::detail::in_vocabulary(-1, 100));
+  CHECK_FALSE(copyspec::detail::in_vocabulary(std::numeric_limits<Token>::min(), 100));
+  CHECK_FALSE(copyspec::detail::in_vocabulary(std::numeric_limits<Token>::max(), 100));
 }
 
 TEST_CASE("a prompt that cannot be answered is refused, and what is wrong with it is named") {
-  Toy const model(toy);
   auto const refusal = [&](Tokens const& tokens, std::size_t length) -> std::string {
     try {
-      copyspec::detail::check_prompt(tokens, length, model);
+      copyspec::detail::check_prompt(tokens, length, limits);
     } catch (copyspec::Error const& error) {
       return error.what();
     }
@@ -54,9 +50,8 @@ TEST_CASE("a prompt that cannot be answered is refused, and what is wrong with i
 }
 
 TEST_CASE("the tokens before the first unknown one are counted") {
-  Toy const model(toy);
-  CHECK(copyspec::detail::known_prefix(Tokens{}, model) == 0);
-  CHECK(copyspec::detail::known_prefix(Tokens{0, 99}, model) == 2);
-  CHECK(copyspec::detail::known_prefix(Tokens{0, 100, 1}, model) == 1);
-  CHECK(copyspec::detail::known_prefix(Tokens{-1, 0}, model) == 0);
+  CHECK(copyspec::detail::known_prefix(Tokens{}, 100) == 0);
+  CHECK(copyspec::detail::known_prefix(Tokens{0, 99}, 100) == 2);
+  CHECK(copyspec::detail::known_prefix(Tokens{0, 100, 1}, 100) == 1);
+  CHECK(copyspec::detail::known_prefix(Tokens{-1, 0}, 100) == 0);
 }

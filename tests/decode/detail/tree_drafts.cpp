@@ -126,10 +126,10 @@ struct Both : GreedyVerifier {
   void verify(LogitsView<float>, std::span<VerifyInput const>, std::span<Verdict>) const {}
 };
 
-static_assert(DraftsTrees<Toy, Script, GreedyVerifier>);
-static_assert(!DraftsTrees<Toy, NoProposer, GreedyVerifier>);
-static_assert(!DraftsTrees<Toy, Script, DevicePass>);
-static_assert(!DraftsTrees<Toy, Script, Both>);
+static_assert(DraftsTrees<Script, GreedyVerifier, LogitsView<float>>);
+static_assert(!DraftsTrees<NoProposer, GreedyVerifier, LogitsView<float>>);
+static_assert(!DraftsTrees<Script, DevicePass, LogitsView<float>>);
+static_assert(!DraftsTrees<Script, Both, LogitsView<float>>);
 
 ToyModelOptions const options{.vocabulary = 16, .order = 2, .max_tokens = 64, .max_branches = 7};
 Tokens const prompt{3, 1, 4, 1, 5};

@@ -10,8 +10,11 @@
 #include "../../core/version.hpp"
 #include "../../draft/proposer.hpp"
 #include "../../model/engine.hpp"
+#include "../../model/tree_model.hpp"
 #include "../../verify/batch_verifier.hpp"
 #include "../../verify/verifier.hpp"
+#include "../engine_limits.hpp"
+#include "../pass_plan.hpp"
 #include "../sequence.hpp"
 #include "prompt_check.hpp"
 #include "verifier_adapter.hpp"
@@ -20,11 +23,10 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace detail {
 
-/// What a composer does about drafts that are chains. `TreeDrafts` does the same, call by call, for trees.
-template <Engine M, DraftProposer Proposer, class Verifier>
+/// What a `DecodeBatch` does about drafts that are chains. `TreeDrafts` does the same, call by call, for trees.
+template <DraftProposer Proposer, class Verifier, class Rows>
 class ChainDrafts {
  public:
-  using Rows = LogitsOf<M>;
   using Adapter = VerifierAdapter<Verifier, Rows>;
 
   /// What a sequence keeps.
@@ -34,46 +36,51 @@ class ChainDrafts {
   static void reserve(std::size_t /*sequences*/) noexcept {}
 
   /// After it, drafts of up to `length` tokens allocate nothing here.
-  static void reserve(M const& /*model*/, Own& /*own*/, std::size_t /*length*/) noexcept {}
+  static void reserve(EngineLimits const& /*limits*/, Own& /*own*/, std::size_t /*length*/) noexcept {}
 
   /// Begins a pass in which `drafting` sequences wait for one token.
-  static void begin_pass(M const& /*model*/, std::size_t /*drafting*/) noexcept {}
+  static void begin_pass(EngineLimits const& /*limits*/, std::size_t /*drafting*/) noexcept {}
 
   /// Begins a pass for a sequence, scheduled or not.
   static void begin_pass(Own& /*own*/) noexcept {}
 
-  /// Has a draft behind `context` written to the front of `space`, which lies there. Returns how much of it can be fed.
-  [[nodiscard]] static Draft propose(M const& model, Proposer& proposer, Own& /*own*/, std::span<Token const> context,
-                                     std::span<Token> space) {
+  /// Has a draft after `context` written to the front of `space`, which lies there. Returns how much of it can be fed.
+  [[nodiscard]] static Draft propose(EngineLimits const& limits, Proposer& proposer, Own& /*own*/,
+                                     std::span<Token const> context, std::span<Token> space) {
     Draft draft = proposer.propose(context, space);
     COPYSPEC_ASSERT(draft.length <= space.size(), "a draft fits into the space it was given");
     // An engine may not survive a token that it does not know.
-    draft.length = known_prefix(space.first(draft.length), model);
+    draft.length = known_prefix(space.first(draft.length), limits.vocabulary_size);
     return draft;
   }
 
   /// Whether what was proposed is a chain.
   [[nodiscard]] static bool is_chain(Own const& /*own*/) noexcept { return true; }
 
-  /// Adds a sequence's share to the pass.
+  /// Adds a sequence's segment to the pass.
   static void add(Segment const& /*segment*/, Own& /*own*/) noexcept {}
 
-  /// Feeds `batch`, the segments that were added.
-  [[nodiscard]] static Rows forward(M& model, std::span<Segment const> batch) { return model.forward(batch); }
+  /// The segments that were added, if the draft of one is a tree; otherwise none.
+  [[nodiscard]] static std::span<TreeSegment const> tree_segments(EngineLimits const& /*limits*/) noexcept {
+    return {};
+  }
 
   /// See `VerifierAdapter`.
-  [[nodiscard]] static Verdict verdict(Adapter& judges, typename Adapter::Own& verifier, Own& /*own*/, Rows rows,
-                                       std::span<VerifyInput const> trials, std::size_t index, std::size_t first) {
-    return judges.verdict(verifier, rows, trials, index, first);
+  [[nodiscard]] static Verdict verdict(Adapter& adapter, typename Adapter::Own& verifier, Own& /*own*/, Rows rows,
+                                       std::span<VerifyInput const> inputs, std::size_t index, std::size_t first) {
+    return adapter.verdict(verifier, rows, inputs, index, first);
   }
 
-  /// Which nodes of the tree that was judged its accepted tokens are; none of a chain.
+  /// Which nodes of the tree that was verified its accepted tokens are; none of a chain.
   [[nodiscard]] static std::span<std::int32_t const> path(Own const& /*own*/) noexcept { return {}; }
 
-  /// Has the model forget what `sequence`, which is stale, does not keep. Returns what is held for it.
-  static std::size_t cut_back(M& model, Own& /*own*/, Sequence const& sequence) {
-    return model.truncate(sequence.id(), sequence.cached());
+  /// What the model must forget of `sequence`, which needs to be truncated.
+  [[nodiscard]] static Truncation truncation(Own& /*own*/, Sequence const& sequence) noexcept {
+    return {.sequence = sequence.id(), .length = sequence.cached()};
   }
+
+  /// The model has forgotten that.
+  static void truncated(Own& /*own*/) noexcept {}
 };
 
 }  // namespace detail

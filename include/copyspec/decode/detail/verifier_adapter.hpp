@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <concepts>
 #include <cstddef>
 #include <optional>
 #include <span>
@@ -10,8 +9,6 @@
 
 #include "../../core/token.hpp"
 #include "../../core/version.hpp"
-#include "../../draft/proposer.hpp"
-#include "../../model/logits.hpp"
 #include "../../verify/batch_verifier.hpp"
 #include "../../verify/logprobs.hpp"
 #include "../../verify/sampling_options.hpp"
@@ -22,78 +19,76 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace detail {
 
-/// The verifiers of a composer: a copy for each sequence, asked when its verdict is wanted.
+/// The verifiers of a batch: a copy for each sequence, asked when its verdict is wanted.
 ///
-/// `verdict(own, rows, trials, index, first)` is the verdict on `trials[index]`, whose rows begin at `first` of `rows`
+/// `verdict(own, rows, inputs, index, first)` is the verdict on `inputs[index]`, whose rows begin at `first` of `rows`
 /// and whose sequence keeps `own`. It is asked for in ascending order, from 0 on for each pass.
+///
+/// The optional calls are those of `VerifierTraits`.
 template <class Verifier, class Rows>
 class VerifierAdapter {
+  using Traits = VerifierTraits<Verifier>;
+
  public:
   /// What a sequence keeps.
   using Own = Verifier;
 
-  /// Whether it samples: `begin_turn` tells it how, and `logprobs` and `allowed_draft` answer.
-  static constexpr bool samples = SamplingSequenceVerifier<Verifier>;
-
-  /// Whether it asks what a draft was drawn from.
-  static constexpr bool needs_drawn = requires(Verifier & verifier, Draft const& draft) {
-    verifier.drawn_from(draft.drawn_from);
-  };
+  static constexpr bool samples = Traits::samples;
+  static constexpr bool needs_drawn = Traits::needs_drawn;
 
   explicit VerifierAdapter(Verifier verifier) : verifier_(std::move(verifier)) {}
 
   [[nodiscard]] Own begin_sequence() const { return verifier_; }
 
-  /// Raises an `Error` that names what is wrong, unless the verifier can draw with these options, which are valid.
-  static void check_supported(SamplingOptions const& options) {
-    if constexpr (requires { Verifier::check_supported(options); }) Verifier::check_supported(options);
-  }
+  static void check_supported(SamplingOptions const& options) { Traits::check_supported(options); }
 
-  /// A turn begins, `SamplingVerifier::begin_turn`.
   static void begin_turn(Own& own, std::optional<SamplingOptions> const& options, std::size_t vocabulary,
                          std::size_t budget) {
-    if constexpr (samples) own.begin_turn(options, vocabulary, budget);
+    Traits::begin_turn(own, options, vocabulary, budget);
   }
 
-  /// Of what was generated in this turn.
-  [[nodiscard]] static LogprobsView logprobs(Own const& own) noexcept {
-    if constexpr (samples) return own.logprobs();
-    return {};
-  }
+  [[nodiscard]] static LogprobsView logprobs(Own const& own) noexcept { return Traits::logprobs(own); }
 
-  /// How many of the first tokens of `draft` may stand behind `context`.
   [[nodiscard]] static std::size_t allowed_draft(Own const& own, std::span<Token const> context,
                                                  std::span<Token const> draft) {
-    if constexpr (samples) return own.allowed_draft(context, draft);
-    return draft.size();
+    return Traits::allowed_draft(own, context, draft);
   }
 
-  /// What the draft that is judged next was drawn from, `Draft::drawn_from`.
-  static void drawn_from(Own& own, std::span<std::span<float const> const> rows) {
-    if constexpr (requires { own.drawn_from(rows); }) own.drawn_from(rows);
+  static void drawn_from(Own& own, std::span<std::span<float const> const> rows) { Traits::drawn_from(own, rows); }
+
+  static void on_turn_begin(Own& own, SequenceId sequence, std::span<Token const> context, std::size_t prompt) {
+    Traits::on_turn_begin(own, sequence, context, prompt);
   }
 
-  /// After it, passes with up to `trials` trials allocate nothing here.
-  static void reserve(std::size_t /*trials*/) noexcept {}
+  static void on_turn_end(Own& own, SequenceId sequence, std::span<Token const> context, std::size_t answer) {
+    Traits::on_turn_end(own, sequence, context, answer);
+  }
 
-  [[nodiscard]] static Verdict verdict(Own& own, Rows rows, std::span<VerifyInput const> trials, std::size_t index,
+  /// After it, passes with up to `inputs` verdicts allocate nothing here.
+  static void reserve(std::size_t /*inputs*/) noexcept {}
+
+  [[nodiscard]] static Verdict verdict(Own& own, Rows rows, std::span<VerifyInput const> inputs, std::size_t index,
                                        std::size_t first) {
-    VerifyInput const& trial = trials[index];
-    return own.verify(rows.subview(first, trial.rows()), trial.tokens, trial.length);
+    VerifyInput const& input = inputs[index];
+    return own.verify(rows.subview(first, input.rows()), input.tokens, input.length);
   }
 
  private:
   Verifier verifier_;
 };
 
-/// One verifier for all sequences, asked once a pass, when its first verdict is wanted.
+/// One verifier for all sequences, asked once a pass, when its first verdict is wanted. It does not sample: what a turn
+/// asks for is not told to it.
 template <class Verifier, class Rows>
   requires BatchVerifier<Verifier, Rows>
 class VerifierAdapter<Verifier, Rows> {
+  using Traits = VerifierTraits<Verifier>;
+
  public:
   struct Own {};
 
   static constexpr bool samples = false;
+  static constexpr bool needs_drawn = false;
 
   explicit VerifierAdapter(Verifier verifier) : verifier_(std::move(verifier)) {}
 
@@ -112,12 +107,20 @@ class VerifierAdapter<Verifier, Rows> {
 
   static void drawn_from(Own&, std::span<std::span<float const> const>) noexcept {}
 
-  void reserve(std::size_t trials) { verdicts_.reserve(trials); }
+  void on_turn_begin(Own&, SequenceId sequence, std::span<Token const> context, std::size_t prompt) {
+    Traits::on_turn_begin(verifier_, sequence, context, prompt);
+  }
 
-  [[nodiscard]] Verdict verdict(Own&, Rows rows, std::span<VerifyInput const> trials, std::size_t index, std::size_t) {
+  void on_turn_end(Own&, SequenceId sequence, std::span<Token const> context, std::size_t answer) {
+    Traits::on_turn_end(verifier_, sequence, context, answer);
+  }
+
+  void reserve(std::size_t inputs) { verdicts_.reserve(inputs); }
+
+  [[nodiscard]] Verdict verdict(Own&, Rows rows, std::span<VerifyInput const> inputs, std::size_t index, std::size_t) {
     if (index == 0) {
-      verdicts_.assign(trials.size(), Verdict{});
-      verifier_.verify(rows, trials, std::span<Verdict>(verdicts_));
+      verdicts_.assign(inputs.size(), Verdict{});
+      verifier_.verify(rows, inputs, std::span<Verdict>(verdicts_));
     }
     return verdicts_[index];
   }

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+
+#include "../core/version.hpp"
+#include "../model/engine.hpp"
+#include "../model/tree_model.hpp"
+
+namespace copyspec {
+inline namespace COPYSPEC_VERSION_NAMESPACE {
+
+/// What a `DecodeBatch` must know of an engine, told once. The members are as the calls of `Model` and `TreeModel` with
+/// these names.
+struct EngineLimits {
+  std::size_t vocabulary_size = 0;
+  std::size_t max_tokens = 0;
+  std::size_t context_limit = 0;
+  std::size_t max_branches = 0;  ///< Zero: no trees are drafted.
+};
+
+/// The limits of an `Engine`, with branches if it is a `TreeModel`.
+template <Engine M>
+[[nodiscard]] EngineLimits limits_of(M const& model) {
+  EngineLimits limits{.vocabulary_size = model.vocabulary_size(),
+                      .max_tokens = model.max_tokens(),
+                      .context_limit = model.context_limit()};
+  if constexpr (TreeModel<M>) limits.max_branches = model.max_branches();
+  return limits;
+}
+
+}  // namespace COPYSPEC_VERSION_NAMESPACE
+}  // namespace copyspec
