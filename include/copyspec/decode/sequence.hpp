@@ -41,23 +41,12 @@ struct SequenceCounters {
   SourceCounters by_source = {};   ///< What of `drafted` and `accepted` came from each source.
 };
 
-/// One sequence's decoding state, and nothing that runs: no model, no clock, no I/O. It says what to feed next, takes
-/// the verdict in, and knows what the model must forget. A loop around it, for an engine that has its own:
+/// One sequence's decoding state, without a model, a clock or I/O. It says what to feed next, takes the verdict in, and
+/// knows what the model must forget. `DecodeBatch` keeps many of them; `examples/own_loop.cpp` is a loop around that.
 ///
-///     sequence.begin(prompt, budget);
-///     while (sequence.running()) {
-///       if (sequence.needs_truncate()) sequence.truncated(model.truncate(sequence.id(), sequence.cached()));
-///       Draft const draft = proposer.propose(sequence.context(), sequence.draft_space(max_tokens));
-///       Segment const segment = sequence.next_segment(draft.length, max_tokens, draft.sources);
-///       auto const rows = model.forward({&segment, 1});                    // threw? sequence.cancel()
-///       if (segment.rows == 0) sequence.commit_prefill();
-///       else sequence.accept(verifier.verify(rows, sequence.tokens(), sequence.length()), stop);
-///     }
-///
-/// The context is everything fed and generated in all turns. A stop token or sequence stays in it, as the model has
-/// said it; what may be shown is `released()`, without the stop. Drafts are written in place behind the context. A tree
-/// is fed like a chain of its nodes and accepted, with its path, once `verify_tree` has moved that together; then the
-/// model keeps the path (`TreeModel`) in place of truncating.
+/// The context is everything fed and generated in all turns, stops included; `released()` may be shown. Drafts are
+/// written in place after it. A tree is fed like a chain of its nodes and accepted, with its path, once `verify_tree`
+/// has moved that together; then the model keeps the path (`TreeModel`) in place of truncating.
 ///
 /// Invariants: cached() <= length() <= context_limit(); while running, length() < context_limit() and at least one
 /// token is pending. Only `begin` allocates. Threads: one call at a time.
@@ -254,8 +243,7 @@ class Sequence {
   std::size_t context_limit_;
   std::vector<Token> tokens_;    // the context, then room up to the end of the turn
   std::vector<Source> sources_;  // of what this turn generated, then of the draft, then room
-  std::size_t length_ = 0;
-  std::size_t cached_ = 0;
+  std::size_t length_ = 0, cached_ = 0;
   std::size_t replayed_ = 0;  // below this, what is fed was judged before
   std::size_t turn_ = 0;      // where this turn's output begins
   std::size_t budget_ = 0;
