@@ -18,6 +18,7 @@
 #include "../../model/tree_shape.hpp"
 #include "detail/batch.hpp"
 #include "detail/checkpoints.hpp"
+#include "detail/limits.hpp"
 #include "error.hpp"
 
 namespace copyspec {
@@ -48,7 +49,7 @@ class LlamaCpp {
       : context_(&context),
         vocabulary_size_(
             static_cast<std::size_t>(llama_vocab_n_tokens(llama_model_get_vocab(llama_get_model(&context))))),
-        branches_(check_branches(context, branches)),
+        limits_(context, branches),
         batch_(llama_n_batch(&context), branches),
         checkpoints_(context) {
     trees_.reserve(llama_n_seq_max(&context));
@@ -70,9 +71,9 @@ class LlamaCpp {
   [[nodiscard]] llama_context& context() const noexcept { return *context_; }
 
   [[nodiscard]] std::size_t vocabulary_size() const noexcept { return vocabulary_size_; }
-  [[nodiscard]] std::size_t max_tokens() const noexcept { return llama_n_batch(context_); }
-  [[nodiscard]] std::size_t context_limit() const noexcept { return llama_n_ctx_seq(context_); }
-  [[nodiscard]] std::size_t max_branches() const noexcept { return branches_; }
+  [[nodiscard]] std::size_t max_tokens() const noexcept { return limits_.max_tokens(); }
+  [[nodiscard]] std::size_t context_limit() const noexcept { return limits_.context_limit(); }
+  [[nodiscard]] std::size_t max_branches() const noexcept { return limits_.max_branches(); }
 
   /// See `Model`. Throws `LlamaCppError` when the segments do not fit or llama.cpp fails; what it says names the cause.
   LogitsView<float> forward(std::span<Segment const> segments) { return run(segments); }
@@ -82,10 +83,10 @@ class LlamaCpp {
 
   /// See `Model`. Throws `LlamaCppError` for an unknown sequence only.
   std::size_t truncate(SequenceId sequence, std::size_t length) {
-    check_id(sequence);
+    limits_.require_id(sequence);
     if (detail::LlamaCppTree const* const tree = find_tree(sequence)) forget_tree(*tree);
     auto const id = static_cast<llama_seq_id>(sequence);
-    std::size_t const held = this->held(sequence);
+    std::size_t const held = limits_.held(sequence);
     if (length >= held) return held;
     if (!checkpoints_.reaches_back(id, length)) return checkpoints_.restore(id, length);
     cut(id, length);
@@ -108,26 +109,9 @@ class LlamaCpp {
   }
 
  private:
-  [[nodiscard]] static std::size_t check_branches(llama_context const& context, std::size_t branches) {
-    std::size_t const ids = llama_n_seq_max(&context);
-    if (branches >= ids)
-      raise_error<LlamaCppError>(
-          ErrorCode::bad_options,
-          std::to_string(branches) + " branches leave no sequence id: n_seq_max = " + std::to_string(ids));
-    if (branches > 0 && detail::LlamaCppCheckpoints::keeps_state(context))
-      raise_error<LlamaCppError>(
-          ErrorCode::bad_options,
-          "branches need a model with attention only: a recurrent state is of one chain of tokens");
-    // Only in a unified cache may one sequence take up all of it.
-    if (branches > 0 && llama_n_ctx_seq(&context) != llama_n_ctx(&context))
-      raise_error<LlamaCppError>(ErrorCode::bad_options,
-                                 "branches share cells of the cache: make the context with kv_unified = true");
-    return branches;
-  }
-
   template <class AnySegment>
   LogitsView<float> run(std::span<AnySegment const> segments) {
-    std::size_t const total = check(segments);
+    std::size_t const total = limits_.require_fit(segments);
     while (!trees_.empty()) forget_tree(trees_.back());
     make_checkpoints(segments, total);
     std::size_t const rows = fill(segments, total);
@@ -150,14 +134,14 @@ class LlamaCpp {
     batch_.clear();
     for (AnySegment const& segment : segments) {
       auto const id = static_cast<llama_seq_id>(segment.sequence);
-      checkpoints_.drop_beyond(id, held(segment.sequence));
+      checkpoints_.drop_beyond(id, limits_.held(segment.sequence));
       batch_.add_chain(segment.tokens.first(fed_before(segment, total)), 0, id,
-                       static_cast<llama_pos>(held(segment.sequence)));
+                       static_cast<llama_pos>(limits_.held(segment.sequence)));
     }
     if (batch_.get().n_tokens > 0) decode();
     for (AnySegment const& segment : segments)
       if (checkpoints_.needed(segment, total))
-        checkpoints_.save(static_cast<llama_seq_id>(segment.sequence), held(segment.sequence));
+        checkpoints_.save(static_cast<llama_seq_id>(segment.sequence), limits_.held(segment.sequence));
   }
 
   // Feeds the batch.
@@ -179,21 +163,6 @@ class LlamaCpp {
     }
   }
 
-  [[nodiscard]] std::size_t held(SequenceId sequence) const {
-    return static_cast<std::size_t>(
-        llama_memory_seq_pos_max(llama_get_memory(context_), static_cast<llama_seq_id>(sequence)) + 1);
-  }
-
-  void check_id(SequenceId sequence) const {
-    auto const id = static_cast<std::int32_t>(sequence);
-    // llama.cpp aborts the process on such ids.
-    if (id < 0 || static_cast<std::size_t>(id) >= llama_n_seq_max(context_) - branches_)
-      raise_error<LlamaCppError>(ErrorCode::engine,
-                                 "sequence " + std::to_string(id) +
-                                     " is not below n_seq_max = " + std::to_string(llama_n_seq_max(context_)) +
-                                     (branches_ > 0 ? " less " + std::to_string(branches_) + " branches" : ""));
-  }
-
   // Forgets all but the first `length` tokens.
   void cut(llama_seq_id id, std::size_t length) {
     llama_memory_seq_rm(llama_get_memory(context_), id, static_cast<llama_pos>(length), -1);
@@ -212,52 +181,19 @@ class LlamaCpp {
     trees_.erase(trees_.begin() + (&tree - trees_.data()));
   }
 
-  static std::span<std::int32_t const> parents_of(Segment const&) noexcept { return {}; }
-  static std::span<std::int32_t const> parents_of(TreeSegment const& segment) noexcept { return segment.parents; }
-
-  // Returns how many tokens the segments have.
-  template <class AnySegment>
-  [[nodiscard]] std::size_t check(std::span<AnySegment const> segments) const {
-    std::size_t total = 0;
-    std::size_t branches = 0;
-    for (AnySegment const& segment : segments) {
-      check_id(segment.sequence);
-      auto const name = [&] { return "sequence " + std::to_string(static_cast<std::int32_t>(segment.sequence)); };
-      std::size_t const held = this->held(segment.sequence);
-      if (held + segment.tokens.size() > context_limit())
-        raise_error<LlamaCppError>(ErrorCode::engine,
-                                   name() + " would grow to " + std::to_string(held + segment.tokens.size()) +
-                                       " tokens, beyond the context limit of " + std::to_string(context_limit()));
-      std::span<std::int32_t const> const parents = parents_of(segment);
-      TreeSize const size = tree_size(parents, branches_ - branches);
-      if (size.nodes < parents.size() || (!parents.empty() && segment.rows != parents.size() + 1) ||
-          segment.rows > segment.tokens.size())
-        raise_error<LlamaCppError>(ErrorCode::engine,
-                                   "what is fed of " + name() + " is no tree behind a token, or has more than the " +
-                                       std::to_string(branches_ - branches) + " branches that are left");
-      total += segment.tokens.size();
-      branches += size.branches;
-    }
-    // llama.cpp aborts the process beyond this.
-    if (total > max_tokens())
-      raise_error<LlamaCppError>(ErrorCode::engine, "a pass of " + std::to_string(total) +
-                                                        " tokens exceeds n_batch = " + std::to_string(max_tokens()));
-    return total;
-  }
-
   // Copies what is left of the segments into the batch and returns how many rows they ask for.
   template <class AnySegment>
   std::size_t fill(std::span<AnySegment const> segments, std::size_t total) {
     batch_.clear();
     std::size_t rows = 0;
-    auto branch = static_cast<llama_seq_id>(llama_n_seq_max(context_) - branches_);
+    llama_seq_id branch = limits_.first_branch();
     for (AnySegment const& segment : segments) {
       auto const id = static_cast<llama_seq_id>(segment.sequence);
-      std::span<std::int32_t const> const parents = parents_of(segment);
+      std::span<std::int32_t const> const parents = detail::LlamaCppLimits::parents_of(segment);
       std::span<Token const> const tokens = segment.tokens.subspan(fed_before(segment, total));
       std::size_t const chain = tokens.size() - parents.size();
       batch_.add_chain(tokens.first(chain), segment.rows - parents.size(), id,
-                       static_cast<llama_pos>(held(segment.sequence)));
+                       static_cast<llama_pos>(limits_.held(segment.sequence)));
       rows += segment.rows;
       if (parents.empty()) continue;
       trees_.push_back(batch_.add_tree(tokens.last(parents.size()), parents, chain, id, branch));
@@ -269,7 +205,7 @@ class LlamaCpp {
 
   llama_context* context_;
   std::size_t vocabulary_size_;
-  std::size_t branches_;
+  detail::LlamaCppLimits limits_;
   detail::LlamaCppBatch batch_;
   detail::LlamaCppCheckpoints checkpoints_;
   std::vector<detail::LlamaCppTree> trees_;  // of the last pass, until their sequences are cut back

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <llama.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "../../../core/token.hpp"
+#include "../../../core/version.hpp"
+#include "../../../model/model.hpp"
+#include "../../../model/tree_model.hpp"
+#include "../../../model/tree_shape.hpp"
+#include "../error.hpp"
+#include "checkpoints.hpp"
+
+namespace copyspec {
+inline namespace COPYSPEC_VERSION_NAMESPACE {
+namespace detail {
+
+/// What a `llama_context`, which is borrowed, can be asked for, checked beforehand: beyond most of these limits
+/// llama.cpp aborts the process. The highest `branches` sequence ids are left for the branches of trees.
+///
+/// Cost: O(1) a segment and a node. Allocates for messages only. Threads: as the context.
+class LlamaCppLimits {
+ public:
+  /// Throws `LlamaCppError` for branches that the model or the context does not allow.
+  LlamaCppLimits(llama_context& context, std::size_t branches)
+      : context_(&context), branches_(require_branches(context, branches)) {}
+
+  [[nodiscard]] std::size_t max_tokens() const noexcept { return llama_n_batch(context_); }
+  [[nodiscard]] std::size_t context_limit() const noexcept { return llama_n_ctx_seq(context_); }
+  [[nodiscard]] std::size_t max_branches() const noexcept { return branches_; }
+
+  /// The first sequence id that is left for branches.
+  [[nodiscard]] llama_seq_id first_branch() const noexcept {
+    return static_cast<llama_seq_id>(llama_n_seq_max(context_) - branches_);
+  }
+
+  /// How many tokens of a sequence the context holds.
+  [[nodiscard]] std::size_t held(SequenceId sequence) const {
+    return static_cast<std::size_t>(
+        llama_memory_seq_pos_max(llama_get_memory(context_), static_cast<llama_seq_id>(sequence)) + 1);
+  }
+
+  /// Throws `LlamaCppError` unless `sequence` is an id that is not left for branches.
+  void require_id(SequenceId sequence) const {
+    auto const id = static_cast<std::int32_t>(sequence);
+    if (id < 0 || id >= first_branch())
+      raise_error<adapters::LlamaCppError>(
+          ErrorCode::engine, "sequence " + std::to_string(id) +
+                                 " is not below n_seq_max = " + std::to_string(llama_n_seq_max(context_)) +
+                                 (branches_ > 0 ? " less " + std::to_string(branches_) + " branches" : ""));
+  }
+
+  /// Throws `LlamaCppError` unless the segments fit into one pass. Returns how many tokens they have.
+  template <class AnySegment>
+  [[nodiscard]] std::size_t require_fit(std::span<AnySegment const> segments) const {
+    std::size_t total = 0;
+    std::size_t branches = 0;
+    for (AnySegment const& segment : segments) {
+      branches += require_fit(segment, branches_ - branches);
+      total += segment.tokens.size();
+    }
+    if (total > max_tokens())
+      raise_error<adapters::LlamaCppError>(
+          ErrorCode::engine,
+          "a pass of " + std::to_string(total) + " tokens exceeds n_batch = " + std::to_string(max_tokens()));
+    return total;
+  }
+
+  static std::span<std::int32_t const> parents_of(Segment const&) noexcept { return {}; }
+  static std::span<std::int32_t const> parents_of(TreeSegment const& segment) noexcept { return segment.parents; }
+
+ private:
+  [[nodiscard]] static std::size_t require_branches(llama_context const& context, std::size_t branches) {
+    std::size_t const ids = llama_n_seq_max(&context);
+    if (branches >= ids)
+      raise_error<adapters::LlamaCppError>(
+          ErrorCode::bad_options,
+          std::to_string(branches) + " branches leave no sequence id: n_seq_max = " + std::to_string(ids));
+    if (branches > 0 && LlamaCppCheckpoints::keeps_state(context))
+      raise_error<adapters::LlamaCppError>(
+          ErrorCode::bad_options,
+          "branches need a model with attention only: a recurrent state is of one chain of tokens");
+    // Only in a unified cache may one sequence take up all of it.
+    if (branches > 0 && llama_n_ctx_seq(&context) != llama_n_ctx(&context))
+      raise_error<adapters::LlamaCppError>(
+          ErrorCode::bad_options, "branches share cells of the cache: make the context with kv_unified = true");
+    return branches;
+  }
+
+  // Returns how many of the `left` branches the segment takes.
+  template <class AnySegment>
+  [[nodiscard]] std::size_t require_fit(AnySegment const& segment, std::size_t left) const {
+    require_id(segment.sequence);
+    auto const name = [&] { return "sequence " + std::to_string(static_cast<std::int32_t>(segment.sequence)); };
+    std::size_t const held = this->held(segment.sequence);
+    if (held + segment.tokens.size() > context_limit())
+      raise_error<adapters::LlamaCppError>(
+          ErrorCode::engine, name() + " would grow to " + std::to_string(held + segment.tokens.size()) +
+                                 " tokens, beyond the context limit of " + std::to_string(context_limit()));
+    std::span<std::int32_t const> const parents = parents_of(segment);
+    TreeSize const size = tree_size(parents, left);
+    if (size.nodes < parents.size() || (!parents.empty() && segment.rows != parents.size() + 1) ||
+        segment.rows > segment.tokens.size())
+      raise_error<adapters::LlamaCppError>(ErrorCode::engine, "what is fed of " + name() +
+                                                                  " is no tree behind a token, or has more than the " +
+                                                                  std::to_string(left) + " branches that are left");
+    return size.branches;
+  }
+
+  llama_context* context_;
+  std::size_t branches_;
+};
+
+}  // namespace detail
+}  // namespace COPYSPEC_VERSION_NAMESPACE
+}  // namespace copyspec
