@@ -11,6 +11,8 @@ file(REMOVE_RECURSE "${reference_dir}")
 
 file(STRINGS "${copyspec_root}/CMakeLists.txt" version REGEX "^ *VERSION [0-9.]+$")
 string(REGEX REPLACE "^ *VERSION " "" version "${version}")
+file(STRINGS "${copyspec_root}/include/copyspec/core/version.hpp" namespace REGEX "VERSION_NAMESPACE [a-z0-9_]+$")
+string(REGEX REPLACE ".* " "" namespace "${namespace}")
 # Doxygen must know the template that format.hpp specialises.
 file(WRITE "${reference_dir}/fmt.hpp" "namespace fmt {\ntemplate <class T, class Char>\nstruct formatter;\n}\n")
 file(CONFIGURE OUTPUT "${reference_dir}/Doxyfile" CONTENT [[
@@ -29,7 +31,7 @@ EXCLUDE_SYMBOLS = copyspec::detail copyspec::detail::* copyspec::*::detail copys
 MACRO_EXPANSION = YES
 EXPAND_ONLY_PREDEF = YES
 SKIP_FUNCTION_MACROS = NO
-PREDEFINED = COPYSPEC_VERSION_NAMESPACE=v0_1 COPYSPEC_HOST_DEVICE= __device__= __global__= __host__= __restrict__=
+PREDEFINED = COPYSPEC_VERSION_NAMESPACE=@namespace@ COPYSPEC_HOST_DEVICE= __device__= __global__= __host__= __restrict__=
 EXTRACT_ALL = YES
 QT_AUTOBRIEF = YES
 AUTOLINK_SUPPORT = NO

@@ -98,17 +98,17 @@ Json replayed(std::vector<Trace> const& traces, std::vector<Contender> const& co
 std::vector<Contender const*> to_be_timed(std::vector<Contender> const& contenders,
                                           std::vector<double> const& mean_speedups) {
   std::map<std::string_view, std::size_t> best;
-  std::vector<Contender const*> detail::timed;
+  std::vector<Contender const*> timed;
   for (std::size_t i = 0; i < contenders.size(); ++i) {
     Contender const& contender = contenders[i];
     if (contender.told && *contender.told != timed_cost) continue;
-    if (contender.default_setting) detail::timed.push_back(&contender);
+    if (contender.default_setting) timed.push_back(&contender);
     auto const found = best.try_emplace(contender.peer, i).first;
     if (mean_speedups[i] > mean_speedups[found->second]) found->second = i;
   }
   for (auto const& [peer, i] : best)
-    if (!contenders[i].default_setting) detail::timed.push_back(&contenders[i]);
-  return detail::timed;
+    if (!contenders[i].default_setting) timed.push_back(&contenders[i]);
+  return timed;
 }
 
 // A prompt of `length` tokens, two thirds of them in copies, and an answer of the same kind.
@@ -121,7 +121,7 @@ Conversation made_up(std::size_t length) {
   return conversation;
 }
 
-Json detail::timed(std::vector<Trace> const& traces, std::vector<Contender const*> const& contenders) {
+Json timed(std::vector<Trace> const& traces, std::vector<Contender const*> const& contenders) {
   Json rows = Json::array();
   for (Contender const* contender : contenders) {
     fmt::print(stderr, "times: {}, {}\n", contender->peer, contender->setting);
@@ -152,7 +152,7 @@ void run(std::vector<std::string> const& files, std::string const& out) {
   std::vector<double> mean_speedups;
   Json result{{"costs", marginal_costs}, {"timed_cost", timed_cost}};
   result["cells"] = replayed(traces, contenders, mean_speedups);
-  result["times"] = detail::timed(traces, to_be_timed(contenders, mean_speedups));
+  result["times"] = timed(traces, to_be_timed(contenders, mean_speedups));
   std::ofstream file(out);
   file << result.dump(1, ' ', false, Json::error_handler_t::replace) << '\n';
   if (!file.flush()) copyspec::raise_error(copyspec::ErrorCode::file, fmt::format("{}: cannot be written", out));

@@ -6,13 +6,13 @@
 #include <span>
 
 #include "copyspec/core/token.hpp"
-#include "copyspec/decode/detail/verifier_adapter.hpp"
-#include "copyspec/detail/gumbel_noise.hpp"
 #include "copyspec/model/logits.hpp"
 #include "copyspec/verify/logprobs.hpp"
 #include "copyspec/verify/sampling_options.hpp"
 #include "copyspec/verify/sampling_verifier.hpp"
+#include "copyspec/verify/token_sampler.hpp"
 #include "copyspec/verify/verifier.hpp"
+#include "copyspec/verify/verifier_traits.hpp"
 #include "results.hpp"
 
 namespace copyspec_llama {
@@ -55,10 +55,7 @@ class ProbingVerifier {
 
  private:
   [[nodiscard]] float score(std::span<float const> row, copyspec::Token token) const {
-    float const logit = row[static_cast<std::size_t>(token)];
-    if (options_.temperature == 0) return logit;
-    copyspec::detail::NoiseStream const noise{.seed = options_.seed, .position = probe_->place};
-    return copyspec::detail::gumbel_score(logit, 1 / options_.temperature, noise.word(token));
+    return copyspec::sampling_score(row[static_cast<std::size_t>(token)], token, options_, probe_->place);
   }
 
   Probe* probe_;

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "copyspec/core/token.hpp"
-#include "copyspec/draft/detail/proposer_group.hpp"
+#include "copyspec/draft/first_draft.hpp"
 #include "copyspec/draft/proposer.hpp"
 
 namespace copyspec_llama {
@@ -27,15 +27,14 @@ struct RecordedDrafts {
 
 /// Drafts as `Proposer` does, and keeps a record.
 template <copyspec::DraftProposer Proposer>
-class Recording : public copyspec::detail::ProposerGroup<Proposer> {
+class Recording : public copyspec::FirstDraft<Proposer> {
  public:
   /// `record` is borrowed.
   Recording(Proposer proposer, RecordedDrafts& record)
-      : copyspec::detail::ProposerGroup<Proposer>(std::move(proposer)), record_(&record) {}
+      : copyspec::FirstDraft<Proposer>(std::move(proposer)), record_(&record) {}
 
   [[nodiscard]] copyspec::Draft propose(std::span<copyspec::Token const> context, std::span<copyspec::Token> space) {
-    copyspec::Draft draft;
-    this->for_each([&](Proposer& proposer) { draft = proposer.propose(context, space); });
+    copyspec::Draft const draft = copyspec::FirstDraft<Proposer>::propose(context, space);
     record_->entries.push_back({.context = context.size(), .length = draft.length, .first = record_->tokens.size()});
     record_->tokens.insert(record_->tokens.end(), space.begin(),
                            space.begin() + static_cast<std::ptrdiff_t>(draft.length));

@@ -281,3 +281,19 @@ TEST_CASE("a token that is ruled out is not drawn, however small the others' sco
     CHECK(sampler.draw(high, {.temperature = 0.001F, .top_k = 9, .seed = seed}, 0) == 1);
   }
 }
+
+TEST_CASE("the token drawn from a whole row is the one with the greatest score") {
+  std::vector<float> row;
+  for (int i = 0; i < 300; ++i) row.push_back(static_cast<float>(i * 7919 % 101) / 20);
+  copyspec::TokenSampler sampler;
+  for (float const temperature : {0.0F, 0.7F, 1.5F})
+    for (std::size_t position = 0; position < 50; ++position) {
+      copyspec::SamplingOptions const options{.temperature = temperature, .seed = 11};
+      auto const drawn = sampler.draw(std::span<float const>(row), options, position);
+      REQUIRE(drawn);
+      auto const score = [&](copyspec::Token token) {
+        return copyspec::sampling_score(row[static_cast<std::size_t>(token)], token, options, position);
+      };
+      for (copyspec::Token token = 0; token < 300; ++token) CHECK(score(token) <= score(*drawn));
+    }
+}

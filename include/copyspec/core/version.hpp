@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-/// Version of the included headers. The inline namespace `v0_1`, which follows the minor version, is part of every
-/// name. So two versions in one program are two sets of symbols, not a violation of the one-definition rule.
+/// Version of the included headers. The inline namespace below, which follows the minor version, is part of every name.
+/// So two versions in one program are two sets of symbols, not a violation of the one-definition rule.
 #define COPYSPEC_VERSION_MAJOR 0
 #define COPYSPEC_VERSION_MINOR 1
 #define COPYSPEC_VERSION_PATCH 0

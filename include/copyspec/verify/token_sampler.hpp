@@ -20,6 +20,15 @@
 namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 
+/// What tokens of a row are compared by when one is drawn at `position`; the greatest score is drawn, of those that the
+/// filters leave. At temperature zero it is the logit, otherwise logit / temperature plus the noise of the token.
+[[nodiscard]] inline float sampling_score(float logit, Token token, SamplingOptions const& options,
+                                          std::size_t position) noexcept {
+  if (options.temperature == 0) return logit;
+  detail::NoiseStream const noise{.seed = options.seed, .position = position};
+  return detail::gumbel_score(logit, 1 / options.temperature, noise.word(token));
+}
+
 /// Draws a token from a row: of the tokens that the filters keep, the one with the greatest `gumbel_score`; of equal
 /// scores, the lowest token. At temperature zero, the one with the greatest logit.
 ///
