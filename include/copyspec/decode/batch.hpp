@@ -28,33 +28,36 @@
 namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 
-/// The decoding of many sequences without a model, a clock or I/O, for an engine with continuous batching and a loop of
-/// its own: it says what to feed and what to forget, and takes the rows in. `Composer` is this, a model and a clock.
+/// Decodes many sequences without a model, a clock or I/O, for an engine with continuous batching that runs its own
+/// loop. It says what to feed and what to forget, and takes in the logits rows. `Composer` adds a model and a clock to
+/// it.
 ///
-/// A pass; `examples/own_loop.cpp` is a whole loop:
-///  1. `next_truncation()` until there is none: the engine forgets, and `truncated()` says what it still holds.
-///  2. `plan()`: what to feed. Nothing is running if there are neither segments nor sequences held over.
-///  3. The engine feeds the segments, and `commit(rows)` takes the rows in. Or it fails: `fail()`, and again from 1.
-///  4. As 1. Then `report(seconds)`, from which proposers learn what rows cost, and `emit(on_tokens)`.
+/// One pass (`examples/own_loop.cpp` is a whole loop):
+///  1. Call `next_truncation()` until there is none. The engine forgets, and `truncated()` reports what it still holds.
+///  2. Call `plan()` for what to feed. If it has neither segments nor sequences held over, nothing is running.
+///  3. The engine feeds the segments, and `commit(rows)` takes in the rows. If the engine fails, call `fail()` and go
+///     back to 1.
+///  4. Repeat 1. Then call `report(seconds)`, from which proposers learn what rows cost, and `emit(on_tokens)`.
 ///
-/// Sequences `begin`, are truncated and removed between passes. Of an id that is new, the engine holds nothing.
+/// Call `begin`, `truncate` and `remove` between passes. The engine must hold nothing under a new id.
 ///
-/// Every sequence has its own copies of the proposer and the verifier; a `BatchVerifier` is one for all. `Rows` is what
-/// the engine's `forward` returns. Drafts are trees if the limits have branches, the proposer is a `TreeProposer`, and
-/// the verifier is one of sequences. What is generated depends neither on drafts nor budgets nor other sequences.
+/// Each sequence has its own copies of the proposer and the verifier; a `BatchVerifier` serves all sequences. `Rows` is
+/// the return type of the engine's `forward`. Drafts are trees if the limits have branches, the proposer is a
+/// `TreeProposer`, and the verifier serves one sequence. The generated tokens depend neither on drafts nor on budgets
+/// nor on other sequences.
 ///
-/// Failure: what a proposer, verifier or callback throws passes through. Every sequence is then as it was before the
-/// pass, or as after it if its verdict was taken, and goes on with 1. Allocation: in `begin` only, given a proposer
-/// with `reserve`. Threads: one call at a time.
+/// Failure: exceptions of a proposer, verifier or callback pass through. Each sequence is then as before the pass, or
+/// as after it if its verdict was taken, and continues with 1. Allocation: in `begin` only, given a proposer with
+/// `reserve`. Threads: one call at a time.
 template <DraftProposer Proposer, class Verifier, class Rows = LogitsView<float>>
   requires SequenceVerifier<Verifier, Rows> || BatchVerifier<Verifier, Rows>
 class DecodeBatch {
-  // Hooks with a wrong signature do not compile.
+  // Makes hooks with a wrong signature a compile-time error.
   static_assert(sizeof(ProposerTraits<Proposer>) > 0 && sizeof(VerifierTraits<Verifier>) > 0);
 
  public:
-  /// `proposer` and a verifier of sequences are copied for each sequence; `proposer` itself hears of the passes.
-  /// Throws `Error` if it cannot propose for a vocabulary of this size.
+  /// Copies `proposer`, and a verifier that serves one sequence, for each sequence. `proposer` itself receives the pass
+  /// reports. Throws `Error` if it cannot propose for a vocabulary of this size.
   explicit DecodeBatch(EngineLimits const& limits, Proposer proposer = Proposer(), Verifier verifier = Verifier())
       : slots_(limits, std::move(proposer), std::move(verifier)) {}
 
@@ -65,9 +68,10 @@ class DecodeBatch {
     slots_.require_servable(id, prompt, options);
   }
 
-  /// Begins a turn of sequence `id`: `prompt` is appended to its context, which is empty if `id` is new. Throws `Error`
-  /// for a request that cannot be served, and leaves everything as it was. After what a hook throws, a new sequence is
-  /// gone, and another is idle, without the prompt. Needs: it is not running; no pass is under way. O(prompt).
+  /// Begins a turn of sequence `id` and appends `prompt` to its context. The context of a new `id` is empty. Throws
+  /// `Error` for a request that cannot be served; everything is then as before. If a hook throws, a new sequence is
+  /// removed, and an existing one is idle, without the prompt. Needs: it is not running; no pass is under way.
+  /// O(prompt).
   void begin(SequenceId id, std::span<Token const> prompt, GenerateOptions options = {}) {
     COPYSPEC_ASSERT(!in_pass_, "a pass is under way");
     require_servable(id, prompt, options);
@@ -75,9 +79,9 @@ class DecodeBatch {
     slots_.begin(id, prompt, std::move(options));
   }
 
-  /// What the engine must forget before the next plan, one at a time: first of sequences of the newest pass, then of
-  /// others that are running. Answer with `truncated` before the next call; after none, it is asked for again, without
-  /// a path. An ended sequence is asked for once, and again when it begins.
+  /// What the engine must forget before the next plan, one request at a time. Sequences of the newest pass come first,
+  /// then other running ones. Answer with `truncated` before the next call. An unanswered request is repeated, without
+  /// a path. An ended sequence is requested once, and again when it begins.
   [[nodiscard]] std::optional<Truncation> next_truncation() {
     COPYSPEC_ASSERT(!in_pass_, "a pass is under way");
     notice_unanswered();
@@ -94,7 +98,8 @@ class DecodeBatch {
     return slots_.drafts().truncation(slot.draft, slot.sequence);
   }
 
-  /// The engine has forgotten that, and holds `held` tokens, no more than it was to keep. Lost ones are fed again.
+  /// Reports that the engine has truncated and holds `held` tokens, at most as many as it was asked to keep. Lost
+  /// tokens are fed again.
   void truncated(SequenceId id, std::size_t held) {
     Slot& slot = slots_.at(id, cursor_.asked());
     slot.sequence.truncated(held);
@@ -102,9 +107,9 @@ class DecodeBatch {
     cursor_.answered();
   }
 
-  /// A pass of at most `max_tokens` tokens. Every running sequence gets one before any gets more; those that wait for
-  /// one token come before chunks of prompts; those without come first next time. `timed` is called with each piece of
-  /// work of the proposers, and calls it. Needs: no truncation of a running sequence is due.
+  /// Plans a pass of at most `max_tokens` tokens. Every running sequence gets one token before any gets more. Sequences
+  /// that wait for one token come before chunks of prompts. Sequences without a token come first next time. Each piece
+  /// of work of a proposer is passed to `timed`, which calls it. Needs: no truncation of a running sequence is due.
   template <class Timed = detail::Untimed>
   [[nodiscard]] PassPlan plan(std::size_t max_tokens, Timed&& timed = Timed()) {
     COPYSPEC_ASSERT(!in_pass_, "a pass is under way");
@@ -117,8 +122,9 @@ class DecodeBatch {
   }
   [[nodiscard]] PassPlan plan() { return plan(limits().max_tokens); }
 
-  /// The engine could not feed the segments, or only some: all is as before the plan. Returns whether they had drafts;
-  /// the next plan then has none, so that drafts fail nothing that plain decoding would not.
+  /// Reports that the engine could not feed the segments, or only some. Everything is as before the plan. Returns
+  /// whether the segments had drafts. If so, the next plan has none, so a draft never fails where plain decoding would
+  /// succeed.
   bool fail() noexcept {
     COPYSPEC_ASSERT(in_pass_, "no pass is under way");
     plainly_ = pass_.has_drafts();
@@ -126,8 +132,8 @@ class DecodeBatch {
     return plainly_;
   }
 
-  /// The engine has fed the segments, and `rows` are the rows of all, in order. Takes verdicts, and ends turns by their
-  /// options or by `stop`. `timed` is called with each verdict.
+  /// Reports that the engine has fed the segments. `rows` are the rows of all segments, in order. Takes verdicts, and
+  /// ends turns by their options or by `stop`. Each verdict is computed through `timed`.
   template <StopPredicate Stop = NeverStop, class Timed = detail::Untimed>
   void commit(Rows rows, Stop&& stop = Stop(), Timed&& timed = Timed()) {
     COPYSPEC_ASSERT(in_pass_, "no pass is under way");
@@ -138,15 +144,16 @@ class DecodeBatch {
     cursor_.restart_after_pass();
   }
 
-  /// The newest pass, which was committed, took `seconds`: drafts, forward, verdicts and truncations, without
-  /// callbacks. Proposers hear of it if each token fed had a row. Without reports, their prices stay as they were made.
+  /// Reports that the newest pass, which was committed, took `seconds`. Include drafts, forward, verdicts and
+  /// truncations, and exclude callbacks. Proposers receive the report if each token fed had a row. Without reports,
+  /// they keep their initial costs.
   void report(double seconds) {
     if (!std::exchange(reportable_, false)) return;
     if (auto const report = detail::report_on(pass_.segments(), seconds))
       ProposerTraits<Proposer>::on_pass(slots_.proposer(), *report);
   }
 
-  /// Calls `on_tokens(OutputDelta)` for each sequence that has something to show or has ended since the last call. The
+  /// Calls `on_tokens(OutputDelta)` for each sequence that has new output or has ended since the last call. The
   /// callback must not begin, truncate or remove sequences.
   template <class OnTokens>
   void emit(OnTokens&& on_tokens) {
@@ -159,13 +166,14 @@ class DecodeBatch {
     return std::ranges::any_of(slots_.all(), [](Slot const& slot) { return slot.sequence.running(); });
   }
 
-  /// Takes back everything after the first `length` tokens of sequence `id`, e.g. to edit a prompt, and ends its turn.
+  /// Removes everything after the first `length` tokens of sequence `id`, for example to edit a prompt, and ends its
+  /// turn.
   void truncate(SequenceId id, std::size_t length) {
     COPYSPEC_ASSERT(!in_pass_, "a pass is under way");
     slots_.truncate(slots_.at(id), length);
   }
 
-  /// Forgets sequence `id`, and returns whether there was one. The engine must forget all of it.
+  /// Removes sequence `id`, and returns whether it existed. The engine must forget all of it.
   bool remove(SequenceId id) {
     COPYSPEC_ASSERT(!in_pass_, "a pass is under way");
     std::size_t const index = slots_.find(id);
@@ -178,11 +186,11 @@ class DecodeBatch {
 
   [[nodiscard]] std::size_t size() const noexcept { return slots_.all().size(); }
   [[nodiscard]] bool contains(SequenceId id) const noexcept { return slots_.find(id) != none; }
-  /// The sequence called `id`, which was begun and not removed. Valid until the next `begin` or `remove`.
+  /// The sequence `id`, which was begun and not removed. Valid until the next `begin` or `remove`.
   [[nodiscard]] Sequence const& sequence(SequenceId id) const { return slots_.at(id).sequence; }
-  /// Of all, in the order in which they were first begun; as above.
+  /// The sequence at `index`, in the order in which they were first begun. Valid as above.
   [[nodiscard]] Sequence const& nth_sequence(std::size_t index) const { return slots_.all()[index].sequence; }
-  /// The proposer that serves sequence `id`; as above.
+  /// The proposer of sequence `id`. Valid as above.
   [[nodiscard]] Proposer const& proposer(SequenceId id) const { return slots_.at(id).proposer; }
 
  private:
@@ -191,14 +199,14 @@ class DecodeBatch {
   using Slot = typename Slots::Slot;
   static constexpr std::size_t none = Slots::none;
 
-  // Every sequence of the pass that was not committed is as it was before.
+  // Restores every sequence of the pass that was not committed.
   void put_back() noexcept {
     pass_.cancel(slots_);
     in_pass_ = false;
     cursor_.restart_after_pass();
   }
 
-  // Drafts are not why an engine fails that could not truncate.
+  // If the engine could not truncate, drafts are not why it failed.
   void notice_unanswered() noexcept {
     if (cursor_.restart_if_unanswered()) plainly_ = false;
   }
@@ -206,9 +214,9 @@ class DecodeBatch {
   Slots slots_;
   Pass pass_;
   detail::TruncationCursor cursor_;
-  bool in_pass_ = false;     // planned, neither committed nor failed
+  bool in_pass_ = false;     // a plan was made and neither committed nor failed
   bool plainly_ = false;     // the next plan has no drafts
-  bool reportable_ = false;  // the newest pass was committed and not reported
+  bool reportable_ = false;  // the newest pass was committed and not yet reported
 };
 
 }  // namespace COPYSPEC_VERSION_NAMESPACE

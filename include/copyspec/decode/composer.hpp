@@ -28,30 +28,30 @@
 namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 
-/// Drives a model for one sequence or many: drafts, one pass for all that are running, verdicts, cache truncated. It is
-/// a `DecodeBatch` with a model and a clock; an engine that has a loop of its own uses that. With a `BatchVerifier`,
-/// which rows in device memory (`DeviceModel`) need, there is one verifier for all. Drafts are trees where the model is
-/// a `TreeModel` that has branches, the proposer a `TreeProposer`, and the verifier one of sequences.
+/// Drives a model for one sequence or many: drafts, one pass for all running sequences, verdicts, truncation of the KV
+/// cache. It is a `DecodeBatch` with a model and a clock; an engine with its own loop uses `DecodeBatch`. A
+/// `BatchVerifier` serves all sequences, and rows in device memory (`DeviceModel`) need one. Drafts are trees if the
+/// model is a `TreeModel` with branches, the proposer is a `TreeProposer`, and the verifier serves one sequence.
 ///
 /// Each pass first serves the sequences that wait for one token, then chunks of prompts, within the model's
-/// `max_tokens()`. What is generated does not depend on the drafts, nor on which other sequences run; its distribution
-/// does not, with a `RejectionVerifier`.
+/// `max_tokens()`. The generated tokens depend neither on the drafts nor on which other sequences run. With a
+/// `RejectionVerifier` this holds for their distribution.
 ///
-/// Failure: `begin` throws `Error` for a request that cannot be served and leaves everything as it was. What the
-/// model, the verifier or a callback throws passes through; every sequence is then as it was before the pass, or after
-/// it if its verdict had been taken, and goes on with the next `step`, or ends with `truncate`. A pass with drafts that
-/// the model refuses is tried again without them, so copying never fails where plain decoding would not.
+/// Failure: `begin` throws `Error` for a request that cannot be served; everything is then as before. Exceptions of the
+/// model, the verifier or a callback pass through. Each sequence is then as before the pass, or as after it if its
+/// verdict was taken. It continues with the next `step`, or ends with `truncate`. If the model refuses a pass with
+/// drafts, the pass is tried again without them, so copying never fails where plain decoding would succeed.
 /// Allocation: in `begin` only, given a proposer with `reserve`. Threads: one call at a time.
-/// Lifetime: the model is borrowed and must outlive the composer, which releases what it fed when it is destroyed.
+/// Lifetime: the model is borrowed and must outlive the composer. The destructor removes its sequences from the model.
 template <Engine M, DraftProposer Proposer, class Verifier, class Clock = std::chrono::steady_clock>
   requires SequenceVerifier<Verifier, LogitsOf<M>> || BatchVerifier<Verifier, LogitsOf<M>>
 class Composer {
  public:
   using Times = PassTimes<Clock>;
 
-  /// Copies of `proposer`, and of a verifier of sequences, serve each sequence; `proposer` itself hears of the passes.
-  /// The limits of `model` are read once. Throws `Error` if the proposer cannot propose for a vocabulary like the
-  /// model's.
+  /// Copies `proposer`, and a verifier that serves one sequence, for each sequence. `proposer` itself receives the pass
+  /// reports. The limits of `model` are read once. Throws `Error` if the proposer cannot propose for the model's
+  /// vocabulary size.
   explicit Composer(M& model, Proposer proposer = Proposer(), Verifier verifier = Verifier())
       : model_(&model), batch_(limits_of(model), std::move(proposer), std::move(verifier)) {}
 
@@ -62,7 +62,7 @@ class Composer {
     while (batch_.size() > 0) remove(batch_.nth_sequence(batch_.size() - 1).id());
   }
 
-  /// Begins a turn of sequence `id`: `prompt` is appended to its context. If `id` is new, that is empty, and what
+  /// Begins a turn of sequence `id` and appends `prompt` to its context. If `id` is new, its context is empty, and what
   /// the model may still hold under this id is forgotten. O(prompt).
   void begin(SequenceId id, std::span<Token const> prompt, GenerateOptions options = {}) {
     if (!batch_.contains(id)) {
@@ -73,8 +73,8 @@ class Composer {
     settle(batch_.truncation(id));
   }
 
-  /// Runs one pass over all running sequences. Calls `on_tokens(OutputDelta)` for each that has something to show or
-  /// has ended. Returns whether any is still running. Callbacks must not begin, truncate or remove sequences.
+  /// Runs one pass over all running sequences. Calls `on_tokens(OutputDelta)` for each that has new output or has
+  /// ended. Returns whether any is still running. Callbacks must not begin, truncate or remove sequences.
   template <class OnTokens, StopPredicate Stop = NeverStop>
   bool step(OnTokens&& on_tokens, Stop&& stop = Stop()) {
     if (std::optional<Rows> const rows = forward()) {
@@ -94,8 +94,8 @@ class Composer {
     }
   }
 
-  /// One turn of a single conversation, sequence 0: begins it, runs it to its end and returns what was generated, a
-  /// stop included. Called again, it goes on with the conversation. The span is valid until the next `begin`.
+  /// Runs one turn of a single conversation, sequence 0, to its end. Returns the generated tokens, a stop included. A
+  /// further call continues the conversation. The span is valid until the next `begin`.
   template <class OnTokens = void (*)(OutputDelta const&), StopPredicate Stop = NeverStop>
   std::span<Token const> generate(
       std::span<Token const> prompt, GenerateOptions options = {}, OnTokens&& on_tokens = [](OutputDelta const&) {},
@@ -105,19 +105,20 @@ class Composer {
     return sequence(SequenceId{0}).generated();
   }
 
-  /// The sequence called `id`, which was begun and not removed. Valid until the next `begin` or `remove`.
+  /// The sequence `id`, which was begun and not removed. Valid until the next `begin` or `remove`.
   [[nodiscard]] Sequence const& sequence(SequenceId id) const { return batch_.sequence(id); }
 
-  /// The proposer that serves sequence `id`; as above.
+  /// The proposer of sequence `id`. Valid as above.
   [[nodiscard]] Proposer const& proposer(SequenceId id) const { return batch_.proposer(id); }
 
-  /// Takes back everything after the first `length` tokens of sequence `id`, e.g. to edit a prompt, and ends its turn.
+  /// Removes everything after the first `length` tokens of sequence `id`, for example to edit a prompt, and ends its
+  /// turn.
   void truncate(SequenceId id, std::size_t length) {
     batch_.truncate(id, length);
     settle(batch_.truncation(id));
   }
 
-  /// Forgets sequence `id`, if there is one, here and in the model.
+  /// Removes sequence `id`, if it exists, here and in the model.
   void remove(SequenceId id) {
     if (batch_.remove(id)) model_->truncate(id, 0);
   }
@@ -146,13 +147,14 @@ class Composer {
     return model_->truncate(truncation.sequence, truncation.length);
   }
 
-  // What throws leaves the model as the sequences say.
+  // If `action` throws, truncates the model to what the sequences hold.
   template <class Action>
   void recovering(Action&& action) {
     detail::with_recovery(action, [this] { settle(); });
   }
 
-  // The rows of a pass, or nothing if none is running. A pass with drafts that fails is tried again without.
+  // The rows of a pass, or nothing if no sequence is running. A pass with drafts that fails is tried again without
+  // them.
   [[nodiscard]] std::optional<Rows> forward() {
     std::optional<Rows> rows;
     PassPlan plan;
@@ -180,7 +182,7 @@ class Composer {
   M* model_;
   DecodeBatch<Proposer, Verifier, Rows> batch_;
   Times times_;
-  typename Clock::duration before_{};  // of times_, when the pass under way was planned
+  typename Clock::duration before_{};  // total of times_ when the current pass was planned
 };
 
 }  // namespace COPYSPEC_VERSION_NAMESPACE

@@ -10,8 +10,8 @@
 namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 
-/// What a `DecodeBatch` must know of an engine, told once. The members are as the calls of `Model` and `TreeModel` with
-/// these names.
+/// The limits of an engine that a `DecodeBatch` must know. A batch receives them once. Members have the meaning of the
+/// functions of `Model` and `TreeModel` with the same names.
 struct EngineLimits {
   std::size_t vocabulary_size = 0;
   std::size_t max_tokens = 0;

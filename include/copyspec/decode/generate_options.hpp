@@ -14,15 +14,15 @@
 namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 
-/// How one turn is generated.
+/// The options of one turn.
 struct GenerateOptions {
-  std::size_t max_new_tokens = std::numeric_limits<std::size_t>::max();  ///< Budget; the context limit holds anyway.
+  std::size_t max_new_tokens = std::numeric_limits<std::size_t>::max();  ///< The context limit applies too.
   StopRules stop = {};
-  /// Most tokens drafted a pass, whatever the proposer offers. Zero is plain decoding.
+  /// Maximum tokens drafted in a pass, whatever the proposer offers. Zero is plain decoding.
   std::size_t max_draft_length = std::numeric_limits<std::size_t>::max();
-  /// How tokens are drawn, for a verifier that samples; without, as it was made to.
+  /// Sampling options for a verifier that samples. Without them, the verifier keeps those it was constructed with.
   std::optional<SamplingOptions> sampling = std::nullopt;
-  /// Texts that the answer will probably resemble, for a proposer that takes them; dropped when the next turn begins.
+  /// Texts that the answer will probably resemble, for a proposer that takes them. Dropped when the next turn begins.
   std::vector<std::vector<Token>> references = {};
 };
 

@@ -11,13 +11,13 @@
 namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 
-/// What a pass made known of one sequence: tokens that may be shown now, and where each came from. The spans are valid
-/// during the call. The last emission of a turn has a `status` other than `running`, and may have no tokens.
+/// The new output of one sequence after a pass: tokens that may be shown now, and the source of each. The spans are
+/// valid during the call. The last delta of a turn has a `status` other than `running`, and may have no tokens.
 struct OutputDelta {
   SequenceId sequence{};
   std::span<Token const> tokens;
   std::span<Source const> sources;
-  LogprobsView logprobs;  ///< Of each token, if the turn asked for them.
+  LogprobsView logprobs;  ///< Of each token, if the turn requested them.
   SequenceStatus status = SequenceStatus::idle;
 };
 

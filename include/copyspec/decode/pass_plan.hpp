@@ -15,17 +15,17 @@
 namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 
-/// What a `DecodeBatch` wants fed in one pass. The spans are valid until the next call of the batch that is not const.
+/// What a `DecodeBatch` asks to be fed in one pass. The spans are valid until the next non-const call of the batch.
 struct PassPlan {
-  std::span<Segment const> segments;           ///< Rows are wanted in this order.
-  std::span<TreeSegment const> tree_segments;  ///< The same segments, if the draft of one is a tree; otherwise empty.
-  std::span<SequenceId const> held_over;  ///< Running, but without a token in this pass. They come first next time.
+  std::span<Segment const> segments;           ///< Rows must be returned in this order.
+  std::span<TreeSegment const> tree_segments;  ///< The same segments if a draft is a tree; otherwise empty.
+  std::span<SequenceId const> held_over;       ///< Running, without a token in this pass. They come first next time.
   bool has_drafts = false;
 };
 
 /// What the engine must forget of a sequence before it feeds it again: everything after the first `length` tokens. If
-/// `path` is not empty, a tree was fed there, of which the engine keeps these nodes, `TreeModel::keep`. The path is
-/// valid until the next `plan`.
+/// `path` is not empty, a tree was fed there, and the engine keeps these nodes (`TreeModel::keep`). The path is valid
+/// until the next `plan`.
 struct Truncation {
   SequenceId sequence{};
   std::size_t length = 0;
@@ -34,8 +34,8 @@ struct Truncation {
 
 namespace detail {
 
-/// What a proposer hears of a pass over `batch` that took `seconds`: nothing if a segment fed more tokens than it had
-/// rows, since such a pass does not tell what rows cost.
+/// The report for a pass over `batch` that took `seconds`. Nothing if a segment fed more tokens than it had rows,
+/// because such a pass does not show what rows cost.
 [[nodiscard]] inline std::optional<PassReport> report_on(std::span<Segment const> batch, double seconds) noexcept {
   PassReport report{.rows = 0, .sequences = batch.size(), .seconds = seconds};
   for (Segment const& segment : batch) {

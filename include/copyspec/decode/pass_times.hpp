@@ -6,8 +6,8 @@
 namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 
-/// Where the time of passes went, by the clock that a composer was given. What is outside `forward` is what copying
-/// costs.
+/// Time spent in each part of the passes, by the composer's clock. Everything outside `forward` is the overhead of
+/// copying.
 template <class Clock>
 struct PassTimes {
   using Duration = typename Clock::duration;

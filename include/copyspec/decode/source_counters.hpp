@@ -11,12 +11,12 @@
 namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 
-/// How many draft tokens came from each source, and how many of them became generated tokens; `Source::model` has none.
+/// How many draft tokens came from each source, and how many of them became generated tokens. `Source::model` has none.
 class SourceCounters {
  public:
   struct Count {
     std::size_t drafted = 0;   ///< Fed in drafts, all nodes of trees.
-    std::size_t accepted = 0;  ///< Became generated tokens.
+    std::size_t accepted = 0;  ///< Draft tokens that became generated tokens.
 
     friend bool operator==(Count const&, Count const&) = default;
   };
@@ -32,7 +32,7 @@ class SourceCounters {
     return *this;
   }
 
-  /// What was counted since the counters were as in `before`.
+  /// The counts added since the counters were equal to `before`.
   [[nodiscard]] constexpr SourceCounters since(SourceCounters const& before) const noexcept {
     SourceCounters added = *this;
     for (std::size_t i = 0; i < source_count; ++i) {

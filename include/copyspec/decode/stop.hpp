@@ -13,10 +13,10 @@
 namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 
-/// What a stop rule says after a token was generated.
+/// The decision of a stop rule after a token was generated.
 struct StopDecision {
   bool stop = false;     ///< Generation ends with this token.
-  std::size_t held = 0;  ///< How many of the newest tokens are, or may still become, part of a stop: not to be shown.
+  std::size_t held = 0;  ///< Number of newest tokens that are or may become part of a stop: do not show them.
 };
 
 /// The stricter of two decisions.
@@ -25,9 +25,9 @@ struct StopDecision {
   return {a.stop, std::max(a.held, b.held)};
 }
 
-/// A caller's own stop rule, for example on text: `predicate(id, generated)`, where `generated` is everything said in
+/// A caller's own stop rule, for example on text: `predicate(id, generated)`. `generated` is everything generated in
 /// this turn so far. It is called once for each token, in order, whether the token was drafted or not, so it may keep
-/// state; after an exception it may see the same token again.
+/// state. After an exception it may see the same token again.
 template <class F>
 concept StopPredicate = requires(F& predicate, SequenceId id, std::span<Token const> generated) {
   { predicate(id, generated) } -> std::same_as<StopDecision>;
@@ -38,13 +38,13 @@ struct NeverStop {
   [[nodiscard]] constexpr StopDecision operator()(SequenceId, std::span<Token const>) const noexcept { return {}; }
 };
 
-/// Tokens and runs of tokens that end a turn.
+/// Single tokens and token sequences that end a turn.
 struct StopRules {
   std::vector<Token> tokens = {};
   std::vector<std::vector<Token>> sequences = {};
 
-  /// What the rules say once `generated` ends with its newest token. O(sum of the lengths squared), independent of how
-  /// much was generated; allocates nothing. Empty sequences never stop.
+  /// The decision for `generated` and its newest token. O(sum of the lengths squared), independent of how much was
+  /// generated. Allocates nothing. Empty sequences never stop.
   [[nodiscard]] StopDecision operator()(std::span<Token const> generated) const noexcept {
     if (generated.empty()) return {};
     StopDecision decision;
@@ -54,7 +54,7 @@ struct StopRules {
   }
 
  private:
-  // The longest beginning of `sequence` that `generated` ends with.
+  // Finds the longest prefix of `sequence` that is a suffix of `generated`.
   [[nodiscard]] static StopDecision match(std::span<Token const> generated, std::span<Token const> sequence) noexcept {
     for (std::size_t count = std::min(generated.size(), sequence.size()); count > 0; --count) {
       if (std::ranges::equal(generated.last(count), sequence.first(count)))

@@ -18,15 +18,15 @@
 namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 
-/// Where a run of tokens was seen before. Each value is the position that followed an occurrence, so the token to copy
-/// first is `tokens[position]`.
+/// Where an n-gram occurred before. Each value is the position after an occurrence, so the first token to copy is
+/// `tokens[position]`.
 struct Occurrences {
   std::size_t oldest = 0;
   std::size_t newest = 0;
 };
 
-/// Finds earlier occurrences of the newest `length` tokens of one sequence: the match finder of an LZ77 compressor, run
-/// on tokens, for matches of one length.
+/// Finds earlier occurrences of the newest `length` tokens of one sequence. It is the match finder of an LZ77
+/// compressor, run on tokens, for matches of one length.
 ///
 ///     tokens_    a  b  c  x  a  b  c  y  a  b  c        (borrowed: the caller passes them in)
 ///                      |           |           |
@@ -34,38 +34,38 @@ struct Occurrences {
 ///                      ^                       ^
 ///     slots_     [ tag(abc), oldest 3,   newest 11 ]    one per distinct n-gram, found by hash, linear probing
 ///
-/// Appending and looking up are one probe: the slot that a new n-gram is entered in also names its earlier
-/// occurrences, so `find` only reads what the last append found. An n-gram is entered or found only if its tokens are
-/// equal; the hash (a `RollingHash` or anything with its functions) merely says where to look. Appends are undone in
-/// reverse order, which restores a linearly probed table exactly, without tombstones.
+/// Appending and finding share one probe: the slot that a new n-gram is entered in also names its earlier occurrences,
+/// so `find` only reads what the last append found. An n-gram is entered or found only if its tokens are equal; the
+/// hash (a `RollingHash` or a type with its functions) only says where to look. Appends are undone in reverse order,
+/// which restores a linearly probed table exactly, without tombstones.
 ///
-/// With a window, only the n-grams that end at one of the newest `window` tokens are held: with each token that is
-/// appended the one that ends `window` tokens before is evicted, and `oldest`, `newest` and `previous` are those of the
-/// ones that are held. What was evicted does not come back by a `truncate`.
+/// With a window, only the n-grams that end at one of the newest `window` tokens are held. Each appended token evicts
+/// the n-gram that ends `window` tokens before it. `oldest`, `newest` and `previous` refer to the held ones. `truncate`
+/// does not bring back what was evicted.
 ///
-/// Cost: O(1) per appended token and per forgotten token, in the worst case, whatever context and window; at most
-/// `max_probes` slots are looked at to enter an n-gram and to evict one, and an n-gram that finds no place among them
-/// is left out (with the hash here that takes an adversary). `find` is O(1). Memory is 26 bytes a token reserved; with
-/// a window 30, of at most `window` tokens, and up to 3 KiB. Allocation happens in `reserve`, and in `extend` beyond
-/// what was reserved. No failure but `std::bad_alloc`. Threads: one call at a time; `const` calls may run together.
+/// Cost: O(1) for each appended and each forgotten token, in the worst case, for any context and window. Entering or
+/// evicting an n-gram looks at no more than `max_probes` slots. An n-gram without a place among them is left out; with
+/// this hash that takes an adversary. `find` is O(1). Memory: 26 bytes for each token reserved; with a window 30 bytes
+/// for each of at most `window` tokens, and up to 3 KiB. Allocates in `reserve`, and in `extend` beyond what was
+/// reserved. Throws only `std::bad_alloc`. Threads: one call at a time; `const` calls may run together.
 template <class Hash = RollingHash>
 class NgramIndex {
  public:
-  /// Indexes n-grams of `length` >= 1 tokens that end at one of the newest `window` tokens; all of them if `window` is
+  /// Indexes n-grams of `length` >= 1 tokens that end at one of the newest `window` tokens; all n-grams if `window` is
   /// zero. Allocates nothing.
   explicit NgramIndex(std::size_t length, std::size_t window = 0)
       : length_(length), hash_(length), ring_(window), slots_(ring_.has_window()) {}
 
   [[nodiscard]] std::size_t length() const noexcept { return length_; }
 
-  /// How many tokens were appended and not forgotten, held or not.
+  /// Number of tokens appended and not forgotten, held or not.
   [[nodiscard]] std::size_t size() const noexcept { return ring_.size(); }
 
   /// Bytes allocated.
   [[nodiscard]] std::size_t memory_bytes() const noexcept { return ring_.memory_bytes() + slots_.memory_bytes(); }
 
-  /// Makes room for `tokens` tokens in all, so that `extend` up to there allocates nothing. O(size() + tokens), neither
-  /// more than the window.
+  /// Makes room for `tokens` tokens in all, so that `extend` up to there allocates nothing. O(size() + tokens), each at
+  /// most the window.
   void reserve(std::size_t tokens) {
     tokens = std::min(tokens, ring_.window());
     if (tokens <= ring_.capacity()) return;
@@ -74,8 +74,8 @@ class NgramIndex {
     ring_.reserve(tokens);
   }
 
-  /// Appends `tokens[size()..]`. The first `size()` tokens are those appended before. Of more than `window` new ones
-  /// only the newest are read.
+  /// Appends `tokens[size()..]`. The first `size()` tokens must be those appended before. If more than `window` are
+  /// new, only the newest are read.
   void extend(std::span<Token const> tokens) {
     COPYSPEC_ASSERT(tokens.size() >= size(), "tokens were taken away without a truncate");
     COPYSPEC_ASSERT(tokens.size() <= max_tokens, "an index counts at most 2^31 tokens");
@@ -84,8 +84,8 @@ class NgramIndex {
     while (size() < tokens.size()) append(tokens);
   }
 
-  /// Forgets all but the first `length` tokens, as if the rest had never been appended, except that what they evicted
-  /// stays evicted. O(tokens forgotten), at most the window.
+  /// Forgets all but the first `length` tokens, as if the rest had never been appended, except that n-grams they
+  /// evicted stay evicted. O(tokens forgotten), at most the window.
   void truncate(std::size_t length) noexcept {
     if (length >= size()) return;
     for (std::size_t const end = std::max(length, ring_.evicted()); size() > end; ring_.pop()) {
@@ -104,8 +104,8 @@ class NgramIndex {
     hash_is_current_ = false;
   }
 
-  /// Forgets everything, and goes on after the first `length` tokens, zero without a window, as if what ends there had
-  /// been evicted. O(tokens forgotten), at most the window.
+  /// Forgets everything and continues after the first `length` tokens, as if the n-grams that end there had been
+  /// evicted. Without a window, `length` must be zero. O(tokens forgotten), at most the window.
   void begin_at(std::size_t length) noexcept {
     COPYSPEC_ASSERT(length == 0 || ring_.has_window(), "without a window everything is held");
     truncate(0);
@@ -113,8 +113,8 @@ class NgramIndex {
     hash_is_current_ = false;
   }
 
-  /// Earlier occurrences of the newest n-gram; the one that ends at the newest token is not its own. Nothing if there
-  /// is none, if fewer than `length()` tokens were appended, or if the n-gram covers a negative token.
+  /// Earlier occurrences of the newest n-gram, without the one that ends at the newest token. Nothing if there is none,
+  /// if fewer than `length()` tokens were appended, or if the n-gram contains a negative token.
   [[nodiscard]] std::optional<Occurrences> find() const noexcept {
     if (size() == ring_.evicted()) return std::nullopt;
     Record const last = ring_[size()];
@@ -122,7 +122,7 @@ class NgramIndex {
     return Occurrences{.oldest = slots_[last.slot].oldest, .newest = last.previous};
   }
 
-  /// The occurrence before `position`, one that `find` or this gave; 0 if that was the oldest.
+  /// The occurrence before `position`, which `find` or this function returned; 0 if that was the oldest.
   [[nodiscard]] std::size_t previous(std::size_t position) const noexcept {
     COPYSPEC_ASSERT(position > ring_.evicted() && position <= size(), "a position that follows an occurrence");
     return ring_[position].previous;
@@ -136,7 +136,7 @@ class NgramIndex {
 
   static constexpr std::size_t max_tokens = std::size_t{1} << 31;
 
-  // For `size` tokens in all, more than there are records.
+  // Makes room for `size` tokens in all, more than there are records.
   void make_room(std::size_t size) {
     if (size - this->size() > ring_.window()) begin_at(size - ring_.window());
     std::size_t const held = std::min(size - ring_.evicted(), ring_.window());
@@ -176,7 +176,7 @@ class NgramIndex {
     return entered;
   }
 
-  // Forgets the oldest position, which is the oldest occurrence of its n-gram.
+  // Evicts the oldest position, which is the oldest occurrence of its n-gram.
   void evict() noexcept {
     std::size_t const oldest = ring_.evicted() + 1;
     std::uint32_t const index = ring_[oldest].slot;
@@ -188,8 +188,7 @@ class NgramIndex {
     ring_[slot.oldest] = {.slot = index, .previous = 0};
   }
 
-  // Gives a slot back in any order: once an n-gram was evicted, they are no longer given back in the reverse order in
-  // which they were taken.
+  // Frees a slot in any order. Once an n-gram was evicted, slots are no longer freed in the reverse order of their use.
   void erase(std::uint32_t index) noexcept {
     slots_.erase(index, [&](Slots::Slot const& slot, std::uint32_t now) {
       ring_[slot.oldest].slot = ring_[slot.newest].slot = now;
@@ -237,7 +236,7 @@ class NgramIndex {
 
   std::size_t length_;
   Hash hash_;
-  std::size_t run_ = 0;  // tokens inside the hash
+  std::size_t run_ = 0;  // tokens in the hash
   bool hash_is_current_ = true;
   detail::PositionRing ring_;
   detail::NgramSlots slots_;

@@ -25,23 +25,24 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace adapters {
 
-/// Any `llama_context` as a `Model`. Sequence ids are llama.cpp's own, from 0 to `llama_n_seq_max` less one.
+/// Any `llama_context` as a `Model`. Sequence ids are llama.cpp's own, from 0 to `llama_n_seq_max` - 1.
 ///
-/// As a `TreeModel` it takes the highest `branches` of these ids for itself: a branch of a tree is to llama.cpp one
-/// more sequence, which shares the cells of the context and of the nodes before it. That needs a context made with
-/// `kv_unified`. A branch costs time that grows with what is held, to mark the cells that it shares: see docs/trees.md.
+/// As a `TreeModel` it reserves the highest `branches` of these ids. For llama.cpp, a branch of a tree is one more
+/// sequence, which shares the cells of the context and of the nodes before it. That needs a context created with
+/// `kv_unified`. Each branch marks the cells that it shares, at a cost that grows with the number of tokens held: see
+/// docs/trees.md.
 ///
-/// Borrows the context, which must outlive it, must have a causal decoder, and must not be fed to behind its back
-/// while a sequence is under way. Positions are asked of the context, so what it held before is continued.
+/// The context is borrowed. It must outlive this object, have a causal decoder, and be fed by nothing else while a
+/// sequence is under way. Positions are read from the context, so tokens that it already held are continued.
 ///
-/// Recurrent and hybrid models, and a sliding window that has moved on (a context made without `swa_full`), cannot be
-/// cut back. There `truncate` goes back to a checkpoint, which is made before a draft is fed, or else to nothing, and
-/// returns how much is held then: see `LlamaCppCheckpoints`. A draft that is rejected costs that the tokens accepted of
-/// it, and the one before, are fed once more, with the next token, in a pass that says a token as any other. So there
-/// are never more passes than tokens, whatever is drafted.
+/// Recurrent and hybrid models cannot be truncated, and neither can a sliding window that has moved on (a context
+/// created without `swa_full`). There `truncate` goes back to a checkpoint, which is made before a draft is fed, or
+/// else to nothing. It returns how many tokens are held then: see `LlamaCppCheckpoints`. After a rejected draft, its
+/// accepted tokens and the one before them are fed once more, together with the next token. That pass generates a token
+/// as any other does. So there are never more passes than tokens, whatever is drafted.
 ///
-/// The constructor throws `LlamaCppError` for a model that is not a decoder alone, and for branches that the model or
-/// the context does not allow. Allocates in the constructor, and for checkpoints. Threads: one call at a time, as
+/// The constructor throws `LlamaCppError` for a model that is not decoder-only, and for branches that the model or the
+/// context does not allow. Allocates in the constructor, and for checkpoints. Threads: one call at a time, like
 /// llama.cpp itself.
 class LlamaCpp {
  public:
@@ -58,16 +59,16 @@ class LlamaCpp {
       raise_error<LlamaCppError>(ErrorCode::bad_options, "this model is not a decoder alone: copying needs one");
   }
 
-  /// Whether the model keeps a state that cannot be cut back to any length, as recurrent and hybrid ones do: tell a
-  /// `MixingProposer` with `Rollback::checkpoint`.
+  /// Whether the model keeps a state that cannot be truncated to any length, as recurrent and hybrid models do. If so,
+  /// construct a `MixingProposer` with `Rollback::checkpoint`.
   [[nodiscard]] static bool needs_checkpoints(llama_context const& context) {
     return detail::LlamaCppCheckpoints::keeps_state(context);
   }
 
-  /// What sequences go back to where their cache cannot be cut.
+  /// The checkpoints that sequences go back to if their cache cannot be truncated.
   [[nodiscard]] detail::LlamaCppCheckpoints const& checkpoints() const noexcept { return checkpoints_; }
 
-  /// The context that was borrowed.
+  /// The borrowed context.
   [[nodiscard]] llama_context& context() const noexcept { return *context_; }
 
   [[nodiscard]] std::size_t vocabulary_size() const noexcept { return vocabulary_size_; }
@@ -75,13 +76,13 @@ class LlamaCpp {
   [[nodiscard]] std::size_t context_limit() const noexcept { return limits_.context_limit(); }
   [[nodiscard]] std::size_t max_branches() const noexcept { return limits_.max_branches(); }
 
-  /// See `Model`. Throws `LlamaCppError` when the segments do not fit or llama.cpp fails; what it says names the cause.
+  /// See `Model`. Throws `LlamaCppError` if the segments do not fit or llama.cpp fails. The message names the cause.
   LogitsView<float> forward(std::span<Segment const> segments) { return run(segments); }
 
   /// See `TreeModel`. Throws as above.
   LogitsView<float> forward(std::span<TreeSegment const> segments) { return run(segments); }
 
-  /// See `Model`. Throws `LlamaCppError` for an unknown sequence only.
+  /// See `Model`. Throws `LlamaCppError` only for an unknown sequence.
   std::size_t truncate(SequenceId sequence, std::size_t length) {
     limits_.require_id(sequence);
     if (detail::LlamaCppTree const* const tree = find_tree(sequence)) forget_tree(*tree);
@@ -122,8 +123,8 @@ class LlamaCpp {
     return {logits, rows, vocabulary_size_};
   }
 
-  // How many tokens of a segment are fed before its checkpoint is made, in a pass of their own: so that with a draft
-  // that is rejected no prompt is lost.
+  // Number of tokens of a segment that are fed before its checkpoint is made, in a pass of their own. A rejected draft
+  // then loses no prompt tokens.
   template <class AnySegment>
   [[nodiscard]] std::size_t fed_before(AnySegment const& segment, std::size_t total) const {
     return checkpoints_.needed(segment, total) ? segment.tokens.size() - segment.rows : 0;
@@ -174,14 +175,14 @@ class LlamaCpp {
     return found == trees_.end() ? nullptr : &*found;
   }
 
-  // Leaves to the sequence itself what it holds.
+  // Removes the branches. The sequence keeps the tokens that it holds itself.
   void forget_tree(detail::LlamaCppTree const& tree) {
     for (llama_seq_id branch = tree.first_branch; branch < tree.end_branch; ++branch)
       llama_memory_seq_rm(llama_get_memory(context_), branch, -1, -1);
     trees_.erase(trees_.begin() + (&tree - trees_.data()));
   }
 
-  // Copies what is left of the segments into the batch and returns how many rows they ask for.
+  // Copies the rest of the segments into the batch and returns how many rows they request.
   template <class AnySegment>
   std::size_t fill(std::span<AnySegment const> segments, std::size_t total) {
     batch_.clear();
@@ -208,7 +209,7 @@ class LlamaCpp {
   detail::LlamaCppLimits limits_;
   detail::LlamaCppBatch batch_;
   detail::LlamaCppCheckpoints checkpoints_;
-  std::vector<detail::LlamaCppTree> trees_;  // of the last pass, until their sequences are cut back
+  std::vector<detail::LlamaCppTree> trees_;  // of the last pass, until their sequences are truncated
 };
 
 static_assert(TreeModel<LlamaCpp>);

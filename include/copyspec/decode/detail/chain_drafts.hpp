@@ -23,44 +23,45 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace detail {
 
-/// What a `DecodeBatch` does about drafts that are chains. `TreeDrafts` does the same, call by call, for trees.
+/// How a `DecodeBatch` handles drafts that are chains. `TreeDrafts` has the same functions for trees.
 template <DraftProposer Proposer, class Verifier, class Rows>
 class ChainDrafts {
  public:
   using Adapter = VerifierAdapter<Verifier, Rows>;
 
-  /// What a sequence keeps.
+  /// State of one sequence.
   struct Own {};
 
-  /// After it, passes of up to `sequences` allocate nothing here.
+  /// After this call, passes of up to `sequences` sequences allocate nothing here.
   static void reserve(std::size_t /*sequences*/) noexcept {}
 
-  /// After it, drafts of up to `length` tokens allocate nothing here.
+  /// After this call, drafts of up to `length` tokens allocate nothing here.
   static void reserve(EngineLimits const& /*limits*/, Own& /*own*/, std::size_t /*length*/) noexcept {}
 
   /// Begins a pass in which `drafting` sequences wait for one token.
   static void begin_pass(EngineLimits const& /*limits*/, std::size_t /*drafting*/) noexcept {}
 
-  /// Begins a pass for a sequence, scheduled or not.
+  /// Begins a pass for one sequence, scheduled or not.
   static void begin_pass(Own& /*own*/) noexcept {}
 
-  /// Has a draft after `context` written to the front of `space`, which lies there. Returns how much of it can be fed.
+  /// Lets the proposer write a draft to the front of `space`, which lies directly after `context`. Returns the part of
+  /// the draft that can be fed.
   [[nodiscard]] static Draft propose(EngineLimits const& limits, Proposer& proposer, Own& /*own*/,
                                      std::span<Token const> context, std::span<Token> space) {
     Draft draft = proposer.propose(context, space);
     COPYSPEC_ASSERT(draft.length <= space.size(), "a draft fits into the space it was given");
-    // An engine may not survive a token that it does not know.
+    // An engine may crash on a token outside its vocabulary.
     draft.length = known_prefix(space.first(draft.length), limits.vocabulary_size);
     return draft;
   }
 
-  /// Whether what was proposed is a chain.
+  /// Whether the proposed draft is a chain.
   [[nodiscard]] static bool is_chain(Own const& /*own*/) noexcept { return true; }
 
   /// Adds a sequence's segment to the pass.
   static void add(Segment const& /*segment*/, Own& /*own*/) noexcept {}
 
-  /// The segments that were added, if the draft of one is a tree; otherwise none.
+  /// The added segments, if the draft of one is a tree; otherwise none.
   [[nodiscard]] static std::span<TreeSegment const> tree_segments(EngineLimits const& /*limits*/) noexcept {
     return {};
   }
@@ -71,7 +72,7 @@ class ChainDrafts {
     return adapter.verdict(verifier, rows, inputs, index, first);
   }
 
-  /// Which nodes of the tree that was verified its accepted tokens are; none of a chain.
+  /// The nodes of the verified tree that were accepted; none for a chain.
   [[nodiscard]] static std::span<std::int32_t const> path(Own const& /*own*/) noexcept { return {}; }
 
   /// What the model must forget of `sequence`, which needs to be truncated.
@@ -79,7 +80,7 @@ class ChainDrafts {
     return {.sequence = sequence.id(), .length = sequence.cached()};
   }
 
-  /// The model has forgotten that.
+  /// Reports that the model has truncated.
   static void truncated(Own& /*own*/) noexcept {}
 };
 

@@ -21,7 +21,7 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace detail {
 
-/// Calls a piece of work, of which nobody wants to know how long it takes.
+/// Runs a piece of work without measuring its time.
 struct Untimed {
   template <class Work>
   decltype(auto) operator()(Work&& work) const {
@@ -29,8 +29,8 @@ struct Untimed {
   }
 };
 
-/// The newest pass over the sequences of a batch: shares tokens out, asks for drafts, and takes verdicts. `timed` is
-/// called with each piece of work of proposers and verifiers, and calls it. After `reserve(sequences)` none allocates.
+/// The newest pass over the sequences of a batch. Shares tokens out, asks for drafts, and takes verdicts. Each piece of
+/// work of a proposer or verifier is passed to `timed`, which calls it. After `reserve(sequences)`, no call allocates.
 template <DraftProposer Proposer, class Verifier, class Rows>
 class PlannedPass {
   using Traits = ProposerTraits<Proposer>;
@@ -51,8 +51,8 @@ class PlannedPass {
     held_over_.reserve(sequences);
   }
 
-  /// Shares `left` tokens out. Every running sequence gets one before any gets more, and those that go without come
-  /// first next time. If something throws, `cancel` follows.
+  /// Shares out `left` tokens. Every running sequence gets one before any gets more. Sequences without a token come
+  /// first next time. If something throws, call `cancel`.
   template <class Timed>
   void plan(Slots& slots, std::size_t left, bool with_drafts, Timed& timed) {
     clear();
@@ -67,7 +67,7 @@ class PlannedPass {
     }
     slots.drafts().begin_pass(slots.limits(), for_one_token);
     if (with_drafts) prepare(slots, left - std::min(left, waiting), timed);
-    // Without a token for each, all take turns, whatever they wait for.
+    // If there is not one token for each, all sequences take turns, whatever they wait for.
     bool const scarce = waiting > left;
     std::size_t const count = slots.all().size();
     std::size_t const start = std::exchange(first_, 0);
@@ -90,8 +90,8 @@ class PlannedPass {
     }
   }
 
-  /// Takes the verdicts on `rows`, which are those of all segments. `stop` is a `StopPredicate`. If something throws,
-  /// `cancel` puts back those without a verdict.
+  /// Takes the verdicts on `rows`, which are the rows of all segments. `stop` is a `StopPredicate`. If something
+  /// throws, call `cancel`, which restores the sequences without a verdict.
   template <class Stop, class Timed>
   void take(Slots& slots, Rows rows, Stop& stop, Timed& timed) {
     std::size_t first = 0, input = 0;
@@ -114,7 +114,7 @@ class PlannedPass {
     }
   }
 
-  /// Every sequence of the pass whose verdict was not taken is as it was before.
+  /// Restores every sequence of the pass whose verdict was not taken.
   void cancel(Slots& slots) const noexcept {
     for (std::size_t const index : scheduled_) slots.all()[index].sequence.cancel();
   }
@@ -128,7 +128,8 @@ class PlannedPass {
     has_drafts_ = false;
   }
 
-  // So that what drafts for several sequences together can do it at once. None can have more than `spare` draft tokens.
+  // Lets a proposer that drafts for several sequences together do so at once. None can have more than `spare` draft
+  // tokens.
   template <class Timed>
   static void prepare(Slots& slots, std::size_t spare, Timed& timed) {
     if constexpr (Traits::prepares)
@@ -161,11 +162,11 @@ class PlannedPass {
     has_drafts_ = has_drafts_ || draft.length > 0;
   }
 
-  std::vector<std::size_t> scheduled_;  // slots, in the order of the segments
+  std::vector<std::size_t> scheduled_;  // indices of slots, in the order of the segments
   std::vector<Segment> segments_;
   std::vector<VerifyInput> inputs_;  // of the segments with rows, in order
   std::vector<SequenceId> held_over_;
-  std::size_t first_ = 0;  // the slot that is served first when not all are
+  std::size_t first_ = 0;  // index of the slot that the next plan serves first
   bool has_drafts_ = false;
 };
 

@@ -15,19 +15,19 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace detail {
 
-/// Whether `token` is one of a vocabulary of `size` tokens.
+/// Whether `token` is in a vocabulary of `size` tokens.
 [[nodiscard]] constexpr bool in_vocabulary(Token token, std::size_t size) noexcept {
   return token >= 0 && static_cast<std::size_t>(token) < size;
 }
 
-/// How many of `tokens` come before the first that is outside a vocabulary of `size` tokens.
+/// Number of `tokens` before the first that is outside a vocabulary of `size` tokens.
 [[nodiscard]] inline std::size_t known_prefix(std::span<Token const> tokens, std::size_t size) noexcept {
   auto const unknown = std::ranges::find_if_not(tokens, [size](Token token) { return in_vocabulary(token, size); });
   return static_cast<std::size_t>(unknown - tokens.begin());
 }
 
-/// Throws `Error`, which says what is wrong and where, unless an engine of these limits can answer `prompt` after a
-/// context of `length` tokens. O(prompt).
+/// Throws `Error` unless an engine of these limits can answer `prompt` after a context of `length` tokens. The message
+/// says what is wrong and where. O(prompt).
 inline void check_prompt(std::span<Token const> prompt, std::size_t length, EngineLimits const& limits) {
   std::size_t const limit = limits.context_limit;
   if (length + prompt.size() == 0)

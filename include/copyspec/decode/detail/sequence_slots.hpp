@@ -30,7 +30,7 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace detail {
 
-/// Whether a batch of these drafts trees or chains, and how.
+/// Selects tree or chain drafts for a batch of these types.
 template <class Proposer, class Verifier, class Rows>
 struct DraftsOf {
   using type = ChainDrafts<Proposer, Verifier, Rows>;
@@ -41,8 +41,8 @@ struct DraftsOf<Proposer, Verifier, Rows> {
   using type = TreeDrafts<Proposer, Verifier, Rows>;
 };
 
-/// The sequences of a batch, in the order in which they were first begun, and what serves each: its copies of the
-/// proposer and the verifier, its draft, its turn. Only `begin` allocates. Threads: one call at a time.
+/// The sequences of a batch, in the order in which they were first begun. Each slot has a sequence, its copies of the
+/// proposer and the verifier, its draft and its turn. Only `begin` allocates. Threads: one call at a time.
 template <DraftProposer Proposer, class Verifier, class Rows>
 class SequenceSlots {
   using Traits = ProposerTraits<Proposer>;
@@ -60,14 +60,14 @@ class SequenceSlots {
     Turn turn;
   };
 
-  /// Raises an `Error` if `proposer` cannot propose for this vocabulary.
+  /// Throws `Error` if `proposer` cannot propose for this vocabulary.
   SequenceSlots(EngineLimits const& limits, Proposer proposer, Verifier verifier)
       : limits_(limits), proposer_(std::move(proposer)), verifiers_(std::move(verifier)) {
     Traits::require_vocabulary(proposer_, limits.vocabulary_size);
   }
 
   [[nodiscard]] EngineLimits const& limits() const noexcept { return limits_; }
-  /// That of which the slots have copies.
+  /// The proposer that the slots have copies of.
   [[nodiscard]] Proposer& proposer() noexcept { return proposer_; }
   [[nodiscard]] Adapter& verifiers() noexcept { return verifiers_; }
   [[nodiscard]] Drafts& drafts() noexcept { return drafts_; }
@@ -75,14 +75,14 @@ class SequenceSlots {
   [[nodiscard]] std::vector<Slot>& all() noexcept { return slots_; }
   [[nodiscard]] std::vector<Slot> const& all() const noexcept { return slots_; }
 
-  /// Where the slot of `id` is, or `none`. O(1) for the one `near` here, O(sequences) otherwise.
+  /// The index of the slot of `id`, or `none`. O(1) if that is `near`, O(sequences) otherwise.
   [[nodiscard]] std::size_t find(SequenceId id, std::size_t near = none) const noexcept {
     if (near < slots_.size() && slots_[near].sequence.id() == id) return near;
     auto const found = std::ranges::find(slots_, id, [](Slot const& slot) { return slot.sequence.id(); });
     return found == slots_.end() ? none : static_cast<std::size_t>(found - slots_.begin());
   }
 
-  /// The slot of `id`, which there is.
+  /// The slot of `id`, which must exist.
   [[nodiscard]] Slot& at(SequenceId id, std::size_t near = none) noexcept {
     return const_cast<Slot&>(std::as_const(*this).at(id, near));
   }
@@ -92,7 +92,7 @@ class SequenceSlots {
     return slots_[index];
   }
 
-  /// Raises an `Error` if a turn of `id` with this prompt and these options cannot be served. O(prompt).
+  /// Throws `Error` if a turn of `id` with this prompt and these options cannot be served. O(prompt).
   void require_servable(SequenceId id, std::span<Token const> prompt, GenerateOptions const& options) const {
     std::size_t const index = find(id);
     COPYSPEC_ASSERT(index == none || !slots_[index].sequence.running(), "the last turn of this sequence has not ended");
@@ -105,8 +105,8 @@ class SequenceSlots {
     Adapter::check_supported(*options.sampling);
   }
 
-  /// Begins a turn that can be served. If something throws, a sequence that is new is gone, and another is idle, as
-  /// long as it was. O(prompt).
+  /// Begins a turn that can be served. If something throws, a new sequence is removed, and an existing one is idle, at
+  /// its earlier length. O(prompt).
   void begin(SequenceId id, std::span<Token const> prompt, GenerateOptions options) {
     std::size_t const known = find(id);
     if (known == none) {
@@ -125,7 +125,7 @@ class SequenceSlots {
     with_recovery([&] { begin_turn(slot, prompt, std::move(options)); }, recover);
   }
 
-  /// Takes back everything after the first `length` tokens, and ends the turn.
+  /// Removes everything after the first `length` tokens, and ends the turn.
   static void truncate(Slot& slot, std::size_t length) {
     slot.sequence.truncate(length);
     slot.proposer.truncate(length);
@@ -138,7 +138,7 @@ class SequenceSlots {
     return space.first(std::min(space.size(), slot.turn.options().max_draft_length));
   }
 
-  /// A draft in `space`, which is not empty, as far as it can be fed and may be accepted.
+  /// Drafts into `space`, which is not empty. Returns the part that can be fed and may be accepted.
   [[nodiscard]] Draft propose(Slot& slot, std::span<Token> space) {
     std::span<Token const> const context = slot.sequence.context();
     Draft draft = drafts_.propose(limits_, slot.proposer, slot.draft, context, space);
@@ -147,7 +147,7 @@ class SequenceSlots {
     return draft;
   }
 
-  /// Tells those that serve a sequence that a pass has ended its turn.
+  /// Notifies the proposer and the verifier of a sequence that a pass has ended its turn.
   void on_turn_end(Slot& slot) {
     Sequence const& sequence = slot.sequence;
     std::size_t const answer = sequence.length() - sequence.generated().size();

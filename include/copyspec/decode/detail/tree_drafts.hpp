@@ -32,12 +32,12 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace detail {
 
-/// Whether a batch of these can draft trees, for an engine that has branches.
+/// Whether a batch of these types can draft trees, for an engine that has branches.
 template <class Proposer, class Verifier, class Rows>
 concept DraftsTrees = TreeProposer<Proposer> && SequenceVerifier<Verifier, Rows> && !BatchVerifier<Verifier, Rows>;
 
-/// What a `DecodeBatch` does about drafts that may be trees: shares the engine's branches out, and knows which tree the
-/// engine has of a sequence, until one path of it is kept. What has no branches is a chain and treated as one.
+/// How a `DecodeBatch` handles drafts that may be trees. Shares out the engine's branches, and knows which tree the
+/// engine holds of a sequence until one path of it is kept. A draft without branches is a chain and handled as one.
 template <class Proposer, class Verifier, class Rows>
 class TreeDrafts {
   static_assert(DraftsTrees<Proposer, Verifier, Rows>);
@@ -47,16 +47,16 @@ class TreeDrafts {
  public:
   using Adapter = typename Chains::Adapter;
 
-  /// What a sequence keeps.
+  /// State of one sequence.
   class Own {
     friend TreeDrafts;
-    std::vector<std::int32_t> parents_;  // of the tree in this pass, and its path once there is a verdict
+    std::vector<std::int32_t> parents_;  // of the tree in this pass; after the verdict, its path
     std::span<Token> nodes_;             // of the tree in this pass, after the context
-    std::size_t accepted_ = 0;           // of the path that the engine can be told to keep, until the next pass
-    std::size_t before_tree_ = no_tree;  // tokens before the tree that the engine has
+    std::size_t accepted_ = 0;           // length of the path that the engine can keep, until the next pass
+    std::size_t before_tree_ = no_tree;  // tokens before the tree that the engine holds
   };
 
-  /// See `ChainDrafts`, like all that follow.
+  /// See `ChainDrafts` for this and all that follow.
   void reserve(std::size_t sequences) { batch_.reserve(sequences); }
 
   static void reserve(EngineLimits const& limits, Own& own, std::size_t length) {
@@ -129,7 +129,7 @@ class TreeDrafts {
   [[nodiscard]] static Truncation truncation(Own& own, Sequence const& sequence) noexcept {
     std::size_t const length = std::min(sequence.cached(), own.before_tree_);
     std::span<std::int32_t const> const path = std::span(own.parents_).first(sequence.cached() - length);
-    // If the engine throws, the path is not asked for again: another tree may have been fed by then.
+    // If the engine throws, the path is not requested again, because another tree may have been fed by then.
     bool const keeps = path.size() > 0 && std::exchange(own.accepted_, 0) > 0;
     Truncation truncation{.sequence = sequence.id(), .length = length};
     if (keeps) truncation.path = path;
@@ -140,7 +140,7 @@ class TreeDrafts {
 
  private:
   std::size_t branches_ = 0;  // left in this pass
-  std::size_t drafting_ = 0;  // sequences that they are still to be shared by
+  std::size_t drafting_ = 0;  // sequences that still share them
   std::vector<TreeSegment> batch_;
 };
 

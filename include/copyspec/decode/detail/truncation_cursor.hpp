@@ -12,30 +12,31 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace detail {
 
-/// Which slots an engine is asked to truncate: those of the newest pass, in its order, then all that are running.
+/// Selects the slots that an engine is asked to truncate: those of the newest pass, in its order, then all running
+/// ones.
 class TruncationCursor {
  public:
   static constexpr std::size_t none = std::numeric_limits<std::size_t>::max();
 
-  /// A pass has ended, one way or the other: its slots come first.
+  /// Restarts after a pass that was committed or failed: its slots come first.
   void restart_after_pass() noexcept {
     restart();
     after_pass_ = true;
   }
-  /// From the first slot that is running.
+  /// Restarts from the first running slot.
   void restart() noexcept { *this = TruncationCursor(); }
-  /// From there, if the newest request was not answered, which is returned.
+  /// Does the same if the newest request was not answered. Returns whether it was unanswered.
   bool restart_if_unanswered() noexcept {
     bool const unanswered = asked_ != none;
     if (unanswered) restart();
     return unanswered;
   }
 
-  /// The slot of the newest request, until it is answered; or `none`.
+  /// The slot of the newest request until it is answered; otherwise `none`.
   [[nodiscard]] std::size_t asked() const noexcept { return asked_; }
   void answered() noexcept { asked_ = none; }
 
-  /// The next slot to be asked for, or `none`, after which it starts afresh. `fed` are the slots of the newest pass.
+  /// The next slot to truncate, or `none`, after which the cursor restarts. `fed` are the slots of the newest pass.
   template <class Slots>
   [[nodiscard]] std::size_t next(Slots const& slots, std::span<std::size_t const> fed) noexcept {
     for (; after_pass_ && next_ < fed.size(); ++next_)

@@ -15,7 +15,7 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace detail {
 
-/// A turn under way, as its caller sees it: what was asked for, and how much of what was said has been shown.
+/// A turn from its caller's view: its options, and how much of the generated text was shown.
 class Turn {
  public:
   [[nodiscard]] GenerateOptions const& options() const noexcept { return options_; }
@@ -26,11 +26,11 @@ class Turn {
     open_ = true;
   }
 
-  /// Ends it without a last emission.
+  /// Ends the turn without a last delta.
   void close() noexcept { open_ = false; }
 
-  /// Calls `on_tokens(OutputDelta)` if `sequence` has something to show or has ended, once. What a callback that throws
-  /// did not take comes again. `logprobs` are those of all that was generated, or of nothing.
+  /// Calls `on_tokens(OutputDelta)` once if `sequence` has new output or has ended. If the callback throws, the next
+  /// call repeats the same output. `logprobs` are those of all generated tokens, or empty.
   template <class OnTokens>
   void emit(Sequence const& sequence, LogprobsView logprobs, OnTokens& on_tokens) {
     if (!open_) return;
@@ -49,7 +49,7 @@ class Turn {
  private:
   GenerateOptions options_;
   std::size_t shown_ = 0;
-  bool open_ = false;  // the last emission is still to come
+  bool open_ = false;  // the last delta is still to come
 };
 
 }  // namespace detail

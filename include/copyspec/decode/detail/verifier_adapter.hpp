@@ -19,10 +19,10 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace detail {
 
-/// The verifiers of a batch: a copy for each sequence, asked when its verdict is wanted.
+/// The verifiers of a batch: a copy for each sequence, called when its verdict is needed.
 ///
 /// `verdict(own, rows, inputs, index, first)` is the verdict on `inputs[index]`, whose rows begin at `first` of `rows`
-/// and whose sequence keeps `own`. It is asked for in ascending order, from 0 on for each pass.
+/// and whose sequence keeps `own`. In each pass, `index` ascends from 0.
 ///
 /// The optional calls are those of `VerifierTraits`.
 template <class Verifier, class Rows>
@@ -30,7 +30,7 @@ class VerifierAdapter {
   using Traits = VerifierTraits<Verifier>;
 
  public:
-  /// What a sequence keeps.
+  /// State of one sequence.
   using Own = Verifier;
 
   static constexpr bool samples = Traits::samples;
@@ -64,7 +64,7 @@ class VerifierAdapter {
     Traits::on_turn_end(own, sequence, context, answer);
   }
 
-  /// After it, passes with up to `inputs` verdicts allocate nothing here.
+  /// After this call, passes with up to `inputs` verdicts allocate nothing here.
   static void reserve(std::size_t /*inputs*/) noexcept {}
 
   [[nodiscard]] static Verdict verdict(Own& own, Rows rows, std::span<VerifyInput const> inputs, std::size_t index,
@@ -77,8 +77,8 @@ class VerifierAdapter {
   Verifier verifier_;
 };
 
-/// One verifier for all sequences, asked once a pass, when its first verdict is wanted. It does not sample: what a turn
-/// asks for is not told to it.
+/// One verifier for all sequences, called once in a pass, when its first verdict is needed. It does not sample, so it
+/// is not given the sampling options of a turn.
 template <class Verifier, class Rows>
   requires BatchVerifier<Verifier, Rows>
 class VerifierAdapter<Verifier, Rows> {

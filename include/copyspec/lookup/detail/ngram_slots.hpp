@@ -13,21 +13,21 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace detail {
 
-/// A hash table with linear probing: a slot for each distinct n-gram, with its oldest and its newest occurrence. The
-/// table knows n-grams by a tag of 32 bits; its caller compares their tokens.
+/// A hash table with linear probing. It has a slot for each distinct n-gram, with its oldest and its newest occurrence.
+/// The table identifies n-grams by a tag of 32 bits; its caller compares their tokens.
 ///
-/// Slots are given back in one of two ways. In the reverse order in which they were taken, a slot is emptied in place
-/// and the table is as it was before, without tombstones. In any other order, `erase` moves others up; for that the
-/// table is made with `blocks`: searches then go around in blocks of `max_probes` slots, so that moving ends within a
+/// Slots are freed in one of two ways. In the reverse order of their use, a slot is emptied in place, and the table is
+/// exactly as before, without tombstones. In any other order, `erase` moves other slots up. That needs a table
+/// constructed with `blocks`: searches then wrap around in blocks of `max_probes` slots, so that moving ends within a
 /// block.
 ///
-/// Cost: O(1); at most `max_probes` slots are looked at. Memory: 18 bytes an n-gram of room, with blocks up to 3 KiB
-/// more. Allocates in `make_room` only. Threads: one call at a time; `const` calls may run together.
+/// Cost: O(1); at most `max_probes` slots are looked at. Memory: 18 bytes for each n-gram of room; with blocks, up to 3
+/// KiB more. Allocates in `make_room` only. Threads: one call at a time; `const` calls may run together.
 class NgramSlots {
  public:
-  /// What a search gives if it finds no slot.
+  /// The result of a search that finds no slot.
   static constexpr std::uint32_t none = std::numeric_limits<std::uint32_t>::max();
-  /// At a load of 2/3 an unsuccessful search looks at 5 slots on average; runs as long as this are not met by chance.
+  /// At a load of 2/3 an unsuccessful search looks at 5 slots on average. Runs of this length do not occur by chance.
   static constexpr std::size_t max_probes = 256;
 
   struct Slot {
@@ -44,13 +44,13 @@ class NgramSlots {
   [[nodiscard]] Slot& operator[](std::size_t index) noexcept { return slots_[index]; }
   [[nodiscard]] Slot const& operator[](std::size_t index) const noexcept { return slots_[index]; }
 
-  /// Empties the table, which has room for `ngrams` then, and returns the slots that it had.
+  /// Empties the table and makes room for `ngrams`. Returns the old slots.
   std::vector<Slot> make_room(std::size_t ngrams) {
     return std::exchange(slots_, std::vector<Slot>(slots_for(ngrams)));
   }
 
-  /// The slot with `tag` for which `is_equal(newest)`, or else the first empty one; `none` if `max_probes` slots are
-  /// neither.
+  /// The slot with `tag` for which `is_equal(newest)`, or else the first empty one. `none` if none of `max_probes`
+  /// slots is either.
   template <class IsEqual>
   [[nodiscard]] std::uint32_t find(std::uint32_t tag, IsEqual const& is_equal) const noexcept {
     std::size_t index = home(tag);
@@ -62,8 +62,8 @@ class NgramSlots {
     return none;
   }
 
-  /// Empties a slot of a table with blocks, and moves those after it up that a search would no longer reach.
-  /// `moved(slot, index)` is called for each, with where it is now.
+  /// Empties a slot of a table with blocks, and moves up later slots that a search would no longer reach. Calls
+  /// `moved(slot, index)` for each, with its new index.
   template <class Moved>
   void erase(std::size_t index, Moved const& moved) noexcept {
     auto const distance = [](std::size_t from, std::size_t to) { return (to - from) % max_probes; };
@@ -91,7 +91,7 @@ class NgramSlots {
     return index == slots_.size() ? 0 : index;
   }
 
-  // The high bits of a product instead of a remainder, so that the number of slots need not be a power of two.
+  // Takes the high bits of a product instead of a remainder, so that the number of slots need not be a power of two.
   [[nodiscard]] std::size_t home(std::uint32_t tag) const noexcept {
     return static_cast<std::size_t>((std::uint64_t{tag} * slots_.size()) >> 32);
   }

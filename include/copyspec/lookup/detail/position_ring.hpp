@@ -14,39 +14,39 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace detail {
 
-/// What an index of n-grams keeps of each position of a sequence, which count from one: a record, and with a window the
-/// next occurrence of the n-gram that ends there. Without a window it is a plain array; with one, a ring of the newest
-/// `window` positions.
+/// What an n-gram index keeps for each position of a sequence. Positions count from one. Each has a record, and with a
+/// window the next occurrence of the n-gram that ends there. Without a window it is a plain array; with one, a ring of
+/// the newest `window` positions.
 ///
 ///     window 4    index        0    1    2    3
 ///                 position     5    6    3    4        lap 4: positions 5 and 6 were written over 1 and 2
 ///
-/// Positions leave it at both ends: the newest by `pop`, the oldest by `evict`, which does not come back.
+/// Positions leave at both ends: the newest by `pop`, the oldest by `evict`. An evicted position does not come back.
 ///
-/// Cost: O(1), but for `reserve`. Memory: 8 bytes a position reserved, with a window 12. Allocates in `reserve` only.
-/// Threads: one call at a time; `const` calls may run together.
+/// Cost: O(1), except `reserve`. Memory: 8 bytes for each position reserved, 12 with a window. Allocates in `reserve`
+/// only. Threads: one call at a time; `const` calls may run together.
 class PositionRing {
  public:
   static constexpr std::uint32_t no_slot = std::numeric_limits<std::uint32_t>::max();
 
-  /// With a window, where slots move, `slot` is kept for the oldest and the newest occurrence of an n-gram only; those
-  /// in between are not asked for it.
+  /// With a window, slots move. `slot` is then valid only for the oldest and the newest occurrence of an n-gram; it is
+  /// not read for those in between.
   struct Record {
     std::uint32_t slot = no_slot;
-    std::uint32_t previous = 0;  ///< The occurrence before; zero is none.
+    std::uint32_t previous = 0;  ///< The previous occurrence; zero is none.
   };
 
-  /// Zero is no window. Allocates nothing.
+  /// A window of zero is no window. Allocates nothing.
   explicit PositionRing(std::size_t window) : window_(window == 0 ? unlimited : window) {}
 
   [[nodiscard]] bool has_window() const noexcept { return window_ != unlimited; }
-  /// Most positions held; with no window, the greatest number there is.
+  /// Maximum number of positions held; without a window, the largest `std::size_t`.
   [[nodiscard]] std::size_t window() const noexcept { return window_; }
   /// The newest position, held or not.
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
-  /// The newest position that was evicted: those after it are held.
+  /// The newest position that was evicted. Later positions are held.
   [[nodiscard]] std::size_t evicted() const noexcept { return evicted_; }
-  /// How many positions there is room for.
+  /// Number of positions that there is room for.
   [[nodiscard]] std::size_t capacity() const noexcept { return records_.size(); }
   [[nodiscard]] bool is_full() const noexcept { return size_ - evicted_ == window_; }
 
@@ -55,7 +55,7 @@ class PositionRing {
     return records_.capacity() * sizeof(Record) + next_.capacity() * sizeof(std::uint32_t);
   }
 
-  /// Makes room for `positions`, more than there is and at most the window.
+  /// Makes room for `positions`, more than the capacity and at most the window.
   void reserve(std::size_t positions) {
     if (has_window()) resize(next_, positions);
     resize(records_, positions);
@@ -65,7 +65,7 @@ class PositionRing {
   [[nodiscard]] Record& operator[](std::size_t position) noexcept { return records_[at(position)]; }
   [[nodiscard]] Record const& operator[](std::size_t position) const noexcept { return records_[at(position)]; }
 
-  /// The next occurrence of the n-gram that ends at a position: as set, and only with a window.
+  /// The next occurrence of the n-gram that ends at a position, as set. Only with a window.
   [[nodiscard]] std::uint32_t next(std::size_t position) const noexcept { return next_[at(position)]; }
   void set_next(std::size_t position, std::uint32_t next) noexcept { next_[at(position)] = next; }
 
@@ -77,13 +77,13 @@ class PositionRing {
     ++size_;
   }
 
-  /// Takes away the newest position, which is held.
+  /// Removes the newest position, which is held.
   void pop() noexcept { --size_; }
 
-  /// Takes away the oldest position that is held.
+  /// Removes the oldest position that is held.
   void evict() noexcept { ++evicted_; }
 
-  /// Goes on after `size` positions of which none is held.
+  /// Continues after `size` positions, none of which is held.
   void begin_at(std::size_t size) noexcept { size_ = evicted_ = lap_ = size; }
 
  private:
@@ -97,14 +97,14 @@ class PositionRing {
 
   template <class Element>
   static void resize(std::vector<Element>& elements, std::size_t size) {
-    elements.reserve(size);  // which, other than resize, allocates no more
+    elements.reserve(size);  // unlike resize, allocates no more than asked for
     elements.resize(size);
   }
 
   std::size_t window_;
   std::size_t size_ = 0;
   std::size_t evicted_ = 0;
-  std::size_t lap_ = 0;  // positions before those of the lap around the ring that is being written
+  std::size_t lap_ = 0;  // number of positions before the current lap around the ring
   std::vector<Record> records_;
   std::vector<std::uint32_t> next_;
 };

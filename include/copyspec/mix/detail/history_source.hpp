@@ -19,26 +19,26 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace detail {
 
-/// A history as something that one sequence copies from: where in it the newest tokens occurred before, and what
-/// followed their contexts. There may be no history; then only `exists` may be called.
+/// A history as a source that one sequence copies from: where in it the newest tokens occurred before, and what
+/// followed their contexts. Without a history, only `exists` may be called.
 ///
 /// Cost: O(1) a call, wait-free. Allocates nothing. Threads: one call at a time; the history may be written to
 /// meanwhile.
 class HistorySource {
  public:
-  /// Null is no history.
+  /// A null pointer is no history.
   explicit HistorySource(std::shared_ptr<History const> history) : history_(std::move(history)) {}
 
   [[nodiscard]] bool exists() const noexcept { return history_ != nullptr; }
 
-  /// Where in the history the newest tokens are being copied from.
+  /// The positions in the history that the newest tokens are being copied from.
   [[nodiscard]] MatchPointers const& pointers() const noexcept { return pointers_; }
 
-  /// Leaves the text that is being copied from.
+  /// Stops following the text that is being copied from.
   void leave() noexcept { pointers_ = {}; }
 
-  /// The last token of `context` was appended, after which `three` is the hash of the newest three
-  /// (`ContextHashes::three`). Unless a match is in hand, one is searched for if `search`.
+  /// Reports that the last token of `context` was appended. `three` is the hash of the newest three tokens
+  /// (`ContextHashes::three`). If no match is active and `search` is set, searches for one.
   void append(std::span<Token const> context, std::uint64_t three, bool search) noexcept {
     advance(pointers_, context.back());
     std::size_t const candidate = three != 0 && !pointers_.longest.active && search ? history_->newest(three) : 0;
@@ -46,8 +46,8 @@ class HistorySource {
                      [&](std::size_t i) { return context[context.size() - 1 - i]; });
   }
 
-  /// Advances `pointers` by one token, as if it had been generated. After the end of a request, and where one was
-  /// evicted, there is nothing to follow.
+  /// Advances `pointers` by one token, as if it had been generated. A pointer becomes inactive after the end of a
+  /// request, and where a request was evicted.
   void advance(MatchPointers& pointers, Token token) const noexcept {
     auto const token_at = [&](std::size_t position) { return history_->token(position); };
     pointers.advance(token, token_at);
@@ -63,7 +63,7 @@ class HistorySource {
     SuccessorCounts* const successors = &input.successors[MixerInput::own_contexts];
     successors[1] = find(two);
     successors[2] = find(three);
-    // It says little where more is known, and costs a look into memory.
+    // The shortest context adds little if the longest is known, and reading it costs a memory access.
     if (successors[2].size() == 0) successors[0] = find(one);
     std::size_t i = MixerInput::own_pointers;
     for (MatchPointer const& pointer : {pointers.longest, pointers.recovered})
@@ -72,8 +72,9 @@ class HistorySource {
                              : MixerInput::Vote{};
   }
 
-  /// Fetches from memory what will be asked of the position after `length`, if the token at `length` is the one that
-  /// `input` names first: while its probability is worked out. `token_at(i)` is the token at a position before.
+  /// Prefetches what will be read for the position after `length`, assuming that the token at `length` is the one that
+  /// `input` names first. The loads overlap with computing its probability. `token_at(i)` is the token at an earlier
+  /// position.
   template <class TokenAt>
   void prefetch(MixerInput const& input, std::size_t length, TokenAt const& token_at) const noexcept {
     Token const first = first_named(input);

@@ -18,20 +18,20 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace detail {
 
-/// The state that each input is in about each candidate (`ContextState`, `PointerState`), the feature that this state
-/// gives the candidate, and how often candidates in such a state were the next token. Every input has states of its
-/// own, numbered one input after another.
+/// The state of each input for each candidate (`ContextState`, `PointerState`), the feature that this state gives the
+/// candidate, and how often candidates in this state were the next token. Every input has its own states, numbered one
+/// input after another.
 ///
 /// Cost: O(1) a call, with few branches. Memory: that of a `StateMap`, some 60 KiB. Threads: as a `StateMap`.
 class InputStates {
  public:
-  /// How many states all inputs have.
+  /// Number of states of all inputs.
   static constexpr std::size_t count = [] {
     return MixerInput::contexts * std::size_t{ContextState::count} +
            MixerInput::pointers * std::size_t{PointerState::count};
   }();
 
-  /// The number of the first state of an input; of one more than the inputs there are, `count`.
+  /// The number of the first state of an input; `count` for the index one past the last input.
   [[nodiscard]] static constexpr std::uint32_t first_state(std::size_t input) noexcept { return first_states[input]; }
 
   InputStates() : states_(priors()) {}
@@ -39,8 +39,8 @@ class InputStates {
   [[nodiscard]] StateMap const& states() const noexcept { return states_; }
   [[nodiscard]] StateMap& states() noexcept { return states_; }
 
-  /// Writes the states of `input` about the candidates, those that an input does not name too, and their features.
-  /// `named` has given the candidates of `prediction`.
+  /// Writes the states of `input` for the candidates, including those that an input does not name, and their features.
+  /// `named` must have produced the candidates of `prediction`.
   void describe(MixerInput const& input, CandidateSet const& named, Prediction& prediction) const noexcept {
     for (std::size_t context = 0; context < (input.history ? MixerInput::contexts : MixerInput::own_contexts);
          ++context)
@@ -53,10 +53,10 @@ class InputStates {
     prediction.x[Prediction::own_inputs + 1][0] = 1;
   }
 
-  /// The candidate `right` of `prediction` was the next token; none was if there is no such candidate. Those that an
-  /// input does not name count together.
+  /// Learns that the candidate `right` of `prediction` was the next token, or that none was if there is no such
+  /// candidate. Candidates that an input does not name count together.
   void learn(Prediction const& prediction, std::size_t right) noexcept {
-    // Room for one that does not count, too: what is written last is overwritten, instead of a branch.
+    // One more place holds an outcome that does not count. It is overwritten by the next one, which avoids a branch.
     std::array<StateMap::Outcome, Prediction::inputs*(SuccessorCounts::capacity + 1) + 1> outcomes;
     std::size_t size = 0;
     for (std::size_t input = 0; input < prediction.input_count(); ++input) {
@@ -90,7 +90,7 @@ class InputStates {
   }();
   static_assert(first_states.back() == count);
 
-  // How much each context is trusted before anything was learnt.
+  // The prior trust in each context, before anything was learnt.
   static constexpr std::array<float, MixerInput::contexts> trust{0.64F, 0.73F, 0.55F, 0.55F, 0.64F, 0.73F, 0.8F};
 
   static std::array<float, count> priors() noexcept {
@@ -126,7 +126,7 @@ class InputStates {
     if (votes) enter(at, named.of_vote(pointer), first + PointerState::of(vote, true), prediction);
   }
 
-  // An input is in `state` about all candidates.
+  // Sets the state of an input to `state` for all candidates.
   void enter_all(std::size_t at, std::uint32_t state, Prediction& prediction) const noexcept {
     prediction.unnamed[at] = static_cast<std::uint16_t>(state);
     prediction.states[at].fill(static_cast<std::uint16_t>(state));
@@ -136,7 +136,7 @@ class InputStates {
     store_four(&lanes[4], Four{} + feature);
   }
 
-  // An input is in `state` about one candidate, which may be none.
+  // Sets the state of an input to `state` for one candidate, which may be none.
   void enter(std::size_t at, std::size_t candidate, std::uint32_t state, Prediction& prediction) const noexcept {
     if (candidate == CandidateSet::none) return;
     prediction.states[at][candidate] = static_cast<std::uint16_t>(state);

@@ -16,18 +16,18 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace detail {
 
-/// All that a mixer has learnt, as plain numbers: the number of their layout, those of its `MixerWeights`, those of its
-/// `StateMap`. They contain no tokens, so they can be saved and given to another mixer.
+/// All that a mixer has learnt, as plain numbers: the number of their layout, the values of its `MixerWeights`, and the
+/// values of its `StateMap`. They contain no tokens, so they can be saved and given to another mixer.
 struct LearntNumbers {
-  /// Raised when the numbers, or the states and hashes that select them, come to mean something else.
+  /// Incremented when the numbers, or the states and hashes that select them, change their meaning.
   static constexpr float layout = 1;
 
-  /// How many there are.
+  /// Number of values.
   [[nodiscard]] static constexpr std::size_t size() noexcept {
     return 1 + MixerWeights::number_count() + StateMap::number_count(InputStates::count);
   }
 
-  /// The numbers of `weights` and `states`. O(`size()`).
+  /// The numbers of `weights` and `states`. O(`size()`). Allocates the result.
   [[nodiscard]] static std::vector<float> pack(MixerWeights const& weights, StateMap const& states) {
     std::vector<float> numbers;
     numbers.reserve(size());
@@ -37,9 +37,9 @@ struct LearntNumbers {
     return numbers;
   }
 
-  /// Writes `numbers`, which `pack` gave, to `weights` and `states`. Raises an `Error` that begins with `where`, the
-  /// place that the numbers are from, if their count or layout is another or a mixer cannot learn them (no numbers,
-  /// shares that are none). Then nothing is changed. O(`size()`).
+  /// Writes `numbers`, which `pack` returned, to `weights` and `states`. Throws an `Error` that begins with `where`,
+  /// the origin of the numbers, if their count or layout differs or a mixer cannot have learnt them (not a number,
+  /// share out of range). Nothing is changed then. O(`size()`).
   static void unpack(std::span<float const> numbers, std::string const& where, MixerWeights& weights,
                      StateMap& states) {
     if (numbers.size() != size())

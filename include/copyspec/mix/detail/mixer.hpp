@@ -21,21 +21,22 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace detail {
 
-/// Turns inputs into probabilities, and learns from the next token: online logistic mixing as in the PAQ compressors
-/// (Mahoney 2005; Knoll and de Freitas, "A machine learning perspective on predictive coding with PAQ8", 2012), over at
-/// most eight candidate tokens and an escape.
+/// Turns inputs into probabilities, and learns from the next token. It is online logistic mixing over at most eight
+/// candidate tokens and an escape, as in the PAQ compressors (Mahoney 2005; Knoll and de Freitas, "A machine learning
+/// perspective on predictive coding with PAQ8", 2012).
 ///
-/// What each input says of a candidate is a small state: for a context, the candidate's count, the count of its rivals
-/// and whether it is the latest; for a match pointer, the length of the match and its record. The log-odds of how often
-/// such states came true is the feature x (`InputStates`). The score of a candidate is a weighted sum of its features,
-/// with weights that the inputs select (`WeightSelection`, `MixerWeights`), and
+/// Each input describes a candidate as a small state. For a context, the state is the candidate's count, the count of
+/// its rivals, and whether it is the latest. For a match pointer, it is the length of the match and its record. The
+/// feature x is the log-odds of how often candidates in this state were the next token (`InputStates`). The score of a
+/// candidate is a weighted sum of its features, with weights that the inputs select (`WeightSelection`,
+/// `MixerWeights`), and
 ///
 ///     probability = exp(score) / (1 + sum over candidates of exp(score))
 ///
-/// Learning descends the log-loss of the probabilities, in the weights and biases.
+/// Learning is gradient descent on the log-loss of the probabilities, in the weights and biases.
 ///
-/// It holds numbers only: weights by hashed token, no tokens, so it can be carried from one text to the next without
-/// carrying text.
+/// A mixer holds only numbers, some of them indexed by hashed tokens; it stores no token. It can be carried from one
+/// text to the next without carrying text.
 ///
 /// Cost: O(1), some hundred multiplications and ten exponentials and logarithms a call. Memory: some 200 KiB, allocated
 /// by the constructor. Threads: one call at a time; `predict` calls may run together.
@@ -45,20 +46,20 @@ class Mixer {
     return weights_.memory_bytes() + inputs_.states().memory_bytes();
   }
 
-  /// How many numbers `learnt` gives.
+  /// Number of values that `learnt` returns.
   [[nodiscard]] static constexpr std::size_t learnt_size() noexcept { return LearntNumbers::size(); }
 
-  /// All that was learnt, as plain numbers: what `set_learnt` of another mixer takes, which then predicts and learns
-  /// as this one. O(memory).
+  /// All that was learnt, as plain numbers. Another mixer takes them with `set_learnt`, and then predicts and learns as
+  /// this one. O(memory).
   [[nodiscard]] std::vector<float> learnt() const { return LearntNumbers::pack(weights_, inputs_.states()); }
 
-  /// Forgets what was learnt and goes on from `numbers`, given by `learnt`. Raises as `LearntNumbers::unpack`, and
-  /// changes nothing then. O(memory).
+  /// Forgets what was learnt and continues from `numbers`, which `learnt` returned. Throws as `LearntNumbers::unpack`
+  /// does; nothing is changed then. O(memory).
   void set_learnt(std::span<float const> numbers, std::string const& where) {
     LearntNumbers::unpack(numbers, where, weights_, inputs_.states());
   }
 
-  /// The candidates and their probabilities.
+  /// Writes the candidates and their probabilities.
   void predict(MixerInput const& input, Prediction& prediction) const noexcept {
     CandidateSet named(input);
     prediction.history = input.history;
@@ -82,7 +83,7 @@ class Mixer {
     for (std::size_t c = 0; c < prediction.size; ++c) prediction.candidates[c].chance = scores[c] / total;
   }
 
-  /// `token` came where `prediction` was made.
+  /// Learns that `token` was the next token at the position of `prediction`.
   void learn(Prediction const& prediction, Token token) noexcept {
     if (prediction.size == 0) return;
     Prediction::Lanes errors{};

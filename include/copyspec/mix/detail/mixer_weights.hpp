@@ -17,11 +17,11 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace detail {
 
-/// The weights and biases of a mixer: from a candidate's features x to its score
+/// The weights and biases of a mixer. They turn a candidate's features x into its score
 ///
 ///     s = sum over sets k of W[k] . x + B[token] + B[newest, token]
 ///
-/// and back, from the errors of the probabilities to one step of gradient descent on the log-loss.
+/// and learn from the errors of the probabilities, one step of gradient descent on the log-loss at a time.
 ///
 /// Cost: O(1), some hundred multiplications. Memory: some 160 KiB, allocated by the constructor. Threads: one call at a
 /// time; `const` calls may run together.
@@ -29,7 +29,8 @@ class MixerWeights {
  public:
   MixerWeights()
       : sets_(set_count), token_bias_(WeightSelection::token_biases), pair_bias_(WeightSelection::pair_biases) {
-    // What the sets have in common: all inputs count for a third. The other sets start at zero.
+    // The first group of sets holds what all have in common: each input counts for about a third. The other sets start
+    // at zero.
     for (std::size_t set = 0; set < WeightSelection::first_sets[1]; ++set)
       for (std::size_t input = 0; input < Prediction::inputs; ++input) sets_[set][Prediction::feature_of(input)] = 0.3F;
   }
@@ -39,7 +40,7 @@ class MixerWeights {
     return sets_.capacity() * sizeof(Weights) + (token_bias_.capacity() + pair_bias_.capacity()) * sizeof(float);
   }
 
-  /// The scores of the candidates; the other lanes mean nothing.
+  /// The scores of the candidates. Other lanes are meaningless.
   [[nodiscard]] Prediction::Lanes scores(Prediction const& prediction) const noexcept {
     Prediction::Lanes scores = weighted(prediction);
     for (std::size_t c = 0; c < prediction.size; ++c)
@@ -47,8 +48,8 @@ class MixerWeights {
     return scores;
   }
 
-  /// One step down the log-loss. `errors` is, for each candidate, 1 if it was the next token or else 0, less its
-  /// probability; of the other lanes, 0.
+  /// One step of gradient descent on the log-loss. The error of a candidate is 1 if it was the next token, otherwise 0,
+  /// minus its probability. Other lanes of `errors` must be 0.
   void learn(Prediction const& prediction, Prediction::Lanes const& errors) noexcept {
     for (std::size_t c = 0; c < prediction.size; ++c) {
       token_bias_[prediction.candidates[c].token_bias] += bias_rate * errors[c];
@@ -64,7 +65,7 @@ class MixerWeights {
       for (std::size_t f = 0; f < gradient.size(); ++f) sets_[prediction.sets[k]][f] += set_rates[k] * gradient[f];
   }
 
-  /// How many numbers `append_to` appends.
+  /// Number of values that `append_to` appends.
   [[nodiscard]] static constexpr std::size_t number_count() noexcept {
     return set_count * Prediction::features + WeightSelection::token_biases + WeightSelection::pair_biases;
   }
@@ -76,10 +77,10 @@ class MixerWeights {
     numbers.insert(numbers.end(), pair_bias_.begin(), pair_bias_.end());
   }
 
-  /// Whether `append_to` may give `number`.
+  /// Whether `append_to` can write `number`.
   [[nodiscard]] static bool is_possible(float number) noexcept { return std::abs(number) <= max_weight; }
 
-  /// Goes on from `number_count()` numbers that `append_to` gave, all of which are possible.
+  /// Continues from `number_count()` values that `append_to` wrote, all of which are possible.
   void assign(std::span<float const> numbers) noexcept {
     auto const take = [&numbers](std::span<float> into) {
       std::ranges::copy(numbers.first(into.size()), into.begin());
@@ -94,13 +95,13 @@ class MixerWeights {
   struct alignas(64) Weights : std::array<float, Prediction::features> {};
 
   static constexpr std::size_t set_count = WeightSelection::first_sets.back();
-  // More than any can become, and little enough that no sum of products overflows.
+  // Larger than any weight can become, and small enough that no sum of products overflows.
   static constexpr float max_weight = 1e6F;
-  // Learning rates, chosen on recorded answers (docs/notebook.md); half or twice as much changes little.
+  // Learning rates, chosen on recorded answers (docs/notebook.md). Halving or doubling them changes little.
   static constexpr std::array<float, Prediction::weight_sets> set_rates{0.0025F, 0.004F, 0.015F, 0.004F, 0.0025F};
   static constexpr float bias_rate = 0.2F;
 
-  // The sum of the sets' weights times the features. All candidates at once, those that are not there too.
+  // The sum of the sets' weights times the features, for all lanes at once, including unused ones.
   [[nodiscard]] Prediction::Lanes weighted(Prediction const& prediction) const noexcept {
     Weights weights = sets_[prediction.sets[0]];
     for (std::size_t k = 1; k < prediction.set_count(); ++k)

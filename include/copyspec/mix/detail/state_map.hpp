@@ -15,12 +15,12 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace detail {
 
-/// An adaptive probability for each of a number of states (the state maps of the PAQ compressors): the share of the
-/// candidates in a state that were the next token, and the log-odds of that share.
+/// An adaptive probability for each of a number of states (the state maps of the PAQ compressors). It is the share of
+/// the candidates in a state that were the next token, kept with the log-odds of that share.
 ///
-/// A share is the mean of all outcomes and of its prior, which weighs as one candidate and a half. After `max_seen`
-/// candidates it becomes a moving mean, so a state that changes its meaning is followed. It stays `min_share` away from
-/// 0 and 1 once anything was learnt.
+/// A share is the mean of all outcomes and of its prior, which weighs as one and a half candidates. After `max_seen`
+/// candidates it becomes a moving mean, so it follows a state that changes its meaning. Once anything was learnt, it
+/// stays `min_share` away from 0 and 1.
 ///
 /// Cost: O(1) a state. Memory: 12 bytes a state, allocated by the constructor. Threads: one call at a time; `const`
 /// calls may run together.
@@ -29,20 +29,20 @@ class StateMap {
   static constexpr float min_share = 0.002F;
   static constexpr float max_seen = 255;
 
-  /// What came of some candidates in one state.
+  /// The outcome of some candidates in one state.
   struct Outcome {
     std::uint16_t state = 0;
-    float candidates = 0;  ///< How many were in the state.
-    float came = 0;        ///< How many of them were the next token.
+    float candidates = 0;  ///< Number of candidates in the state.
+    float came = 0;        ///< Number of them that were the next token.
   };
 
-  /// A state for each of `priors`, which lie between 0 and 1.
+  /// Creates a state for each of `priors`, which lie between 0 and 1.
   explicit StateMap(std::span<float const> priors) : shares_(priors.size()), log_odds_(priors.size()) {
     for (std::size_t state = 0; state < priors.size(); ++state) shares_[state].value = priors[state];
     settle();
   }
 
-  /// How many states there are.
+  /// Number of states.
   [[nodiscard]] std::size_t size() const noexcept { return shares_.size(); }
 
   /// Bytes allocated.
@@ -62,20 +62,20 @@ class StateMap {
     }
   }
 
-  /// How many numbers `append_to` appends for a map of `states`.
+  /// Number of values that `append_to` appends for a map of `states`.
   [[nodiscard]] static constexpr std::size_t number_count(std::size_t states) noexcept { return 2 * states; }
 
-  /// Appends all that was learnt: of each state, its share and how many candidates it is the mean of.
+  /// Appends all that was learnt: for each state, its share and the number of candidates that it is the mean of.
   void append_to(std::vector<float>& numbers) const {
     for (Share const& share : shares_) numbers.insert(numbers.end(), {share.value, share.seen});
   }
 
-  /// Whether `append_to` may give `number` as its `index`-th.
+  /// Whether `append_to` can write `number` as its value at `index`.
   [[nodiscard]] static bool is_possible(std::size_t index, float number) noexcept {
     return index % 2 == 0 ? number >= min_share && number <= 1 - min_share : number >= 1 && number <= max_seen;
   }
 
-  /// Goes on from `number_count(size())` numbers that `append_to` gave, all of which are possible.
+  /// Continues from `number_count(size())` values that `append_to` wrote, all of which are possible.
   void assign(std::span<float const> numbers) noexcept {
     for (std::size_t state = 0; state < shares_.size(); ++state)
       shares_[state] = {.value = numbers[2 * state], .seen = numbers[2 * state + 1]};
@@ -97,7 +97,7 @@ class StateMap {
 
   static Four log_odds_of(Four shares) noexcept { return fast_log(shares / (1 - shares)); }
 
-  // The logarithms are taken four at a time, after all shares were written.
+  // Logarithms are computed four at a time, after all shares were written.
   void learn_part(std::span<Outcome const> outcomes) noexcept {
     std::array<float, max_part> values;
     for (std::size_t i = 0; i < outcomes.size(); ++i) {
@@ -110,7 +110,7 @@ class StateMap {
     for (std::size_t i = 0; i < outcomes.size(); ++i) log_odds_[outcomes[i].state] = values[i];
   }
 
-  // The log-odds of all shares, to the bit as `learn` writes them.
+  // Computes the log-odds of all shares, with the same bits as `learn`.
   void settle() noexcept {
     for (std::size_t state = 0; state < shares_.size(); ++state)
       log_odds_[state] = log_odds_of(Four{} + shares_[state].value)[0];

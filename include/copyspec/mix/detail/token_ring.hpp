@@ -12,17 +12,17 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace detail {
 
-/// The newest tokens of a stream, which one thread writes and any number read without waiting. Positions count all
-/// tokens since the first and are never used again; from `begin()` to before `end()` they may hold a token.
+/// The newest tokens of a stream, which one thread writes and any number of threads read without waiting. Positions
+/// count all tokens since the first and are never reused. Positions from `begin()` to before `end()` may hold a token.
 ///
-/// A reader never gets a token of a position whose end was set before it began to read: what is written over an evicted
-/// token is written after `begin()` has passed it.
+/// A reader never gets a token of a position that was evicted before the read began: a token is overwritten only after
+/// `begin()` has passed its position.
 ///
 /// Cost: O(1), wait-free. Memory: 4 bytes a token, allocated by the constructor. Threads: one call at a time of
-/// `store`, `set_begin` and `set_end`, beside any number of the others.
+/// `store`, `set_begin` and `set_end`, concurrently with any number of the others.
 class TokenRing {
  public:
-  /// Room for `capacity` tokens, a power of two.
+  /// Makes room for `capacity` tokens, a power of two.
   explicit TokenRing(std::size_t capacity) : tokens_(capacity, -1) {}
 
   [[nodiscard]] std::size_t capacity() const noexcept { return tokens_.size(); }
@@ -33,19 +33,19 @@ class TokenRing {
   /// The first position that may hold a token.
   [[nodiscard]] std::size_t begin() const noexcept { return begin_.load(std::memory_order_acquire); }
 
-  /// One more than the last position that may.
+  /// One past the last position that may hold a token.
   [[nodiscard]] std::size_t end() const noexcept { return end_.load(std::memory_order_acquire); }
 
-  /// The token at any position; -1 if there is none, or -1 was stored.
+  /// The token at any position; -1 if there is none, or if -1 was stored.
   [[nodiscard]] Token token(std::size_t position) const noexcept {
     if (position >= end()) return -1;
-    // A reader of what was written over an evicted token reads the `begin_` that was set before it, too.
+    // A reader that sees a token written over an evicted one also sees the `begin_` that was set before it.
     Token const token = std::atomic_ref(const_cast<Token&>(stored(position))).load(std::memory_order_acquire);
     return position < begin() ? Token{-1} : token;
   }
 
-  /// What was stored last for a position, or for another as far away as there is room. For the writer, which is alone
-  /// in writing.
+  /// The newest token stored for a position, or for one that shares its place modulo the capacity. Only for the writing
+  /// thread.
   [[nodiscard]] Token const& stored(std::size_t position) const noexcept {
     return tokens_[position & (tokens_.size() - 1)];
   }
@@ -58,7 +58,7 @@ class TokenRing {
   /// Evicts all positions before this one.
   void set_begin(std::size_t position) noexcept { begin_.store(position, std::memory_order_release); }
 
-  /// All positions before this one were stored.
+  /// Publishes all positions before this one, which were stored.
   void set_end(std::size_t position) noexcept { end_.store(position, std::memory_order_release); }
 
  private:

@@ -14,19 +14,20 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace detail {
 
-/// Which of a mixer's weights a prediction uses: one set of each of five groups, numbered one group after another, and
-/// for each candidate a bias of its token and one of the newest token and itself, both by hash.
+/// Selects the weights of a mixer that a prediction uses. There are five groups of sets, numbered one group after
+/// another, and one set of each group is used. Each candidate has a bias of its token, and one of the newest token and
+/// itself, both selected by hash.
 ///
-/// The sets are selected by the match lengths in the own text, by the recent hits, by the newest token, by the order of
-/// the known contexts, and, if a history was asked, by the match lengths there.
+/// The sets are selected by the match lengths in the own text, the recent hits, the newest token, the order of the
+/// known contexts, and, if a history was read, the match lengths there.
 struct WeightSelection {
-  /// How many sets each group has.
+  /// Number of sets in each group.
   static constexpr std::array<std::uint32_t, Prediction::weight_sets> group_sizes{PointerState::lengths * 4, 16, 1024,
                                                                                   9, PointerState::lengths * 4};
   static constexpr std::size_t token_biases = 4096;
   static constexpr std::size_t pair_biases = 16384;
 
-  /// The first set of each group, and how many sets there are in all.
+  /// The first set of each group, and last the number of all sets.
   static constexpr std::array<std::uint32_t, Prediction::weight_sets + 1> first_sets = [] {
     std::array<std::uint32_t, Prediction::weight_sets + 1> first{};
     for (std::size_t group = 0; group < Prediction::weight_sets; ++group)
@@ -34,7 +35,7 @@ struct WeightSelection {
     return first;
   }();
 
-  /// Writes the sets and, to the candidates that `prediction` has, the biases. O(1).
+  /// Writes the sets, and the biases of the candidates that `prediction` has. O(1).
   static void select(MixerInput const& input, Prediction& prediction) noexcept {
     auto const newest = static_cast<std::uint64_t>(input.newest) + 1;
     prediction.sets = {lengths(input, 0), input.hits & 15U, hash(newest) % group_sizes[2],
@@ -53,7 +54,7 @@ struct WeightSelection {
     return static_cast<std::uint32_t>((value * 0x9e3779b97f4a7c15) >> 40);
   }
 
-  // Whether the context of two tokens is known, or that of one only, or neither.
+  // 2 if the context of two tokens is known, 1 if only that of one token is, otherwise 0.
   static std::uint32_t order(MixerInput const& input, std::size_t first) noexcept {
     return input.successors[first + 1].count(0) > 0 ? 2 : input.successors[first].count(0) > 0 ? 1 : 0;
   }

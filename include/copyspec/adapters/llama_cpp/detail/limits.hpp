@@ -20,10 +20,10 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace detail {
 
-/// What a `llama_context`, which is borrowed, can be asked for, checked beforehand: beyond most of these limits
-/// llama.cpp aborts the process. The highest `branches` sequence ids are left for the branches of trees.
+/// Checks beforehand what can be asked of a borrowed `llama_context`. Beyond most of these limits llama.cpp aborts the
+/// process. The highest `branches` sequence ids are reserved for branches of trees.
 ///
-/// Cost: O(1) a segment and a node. Allocates for messages only. Threads: as the context.
+/// Cost: O(1) for each segment and each node. Allocates for messages only. Threads: as the context.
 class LlamaCppLimits {
  public:
   /// Throws `LlamaCppError` for branches that the model or the context does not allow.
@@ -34,18 +34,18 @@ class LlamaCppLimits {
   [[nodiscard]] std::size_t context_limit() const noexcept { return llama_n_ctx_seq(context_); }
   [[nodiscard]] std::size_t max_branches() const noexcept { return branches_; }
 
-  /// The first sequence id that is left for branches.
+  /// The first sequence id that is reserved for branches.
   [[nodiscard]] llama_seq_id first_branch() const noexcept {
     return static_cast<llama_seq_id>(llama_n_seq_max(context_) - branches_);
   }
 
-  /// How many tokens of a sequence the context holds.
+  /// Number of tokens of a sequence that the context holds.
   [[nodiscard]] std::size_t held(SequenceId sequence) const {
     return static_cast<std::size_t>(
         llama_memory_seq_pos_max(llama_get_memory(context_), static_cast<llama_seq_id>(sequence)) + 1);
   }
 
-  /// Throws `LlamaCppError` unless `sequence` is an id that is not left for branches.
+  /// Throws `LlamaCppError` unless `sequence` is a valid id that is not reserved for branches.
   void require_id(SequenceId sequence) const {
     auto const id = static_cast<std::int32_t>(sequence);
     if (id < 0 || id >= first_branch())
@@ -55,7 +55,7 @@ class LlamaCppLimits {
                                  (branches_ > 0 ? " less " + std::to_string(branches_) + " branches" : ""));
   }
 
-  /// Throws `LlamaCppError` unless the segments fit into one pass. Returns how many tokens they have.
+  /// Throws `LlamaCppError` unless the segments fit into one pass. Returns their total number of tokens.
   template <class AnySegment>
   [[nodiscard]] std::size_t require_fit(std::span<AnySegment const> segments) const {
     std::size_t total = 0;
@@ -85,7 +85,7 @@ class LlamaCppLimits {
       raise_error<adapters::LlamaCppError>(
           ErrorCode::bad_options,
           "branches need a model with attention only: a recurrent state is of one chain of tokens");
-    // Only in a unified cache may one sequence take up all of it.
+    // Only in a unified cache may one sequence occupy all of it.
     if (branches > 0 && llama_n_ctx_seq(&context) != llama_n_ctx(&context))
       raise_error<adapters::LlamaCppError>(
           ErrorCode::bad_options, "branches share cells of the cache: make the context with kv_unified = true");
