@@ -23,40 +23,44 @@
 namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 
-/// Has several proposers draft, and takes the draft that is worth most, or none: a `DraftProposer`. They compete by
-/// what their drafts are expected to gain, not by who answers first:
+/// Asks several proposers and takes the draft with the greatest expected gain, or none: a `DraftProposer`. Their order
+/// does not decide, unlike in `FirstDraft`. The gain of a draft is
 ///
 ///     gain = expected tokens * cost of a token  -  cost of the pass
 ///
-/// where a token costs what one took lately, in passes; so gain is what the pass saves over going on as before (renewal
-/// reward: the best long-run rate is that of the best pass at the price of that rate). The tokens expected follow from
-/// the chance of each: a proposer that knows them tells (`Draft::probabilities`), and cuts its draft itself; of one
-/// that does not, they are learnt (`AcceptanceTracker`) from what is said afterwards, whether its draft was taken or
-/// not, and its draft is cut where `draft_length` says. So a proposer that guesses badly costs its own time and next to
-/// no rows.
+/// The cost of a token is its recent average (`TokenCost`), in passes of one row. So the gain is what the pass saves
+/// over continuing as before (renewal reward: the best long-run rate is that of the best pass at the price of that
+/// rate).
 ///
-/// As it looks at drafts before it chooses, tokens that were drawn are named ones of its draft (`Draft::drawn_from`).
+/// The expected tokens follow from the acceptance probability of each draft token. A proposer that knows these
+/// probabilities reports them (`Draft::probabilities`) and decides the length of its draft itself. For any other
+/// proposer, an `AcceptanceTracker` learns them from the generated tokens, whether its draft was taken or not, and
+/// `draft_length` truncates its draft. So a weak proposer costs its own time and next to no rows.
 ///
-/// Copies share what was learnt, also of what passes cost, as those of a `MixingProposer` do. A proposer is told with
+/// Drafts are inspected before one is chosen. So tokens that were drawn count as named, and the result has no
+/// `Draft::drawn_from`.
 ///
-/// Cost: that of all proposers, and O(`max_draft_tokens` squared) for each that tells no probabilities. Drafts of at
-/// most `max_draft_tokens` tokens are asked for. Allocates when it is made. Threads: one call at a time, all copies
-/// together.
+/// Copies share what was learnt, including pass costs, like copies of a `MixingProposer`. A proposer with
+/// `on_draft_chosen` is told the length of the draft that was taken, whichever proposer made it.
+///
+/// Cost: that of all proposers, plus O(`max_draft_tokens` squared) for each one that reports no probabilities. Each is
+/// asked for at most `max_draft_tokens` tokens. Allocates when constructed. Threads: one call at a time across all
+/// copies.
 template <DraftProposer... Proposers>
 class BestDraft : public detail::ProposerGroup<Proposers...> {
   using Group = detail::ProposerGroup<Proposers...>;
 
  public:
-  /// With what a pass costs, learnt from the passes that a composer reports unless it is fixed.
+  /// `pass_cost` is the cost of a pass. Unless fixed, it is learnt from the passes that a composer reports.
   explicit BestDraft(PassCost pass_cost, Proposers... proposers)
       : Group(std::move(proposers)...), learnt_(std::make_shared<Learnt>(std::move(pass_cost))) {}
 
-  /// What a pass costs, as far as it is known.
+  /// The cost of a pass, as learnt so far.
   [[nodiscard]] PassCost const& pass_cost() const noexcept { return learnt_->share.pass_cost(); }
 
   [[nodiscard]] Draft propose(std::span<Token const> context, std::span<Token> space) {
     learn_from(context);
-    length_ = unknown;  // until all have drafted, should one throw
+    length_ = unknown;  // until all have drafted, in case one throws
     SequenceCost const& share = learnt_->share;
     double const token_cost = learnt_->token_cost(share(1));
     std::size_t const room = std::min(space.size(), max_draft_tokens);
@@ -70,7 +74,7 @@ class BestDraft : public detail::ProposerGroup<Proposers...> {
       COPYSPEC_ASSERT(draft.length <= room, "a draft fits into the space it was given");
       COPYSPEC_ASSERT(draft.probabilities.empty() || draft.probabilities.size() >= draft.length,
                       "a chance for each token");
-      // Which draft is taken, and how much of it, depends on its tokens: it is not drawn from these rows any more.
+      // The choice of a draft and its length depend on its tokens, so they no longer count as drawn from these rows.
       draft.drawn_from = {};
       offer.length = draft.length;
       std::array<float, max_draft_tokens> learnt;
@@ -95,7 +99,7 @@ class BestDraft : public detail::ProposerGroup<Proposers...> {
     return best;
   }
 
-  /// All of them draft, so all that prepare are told.
+  /// Prepares every proposer that can be prepared, because all of them draft.
   void prepare(std::span<Token const> context, std::size_t room) {
     this->for_each(
         [&]<class P>(P& proposer) { ProposerTraits<P>::prepare(proposer, context, std::min(room, max_draft_tokens)); });
@@ -107,7 +111,7 @@ class BestDraft : public detail::ProposerGroup<Proposers...> {
   }
 
   void on_draft_chosen(std::span<Token const> context, std::size_t length) {
-    if (context.size() != length_) {  // a draft that none of them was asked for
+    if (context.size() != length_) {  // a draft that none of these proposers was asked for
       learn_from(context);
       length_ = unknown;
     }
@@ -134,7 +138,7 @@ class BestDraft : public detail::ProposerGroup<Proposers...> {
  private:
   static constexpr std::size_t unknown = ~std::size_t{0};
 
-  // What a proposer offered in the last call.
+  // The draft of one proposer in the last call.
   struct Offer {
     std::array<Token, max_draft_tokens> tokens{};
     std::size_t length = 0;
@@ -142,7 +146,7 @@ class BestDraft : public detail::ProposerGroup<Proposers...> {
     [[nodiscard]] std::span<Token const> draft() const noexcept { return std::span(tokens).first(length); }
   };
 
-  // What copies share.
+  // Shared by all copies.
   struct Learnt {
     SequenceCost share;
     std::array<AcceptanceTracker, Group::size> records{};
@@ -151,12 +155,12 @@ class BestDraft : public detail::ProposerGroup<Proposers...> {
     explicit Learnt(PassCost pass_cost) : share(std::move(pass_cost)) {}
   };
 
-  // What the draft of a proposer is compared with: that of the first one, which has none.
+  // The draft that a proposer is compared with: that of the first proposer, which itself is compared with none.
   [[nodiscard]] std::span<Token const> rival(std::size_t index) const noexcept {
     return index == 0 ? std::span<Token const>() : offers_.front().draft();
   }
 
-  // From what was generated since the last draft.
+  // Learns from the tokens generated since the last draft.
   void learn_from(std::span<Token const> context) noexcept {
     if (length_ == unknown || context.size() <= length_) return;
     std::span<Token const> const said = context.subspan(length_);
@@ -166,8 +170,8 @@ class BestDraft : public detail::ProposerGroup<Proposers...> {
 
   std::shared_ptr<Learnt> learnt_;
   std::array<Offer, Group::size> offers_{};
-  std::size_t length_ = unknown;  // of the context drafted for last; unknown where nothing is to be learnt from
-  std::size_t drafted_ = 0;       // the draft that was taken then
+  std::size_t length_ = unknown;  // of the context last drafted for; unknown if there is nothing to learn from
+  std::size_t drafted_ = 0;       // length of the draft that was taken for it
 };
 
 static_assert(DraftProposer<BestDraft<NoProposer>>);

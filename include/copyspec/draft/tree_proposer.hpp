@@ -13,24 +13,24 @@
 namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 
-/// Room for a draft that may have several guesses at one position: a tree of nodes behind the context.
+/// Space for a draft with several candidates at one position: a tree of nodes after the context.
 ///
-/// `parents[i]` is the node before node `i`, or -1 for a node that follows the context. Parents stand before their
-/// children (`parents[i] < i`), so that the first nodes of a tree are a tree. A chain is `parents[i] == i - 1`.
+/// `parents[i]` is the parent of node `i`, or -1 if node `i` directly follows the context. Parents come before their
+/// children (`parents[i] < i`), so the first nodes of a tree are a tree. A chain has `parents[i] == i - 1`.
 struct TreeSpace {
-  std::span<Token> tokens;          ///< One a node.
+  std::span<Token> tokens;          ///< One for each node.
   std::span<std::int32_t> parents;  ///< As long as `tokens`.
-  std::size_t max_branches = 0;     ///< How many leaves beyond the first the tree may have.
+  std::size_t max_branches = 0;     ///< Most leaves of the tree, not counting the first.
 };
 
-/// A `DraftProposer` that can also guess several ways on.
+/// A `DraftProposer` that can also draft several continuations.
 ///
 /// | expression                     | returns | meaning |
 /// |--------------------------------|---------|---------|
-/// | `propose_tree(context, space)` | `Draft` | writes nodes to the front of `space.tokens` and `space.parents`; says how many |
+/// | `propose_tree(context, space)` | `Draft` | writes nodes to the front of both spans of `space`; returns how many |
 ///
-/// What is said of `propose` holds. In each step one of the two is called. Siblings have different tokens; of equal
-/// ones only the first is ever looked at.
+/// The laws of `propose` hold. In each step, one of the two is called. Siblings have different tokens. Of siblings with
+/// equal tokens, only the first is considered.
 template <class P>
 concept TreeProposer = DraftProposer<P> && requires(P& proposer, std::span<Token const> context, TreeSpace space) {
   { proposer.propose_tree(context, space) } -> std::same_as<Draft>;

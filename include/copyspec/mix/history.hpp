@@ -21,14 +21,14 @@
 namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 
-/// Names a request to the `History` that it was appended to: consecutive, in the order of the appends.
+/// Identifies a request in the `History` that it was appended to: consecutive numbers, in the order of the appends.
 enum class HistoryEntryId : std::uint64_t {};
 
-/// What a `History` did since it was made, and what it holds. Tokens are those of requests, without what separates
-/// them.
+/// What a `History` did since its construction, and what it holds. Token counts are those of the requests, without
+/// separators.
 struct HistoryCounters {
   std::uint64_t requests_appended = 0;
-  std::uint64_t requests_evicted = 0;  ///< Because room was needed.
+  std::uint64_t requests_evicted = 0;  ///< Evicted to make room.
   std::uint64_t requests_removed = 0;  ///< By `remove` and `clear`.
   std::uint64_t requests_held = 0;
   std::uint64_t tokens_appended = 0;
@@ -38,55 +38,56 @@ struct HistoryCounters {
   std::size_t bytes = 0;  ///< `memory_bytes()`.
 };
 
-/// What earlier requests said, for many sequences to copy from. It is one *scope*: whoever holds it may copy from all
-/// of it, and nobody else can, because two of them share no memory.
+/// Text that earlier requests generated, for many sequences to copy from. A history is one *scope*: a caller that has
+/// it may copy from all of it, and no other caller can, because two histories share no memory.
 ///
 ///     tokens_   a b c d e -  f g h -  i j k l m n -  o p -      a ring; - is -1
 ///               |            request                     |
 ///               begin()                                  end()
 ///
-/// A request is evicted whole, the oldest first, when its room is needed. Positions count all tokens since the
-/// beginning and are never used again. No match goes beyond its request.
+/// When room is needed, whole requests are evicted, oldest first. Positions count all tokens since the beginning and
+/// are never reused. No match extends beyond its request.
 ///
-/// An evicted or removed request is gone: its tokens are overwritten, what followed its contexts is forgotten, and once
-/// the call that did it has returned (and the reader knows: joined, locked, or was told) no reader gets a token of it.
-/// Where the removed ones stood remains known as positions that hold no token.
+/// An evicted or removed request is gone: its tokens are overwritten, and what followed its contexts is forgotten. Once
+/// the call that evicted or removed it has returned, no reader gets a token of the request, provided the reader knows
+/// that it has returned (joined, locked, or was told). Where removed requests were is still known, as positions that
+/// hold no token.
 ///
-/// Cost: `append` O(1) a token, and as much a token of the requests evicted; reading O(1), wait-free. Memory: less than
-/// the bytes given, about 30 to 60 a token, all of it allocated when it is made; no call allocates. Threads: any
-/// number, in any call. Readers (`token`, `find`, `newest`, `previous`, `begin`, `end`) wait for nobody; the others
+/// Cost: `append` is O(1) per token, and per token of the requests evicted; reading is O(1) and wait-free. Memory: less
+/// than the bytes given, about 30 to 60 per token, all allocated at construction; no call allocates. Threads: any
+/// number, in any call. Readers (`token`, `find`, `newest`, `previous`, `begin`, `end`) never wait; the other calls
 /// take a lock.
 class History {
  public:
-  /// One that takes less than `bytes`. Raises an `Error` if that is not enough for anything. O(bytes).
+  /// A history that takes less than `bytes`. Raises an `Error` if that is less than `min_bytes()`. O(bytes).
   explicit History(std::size_t bytes) : tokens_(tokens_for(bytes)), requests_(requests_for(tokens_.capacity())) {
     finder_.reserve(tokens_.capacity());
     statistics_.reset((bytes - bytes_without_statistics(tokens_.capacity())) / 16 / 4 * 4 - 4);
   }
 
-  /// The fewest bytes that are enough.
+  /// The fewest bytes that a history needs.
   [[nodiscard]] static constexpr std::size_t min_bytes() noexcept { return bytes_for(min_tokens); }
 
   History(History const&) = delete;
   History& operator=(History const&) = delete;
 
-  /// How many tokens there is room for, one more than said a request.
+  /// Room in tokens. A request takes one more than it has tokens.
   [[nodiscard]] std::size_t capacity() const noexcept { return tokens_.capacity(); }
 
-  /// Bytes allocated, and its own.
+  /// Bytes allocated, and those of the object itself.
   [[nodiscard]] std::size_t memory_bytes() const noexcept {
     return sizeof(History) + tokens_.memory_bytes() + requests_.capacity() * sizeof(Request) + finder_.memory_bytes() +
            statistics_.memory_bytes();
   }
 
-  /// A request said these. Of more than fit, the last are kept; a negative one is no token.
+  /// Appends the tokens of a request. If they do not fit, the last ones are kept. A negative one is no token.
   HistoryEntryId append(std::span<Token const> tokens) noexcept {
     std::lock_guard const lock(writing_);
     std::span const kept = tokens.last(std::min(tokens.size(), capacity() - 1));
     std::size_t const begin = end();
     while (begin + kept.size() + 1 - this->begin() > capacity() || next_ - first_ == requests_.size()) evict();
     for (std::size_t i = 0; i < kept.size(); ++i) tokens_.store(begin + i, std::max(kept[i], Token{-1}));
-    // Behind it stands -1, as everywhere where no token is held.
+    // -1 follows it, as at every position that holds no token.
     tokens_.set_end(begin + kept.size() + 1);
     Request& request = request_of(next_);
     request = {.begin = begin, .size = static_cast<std::uint32_t>(kept.size()), .held = true};
@@ -100,7 +101,7 @@ class History {
     return HistoryEntryId{next_++};
   }
 
-  /// Takes a request out. False if it is not held: evicted, removed, or never appended. O(tokens of the request).
+  /// Removes a request. Returns false if it is not held: evicted, removed, or never appended. O(tokens of the request).
   bool remove(HistoryEntryId id) noexcept {
     std::lock_guard const lock(writing_);
     auto const number = static_cast<std::uint64_t>(id);
@@ -109,7 +110,7 @@ class History {
     return true;
   }
 
-  /// Takes all requests out. O(tokens held).
+  /// Removes all requests. O(tokens held).
   void clear() noexcept {
     std::lock_guard const lock(writing_);
     tokens_.set_begin(end());
@@ -130,8 +131,8 @@ class History {
             .bytes = memory_bytes()};
   }
 
-  /// `visit(begin, end)`: the positions of each request held, the oldest first. Nothing is written meanwhile: `visit`
-  /// may read this history, and call nothing of it that takes the lock.
+  /// Calls `visit(begin, end)` with the positions of each request held, oldest first. Nothing is written meanwhile.
+  /// `visit` may read this history, and must not call anything of it that takes the lock.
   template <class Visit>
   void for_each_request(Visit&& visit) const {
     std::lock_guard const lock(writing_);
@@ -144,13 +145,13 @@ class History {
   /// The first position that may hold a token.
   [[nodiscard]] std::size_t begin() const noexcept { return tokens_.begin(); }
 
-  /// One more than the last position that may.
+  /// One past the last position that may hold a token.
   [[nodiscard]] std::size_t end() const noexcept { return tokens_.end(); }
 
-  /// The token at any position; -1 if there is none: between requests, evicted, removed, not yet appended.
+  /// The token at any position; -1 if there is none: between requests, evicted, removed, or not yet appended.
   [[nodiscard]] Token token(std::size_t position) const noexcept { return tokens_.token(position); }
 
-  /// The contexts of which it is remembered what followed: the newest token, the newest two and the newest three.
+  /// The contexts whose following tokens are stored: the newest token, the newest two and the newest three.
   [[nodiscard]] static std::array<std::uint64_t, 3> remembered(detail::ContextHashes const& contexts) noexcept {
     return {contexts.values[0], contexts.values[1], contexts.three};
   }
@@ -158,14 +159,14 @@ class History {
   /// What followed one of these contexts.
   [[nodiscard]] detail::SuccessorCounts find(std::uint64_t context) const noexcept { return statistics_.find(context); }
 
-  /// `find(context)` will follow soon, and should not wait for memory then.
+  /// Prefetches for a `find(context)` that will follow soon.
   void expect(std::uint64_t context) const noexcept { statistics_.expect(context); }
 
   /// The newest position that may follow three tokens whose hash is `key` (`ContextHashes::three`); 0 if there is none.
-  /// To be compared with `token`: keys collide, and what stood there may have been removed.
+  /// Compare with `token`: keys collide, and what was there may have been removed.
   [[nodiscard]] std::size_t newest(std::uint64_t key) const noexcept { return held(finder_.newest(key)); }
 
-  /// The next older one; 0 if there is none. `position` is one that was given.
+  /// The next older position; 0 if there is none. `position` is one returned before.
   [[nodiscard]] std::size_t previous(std::size_t position) const noexcept { return held(finder_.previous(position)); }
 
  private:
@@ -181,7 +182,7 @@ class History {
   static constexpr std::size_t min_tokens = 64;
   static constexpr std::size_t max_tokens = std::size_t{1} << 31;
 
-  // Shorter requests are rare; where they are not, this bounds them.
+  // One request for every 32 tokens of room. Shorter requests are rare; where they are not, this bounds their number.
   static constexpr std::size_t requests_for(std::size_t tokens) noexcept { return tokens / 32; }
 
   static constexpr std::size_t bytes_without_statistics(std::size_t tokens) noexcept {
@@ -189,12 +190,12 @@ class History {
            detail::MatchFinder::memory_bytes(tokens);
   }
 
-  // With a context a token.
+  // The bytes with one context per token.
   static constexpr std::size_t bytes_for(std::size_t tokens) noexcept {
     return bytes_without_statistics(tokens) + 16 * (tokens + 8);
   }
 
-  // A power of two, so that a position is found without a division; what is left is for more contexts.
+  // A power of two, so that a position is found without a division. The rest of the bytes is used for more contexts.
   static std::size_t tokens_for(std::size_t bytes) {
     if (bytes < min_bytes())
       raise_error(ErrorCode::bad_options,
@@ -211,7 +212,7 @@ class History {
   }
   [[nodiscard]] Request& request_of(std::uint64_t number) noexcept { return requests_[number % requests_.size()]; }
 
-  // Each token of a request, with the contexts that it follows.
+  // Visits each token of a request, with the contexts that it follows.
   template <class Visit>
   void for_each_token(Request const& request, Visit const& visit) const noexcept {
     auto const token_at = [&](std::size_t i) { return tokens_.stored(request.begin + i); };
@@ -219,7 +220,7 @@ class History {
       visit(request.begin + i, token_at(i), detail::ContextHashes(i, token_at));
   }
 
-  // The tokens of a request and what followed them.
+  // Erases the tokens of a request and what followed them.
   void erase(Request& request, Count& count) noexcept {
     for_each_token(request, [&](std::size_t, Token token, detail::ContextHashes const& contexts) {
       for (std::uint64_t const hash : remembered(contexts))
@@ -231,7 +232,7 @@ class History {
     count.tokens += request.size;
   }
 
-  // The oldest request and its room.
+  // Evicts the oldest request and frees its room.
   void evict() noexcept {
     Request& oldest = request_of(first_++);
     tokens_.set_begin(first_ == next_ ? end() : request_of(first_).begin);
@@ -240,7 +241,7 @@ class History {
 
   std::mutex mutable writing_;
   detail::TokenRing tokens_;
-  std::vector<Request> requests_;  // by number, modulo their greatest number
+  std::vector<Request> requests_;  // indexed by number modulo size
   std::uint64_t first_ = 0;        // number of the oldest request
   std::uint64_t next_ = 0;
   detail::MatchFinder finder_;

@@ -30,48 +30,48 @@
 namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 
-/// How the model goes back to a shorter context.
+/// How the target model returns to a shorter context.
 enum class Rollback : std::uint8_t {
   exact,       ///< To any length.
   checkpoint,  ///< To a checkpoint, as recurrent and hybrid models do.
 };
 
-/// Settings of a `MixingProposer`. There is nothing to tune: the cost of a pass is learnt unless it is known, and the
-/// window is a bound on memory.
+/// Settings of a `MixingProposer`. None needs tuning: the cost of a pass is learnt unless it is given, and the window
+/// is a bound on memory.
 struct MixingOptions {
-  PassCost pass_cost = {};        ///< What a pass costs; by default learnt from the passes a composer reports.
+  PassCost pass_cost = {};        ///< Cost of a pass; by default learnt from the passes that a composer reports.
   std::size_t draft_length = 48;  ///< Most tokens drafted, at most `max_draft_tokens`.
-  /// Only matches that end at one of the newest `window` tokens are copied from, and no more tokens are read when a
-  /// context is read again, so that memory and time are bounded however long the sequence is; zero is no bound.
+  /// Only matches that end at one of the newest `window` tokens are copied from, and when a context is read again, no
+  /// more tokens than these are read. So memory and time are bounded, however long the sequence is. Zero: no bound.
   std::size_t window = 0;
-  /// What earlier answers said, to be copied from as well; each answer that a composer ends is added to it. Whoever
-  /// shares it may be shown its text: give each tenant one of its own (`Histories`). Null: nothing is shared.
+  /// Earlier answers to copy from as well. Each answer that a composer ends is added. A caller that shares the history
+  /// may be shown its text, so give each tenant a history of its own (`Histories`). Null: nothing is shared.
   std::shared_ptr<History> history = nullptr;
-  /// With `checkpoint`, a rejected draft costs a pass that feeds its accepted tokens again, and a draft right after a
-  /// prompt costs one pass more. Chains are then cut with that in mind, and nothing is drafted right after a prompt.
+  /// With `checkpoint`, a rejected draft costs one more pass, which feeds its accepted tokens again. A draft right
+  /// after a prompt also costs one more pass. Drafts are then truncated with that in mind, and nothing is drafted right
+  /// after a prompt.
   Rollback rollback = Rollback::exact;
 };
 
-/// Predicts the next tokens from everything the sequence has said, and drafts as many as pay for their rows. A
-/// `DraftProposer`.
+/// Predicts the next tokens from all text of the sequence, and drafts as many as pay for their rows. A `DraftProposer`.
 ///
-/// For each position, the longest match, a match that survives edits, and four short contexts (the newest token, the
-/// newest two, the one before the newest and the one before that) name candidates; a `Mixer` gives each a chance; the
-/// best is appended and the next position predicted as if it had been said. A history of earlier answers, if it is
-/// given one, names candidates as well. `draft_length` cuts the chain where its passes cost least, so a draft may be
-/// empty, and is where copying cannot help.
+/// For each position, the candidates come from the longest match, a match that survives edits, and four short contexts.
+/// These are the newest token, the newest two, the one before the newest, and the one before that. A history of earlier
+/// answers, if given, adds candidates. A `Mixer` gives each candidate an acceptance probability. The most probable one
+/// is appended, and the next position is predicted as if that token had been generated. `draft_length` truncates the
+/// chain where its passes cost least. So a draft may be empty, and is empty where copying cannot help.
 ///
-/// Copies share what was learnt (weights and pass costs, numbers without tokens) and the history, and nothing else: no
-/// token of one sequence that is not in the history can reach the draft of another. So the copies that a composer makes
-/// for its sequences learn together.
+/// Copies share the history and what was learnt (weights and pass costs: numbers, no tokens), and nothing else. No
+/// token of one sequence can reach the draft of another unless it is in the history. So the copies that a composer
+/// makes for its sequences learn together.
 ///
-/// What was learnt stays when tokens are taken back; everything else is then a function of the tokens that are left,
-/// as if the others had never been said.
+/// What was learnt stays when the context is truncated. Everything else is then a function of the tokens that are left,
+/// as if the others had never been there.
 ///
-/// Cost: O(1) a token appended and a token predicted; after `truncate`, and when `reserve` has grown, the next call
-/// reads the whole context again, or the window. Memory: that of a `CopySources`, a quarter more for a context that
-/// has grown; and 220 KiB shared by all copies. Allocates when it is made and in `reserve`, and in `propose` beyond
-/// what was reserved. Threads: one call at a time, all copies together.
+/// Cost: O(1) per token appended and per token predicted. After `truncate`, and when `reserve` has grown, the next call
+/// reads the whole context again, or the window. Memory: that of a `CopySources`, a quarter more for a context that has
+/// grown, and 220 KiB shared by all copies. Allocates when constructed and in `reserve`, and in `propose` beyond what
+/// was reserved. Threads: one call at a time across all copies.
 class MixingProposer {
  public:
   explicit MixingProposer(MixingOptions options = {})
@@ -84,24 +84,24 @@ class MixingProposer {
   /// Most tokens drafted.
   [[nodiscard]] std::size_t draft_length() const noexcept { return draft_length_; }
 
-  /// What a pass costs, as far as it is known.
+  /// The cost of a pass, as learnt so far.
   [[nodiscard]] PassCost const& pass_cost() const noexcept { return learnt_->share.pass_cost(); }
 
   /// Bytes allocated for this sequence.
   [[nodiscard]] std::size_t memory_bytes() const noexcept { return recollection_.memory_bytes(); }
 
-  /// Bytes allocated that all copies share.
+  /// Bytes allocated and shared by all copies.
   [[nodiscard]] std::size_t shared_memory_bytes() const noexcept { return learnt_->mixer.memory_bytes(); }
 
-  /// The history it was given; null if none.
+  /// The history given at construction; null if none.
   [[nodiscard]] std::shared_ptr<History> const& history() const noexcept { return history_; }
 
-  /// What all copies have learnt of which guesses come true, as plain numbers without tokens, to be kept beside the
-  /// history (`HistoryFile`): a proposer that takes them in with `set_learnt` proposes and learns as this one. What
-  /// passes cost is the machine's and not among them. O(shared memory).
+  /// What all copies have learnt about which candidates come true, as plain numbers without tokens, to be saved with
+  /// the history (`HistoryFile`). A proposer that loads them with `set_learnt` proposes and learns as this one. Pass
+  /// costs belong to the machine and are not included. O(shared memory).
   [[nodiscard]] std::vector<float> learnt() const { return learnt_->mixer.learnt(); }
 
-  /// All copies go on from `numbers`, given by `learnt`; see `Mixer::set_learnt`.
+  /// Makes all copies continue from `numbers`, returned by `learnt`; see `Mixer::set_learnt`.
   void set_learnt(std::span<float const> numbers, std::string const& where) {
     learnt_->mixer.set_learnt(numbers, where);
   }
@@ -127,8 +127,8 @@ class MixingProposer {
             .probabilities = std::span(chances_).first(drafted)};
   }
 
-  /// What follows `context` and the first `given` tokens of `space`, which another proposer wrote: written after these,
-  /// however little it pays.
+  /// Predicts what follows `context` and the first `given` tokens of `space`, which another proposer wrote. Writes it
+  /// after these, however little it pays.
   [[nodiscard]] Draft propose_after(std::span<Token const> context, std::span<Token> space, std::size_t given) {
     reserve(context.size());
     take_in(context);
@@ -140,7 +140,7 @@ class MixingProposer {
             .probabilities = std::span(chances_).subspan(given, end - given)};
   }
 
-  /// As `propose`, with all candidates of a position, as far as they pay: see `TreeProposer`.
+  /// Like `propose`, but with all candidates at a position, as far as they pay: see `TreeProposer`.
   [[nodiscard]] Draft propose_tree(std::span<Token const> context, TreeSpace space) {
     reserve(context.size());
     take_in(context);
@@ -151,38 +151,38 @@ class MixingProposer {
     return {.length = drafted, .sources = std::span(sources_).first(drafted)};
   }
 
-  /// Text that the answers to come will probably resemble: a file to be edited, a document to be summarised, an earlier
-  /// answer. It is copied from as if it had been said before everything else, until other texts are given, or none.
+  /// Sets text that the coming answers will probably resemble: a file to edit, a document to summarise, an earlier
+  /// answer. It is copied from as if it came before the context, until other texts are set, or none.
   void set_references(std::span<std::vector<Token> const> texts) {
     if (recollection_.set_references(texts)) in_prompt_ = true;
   }
 
-  /// A turn begins: the tokens of `context` from `prompt` on are a prompt, which is read but not learnt from. What a
-  /// user writes is predicted otherwise than what the model generates. Told by a composer.
+  /// A turn begins: the tokens of `context` from `prompt` on are a prompt, which is read but not learnt from. The text
+  /// of a user is predicted differently from what the model generates. Called by a composer.
   void on_turn_begin(std::span<Token const> context, std::size_t prompt) noexcept {
     if (prompt < context.size()) in_prompt_ = true;
   }
 
-  /// The answer that begins at `answer` has ended, and is added to the history. Told by a composer.
+  /// The answer that begins at `answer` has ended, and is added to the history. Called by a composer.
   void on_turn_end(std::span<Token const> context, std::size_t answer) {
     if (history_ == nullptr || answer >= context.size()) return;
     remembered_ = history_->append(context.subspan(answer - std::min(answer, lead_in)));
   }
 
-  /// What the history calls the answer that this sequence added last, so that it can be removed again.
+  /// The id of the last answer that this sequence added to the history, by which it can be removed.
   [[nodiscard]] std::optional<HistoryEntryId> remembered() const noexcept { return remembered_; }
 
-  /// A pass took its time, which is learnt from. Told by a composer.
+  /// A pass has ended, and its time is learnt from. Called by a composer.
   void on_pass(PassReport const& report) noexcept { learnt_->share.observe(report); }
 
  private:
-  // Of what comes before an answer, so much is remembered with it: what its first tokens are recognised by.
+  // This many tokens before an answer are stored with it, so that its first tokens can be matched.
   static constexpr std::size_t lead_in = 8;
-  // Of a prompt, the last tokens are enough to find a place in the history.
+  // The last tokens of a prompt are enough to find a place in the history.
   static constexpr std::size_t followed = 64;
 
-  // The reach below which no node of a tree can pay: what it saves is a pass at most. A node that cannot pay itself may
-  // still decide where a draft ends, hence the quarter.
+  // The reach below which no node of a tree can pay, since a node saves one pass at most. A node that does not pay
+  // itself may still decide where a draft ends, hence the quarter.
   [[nodiscard]] float least_reach() const noexcept {
     SequenceCost const& share = learnt_->share;
     double const alone = share(1);
@@ -204,7 +204,7 @@ class MixingProposer {
     return copyspec::draft_length(probabilities, share, rejection);
   }
 
-  // What copies share.
+  // Shared by all copies.
   struct Learnt {
     detail::Mixer mixer;
     SequenceCost share;
@@ -212,7 +212,7 @@ class MixingProposer {
     explicit Learnt(PassCost pass_cost) : share(std::move(pass_cost)) {}
   };
 
-  // Remembers what was added since the last call, and learns from it unless it is a prompt, or read again.
+  // Reads what was added since the last call. Learns from it, unless it is a prompt or is read again.
   void take_in(std::span<Token const> context) {
     COPYSPEC_ASSERT(recollection_.size() <= context.size(), "tokens were taken away without a truncate");
     if (context.size() == recollection_.size()) return;
@@ -241,8 +241,8 @@ class MixingProposer {
   std::optional<HistoryEntryId> remembered_;
   std::array<Source, max_draft_tokens> sources_{};  // of the last chain or tree
   std::array<float, max_draft_tokens> chances_{};   // of the last chain
-  bool in_prompt_ = true;                           // whether what is taken in next is not to be learnt from
-  bool behind_prompt_ = true;                       // whether what was taken in last was not
+  bool in_prompt_ = true;                           // whether the tokens read next are not learnt from
+  bool behind_prompt_ = true;                       // whether those read last were not learnt from
 };
 
 static_assert(TreeProposer<MixingProposer>);

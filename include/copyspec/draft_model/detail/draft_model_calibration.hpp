@@ -12,28 +12,29 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace detail {
 
-/// What a guess was made on.
+/// What a draft model token is judged by.
 struct DraftModelSample {
-  float confidence = 0;  ///< The draft model's probability of its token.
-  float copied = -1;     ///< The chance of the token that copying has there; negative if it has none.
-  bool same = false;     ///< Whether that is the same token.
+  float confidence = 0;  ///< The draft model's probability for its token.
+  float copied = -1;     ///< Acceptance probability of the copied token there; negative if there is none.
+  bool same = false;     ///< Whether both are the same token.
 };
 
-/// How often a draft model was right: by its own confidence, and by what copying has at the same place. Means that
-/// become moving ones, so that they follow a text that changes.
+/// Tracks how often a draft model is right, by its own confidence and by the copied token at the same position.
+/// Estimates are means that turn into moving means, so they follow a text that changes.
 ///
-/// Two questions are answered: before the model is asked, how likely it is to be right there (`expected`), by the
-/// chance of the token that copying has; and afterwards, how likely its token is right (`chance`), by its confidence,
-/// which is a probability that need not be calibrated, and by whether copying says the same. A cell that has seen
-/// little believes the confidence.
+/// It answers two questions. `expected`, before the draft model is asked: how likely it is to be right there, by the
+/// acceptance probability of the copied token. `chance`, after it is asked: how likely its token is right. That is
+/// judged by its confidence, a probability that need not be calibrated, and by whether copying has the same token. A
+/// cell with few observations relies on the confidence.
 ///
 /// O(1). No allocation. Threads: one call at a time.
 class DraftModelCalibration {
  public:
-  /// The chance that the draft model is right where copying has a token with the chance `copied`, or none (negative).
+  /// The probability that the draft model is right where the copied token has the acceptance probability `copied`,
+  /// which is negative if there is none.
   [[nodiscard]] float expected(float copied) const noexcept { return before_[level(copied)].share; }
 
-  /// The chance that its token is right.
+  /// The acceptance probability of the draft model's token.
   [[nodiscard]] float chance(DraftModelSample const& sample) const noexcept {
     Mean const& mean = after_[cell(sample)];
     float const alone = sample.confidence * credit;
@@ -41,13 +42,13 @@ class DraftModelCalibration {
     return (mean.share * mean.seen + believed * belief) / (mean.seen + belief);
   }
 
-  /// It was right or not.
+  /// Takes in whether the token was right.
   void observe(DraftModelSample const& sample, bool right) noexcept {
     before_[level(sample.copied)].observe(right);
     after_[cell(sample)].observe(right);
   }
 
-  /// In a step it was not asked.
+  /// The draft model is not asked, or not again, in a step: older observations count a little less.
   void forget_a_little() noexcept {
     for (Mean& mean : before_) {
       mean.share += (prior.share - mean.share) * 1e-4F;
@@ -57,9 +58,9 @@ class DraftModelCalibration {
   }
 
  private:
-  static constexpr float credit = 0.85F;  // what is believed of a confidence
-  static constexpr float belief = 4;      // observations that this is worth
-  static constexpr float memory = 64;     // in observations
+  static constexpr float credit = 0.85F;  // factor applied to a confidence
+  static constexpr float belief = 4;      // weight of that, in observations
+  static constexpr float memory = 64;     // of the moving means, in observations
   static constexpr float forgetting = 2e-3F;
   static constexpr std::size_t levels = 9;
   static constexpr std::size_t steps = 12;
@@ -78,7 +79,7 @@ class DraftModelCalibration {
     return copied < 0 ? 0 : 1 + std::min(levels - 2, static_cast<std::size_t>(copied * (levels - 1)));
   }
 
-  // Steps of equal odds, since a confidence of 99 % is another thing than one of 90 %.
+  // Each step doubles the odds, because a confidence of 99 % means much more than one of 90 %.
   static std::size_t step(float confidence) noexcept {
     float const odds = confidence / std::max(1 - confidence, 1e-6F);
     return static_cast<std::size_t>(std::clamp(std::log2(odds) + 3, 0.0F, static_cast<float>(steps - 1)));
@@ -89,7 +90,7 @@ class DraftModelCalibration {
     return beside * steps + step(sample.confidence);
   }
 
-  // High, because what is taken to be bad would never be asked.
+  // High: a draft model that is assumed to be bad would never be asked, so nothing would correct that.
   static constexpr Mean prior{.share = 0.95F, .seen = 4};
 
   std::array<Mean, levels> before_ = [] {

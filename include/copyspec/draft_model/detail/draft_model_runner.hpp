@@ -26,12 +26,12 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace detail {
 
-/// A model that guesses for another: answers, for many sequences together, what it would say behind a context and a
-/// draft. It feeds only what it does not hold yet, all sequences in one pass as far as `max_tokens` allows, and lets
-/// its cache follow the sequences when it is asked, not when tokens are accepted or taken back.
+/// Runs a draft model for many sequences together: gives each the logits row after its context and draft. It feeds only
+/// tokens that the KV cache does not hold, all sequences in one pass as far as `max_tokens` allows. The KV cache
+/// follows a sequence when a row is asked for, not when tokens are accepted or truncated.
 ///
-/// A pass that throws is the draft model's failure, not the decoder's: what it held of the sequences of that pass is
-/// forgotten, they get no answer, and it is counted.
+/// A pass that throws is a failure of the draft model, not of decoding. What the draft model held of the sequences of
+/// that pass is forgotten, they get no row, and the failure is counted.
 ///
 /// The model is borrowed. Allocates as the number of sequences grows. Threads: one call at a time.
 template <Model M, class Clock = std::chrono::steady_clock>
@@ -39,8 +39,8 @@ class DraftModelRunner {
  public:
   using Row = std::span<typename LogitsOf<M>::Scalar const>;
 
-  /// What is asked for one sequence, which has an id in the draft model from the first time that something is asked;
-  /// releases what the model holds of it when it is destroyed.
+  /// The request of one sequence. The sequence gets an id in the draft model when a row is first asked for. The
+  /// destructor releases the id and what the model holds of the sequence.
   class Slot {
    public:
     explicit Slot(std::shared_ptr<DraftModelRunner> model) : model_(std::move(model)) {}
@@ -51,19 +51,20 @@ class DraftModelRunner {
       if (id_) model_->taken_[static_cast<std::size_t>(*id_)] = false;
     }
 
-    /// After it, contexts of up to `length` tokens allocate nothing here.
+    /// After this, contexts of up to `length` tokens allocate nothing here.
     void reserve(std::size_t length) {
       unfed_.reserve(length + max_draft_tokens);
       cache_.reserve(2 * max_draft_tokens);
     }
 
-    /// How many tokens would have to be fed to answer what is said behind `context` and `draft`; at least one.
+    /// How many tokens must be fed to get the row after `context` and `draft`; at least one.
     [[nodiscard]] std::size_t unfed(std::span<Token const> context, std::span<Token const> draft) {
       return context.size() + draft.size() - agreeing(context, draft);
     }
 
-    /// Asks it. Needs one token at least, and `context_limit` at most. A draft model that has no room for one more
-    /// sequence is not asked, and that is a failure of its.
+    /// Asks for the row after `context` and `draft`. Requires at least one token and at most `context_limit`. Both
+    /// spans are borrowed until the answer. A draft model that has no room for one more sequence is not asked, and that
+    /// counts as a failure.
     void ask(std::span<Token const> context, std::span<Token const> draft) {
       context_ = context;
       draft_ = draft;
@@ -73,7 +74,7 @@ class DraftModelRunner {
 
     [[nodiscard]] bool asks() const noexcept { return asks_; }
 
-    /// What of the context was taken back, as `DraftProposer`.
+    /// The context was truncated, as in `DraftProposer`.
     void truncate(std::size_t length) noexcept { cache_.truncate(length); }
 
     void forget() noexcept {
@@ -84,12 +85,12 @@ class DraftModelRunner {
    private:
     friend DraftModelRunner;
 
-    // How many of their first tokens need not be fed: not the last, whose row is wanted.
+    // How many of the first tokens need not be fed. The last one is always fed, because its row is wanted.
     [[nodiscard]] std::size_t agreeing(std::span<Token const> context, std::span<Token const> draft) {
       return std::min(cache_.follow(context, draft), context.size() + draft.size() - 1);
     }
 
-    // Cuts the cache back, and finds out what is to be fed.
+    // Truncates the KV cache to what agrees, and finds the tokens to be fed.
     void plan_feed() {
       std::size_t const kept = agreeing(context_, draft_);
       cache_.cut(cache_.held() > kept ? model_->model_->truncate(*id_, kept) : kept);
@@ -110,7 +111,7 @@ class DraftModelRunner {
     std::span<Token const> context_;
     std::span<Token const> draft_;
     std::vector<Token> unfed_;
-    std::size_t fed_ = 0;  // of them
+    std::size_t fed_ = 0;  // of `unfed_`
     bool asks_ = false;
   };
 
@@ -119,13 +120,15 @@ class DraftModelRunner {
   [[nodiscard]] std::size_t vocabulary_size() const { return model_->vocabulary_size(); }
   [[nodiscard]] std::size_t context_limit() const { return model_->context_limit(); }
 
-  /// What feeding so many tokens of one sequence costs, in passes of one token; of passes that are shared, its part.
+  /// The cost of feeding this many tokens of one sequence, in passes of one token. For a shared pass, this is the
+  /// sequence's share.
   [[nodiscard]] SequenceCost const& share() const noexcept { return share_; }
 
-  /// Passes that threw, and questions for which there was no room.
+  /// Number of passes that threw, and of requests for which there was no room.
   [[nodiscard]] std::size_t failures() const noexcept { return failures_; }
 
-  /// Feeds what `requests` ask, and calls `on_row(index, row)` with each answer, which may ask again, until none asks.
+  /// Feeds what `requests` ask for, and calls `on_row(index, row)` with each row, which may ask again. Returns when
+  /// none asks.
   template <class OnRow>
   void answer(std::span<Slot* const> requests, OnRow&& on_row) {
     for (Slot* const request : requests) request->fed_ = request->unfed_.size();
@@ -168,7 +171,7 @@ class DraftModelRunner {
     return static_cast<SequenceId>(free);
   }
 
-  // As many tokens of each as there is room for, in the order of the requests.
+  // Schedules the tokens of the requests in order, as many of each as there is room for.
   void plan(std::span<Slot* const> requests) {
     batch_.clear();
     scheduled_.clear();
@@ -189,9 +192,9 @@ class DraftModelRunner {
 
   M* model_;
   SequenceCost share_;
-  std::vector<bool> taken_;  // sequence ids
+  std::vector<bool> taken_;  // indexed by sequence id
   std::vector<Segment> batch_;
-  std::vector<std::size_t> scheduled_;  // requests in the pass, in the order of the batch
+  std::vector<std::size_t> scheduled_;  // indices of the requests in the pass, in the order of the batch
   std::size_t failures_ = 0;
 };
 

@@ -21,17 +21,18 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace detail {
 
-/// What a draft model says at a place.
+/// A token of the draft model at one position.
 struct DraftToken {
   Token token = 0;
-  float confidence = 0;  ///< The probability that its row gives the token, before any filter.
+  float confidence = 0;  ///< Probability of the token in its row, before any filter.
 };
 
-/// Makes guesses of rows, as a turn is drawn: greedily, or with its options, seed and positions, so that like rows give
-/// like tokens; or independently of what is drawn, with numbers of `RandomStream::draft`, as a `RejectionVerifier`
-/// needs it. Penalties, bias and hooks are left out.
+/// Takes draft tokens from rows as the turn is sampled: greedily, or with its options, seed and positions, so that like
+/// rows give like tokens. Or it draws independently of the turn, with numbers of `RandomStream::draft`, as a
+/// `RejectionVerifier` requires. Penalties, bias and hooks are left out.
 ///
-/// O(row), one exponential a token. Allocates for a longer row than ever before. Threads: one call at a time.
+/// O(row), with one exponential for each token of the row. Allocates for a row longer than all before. Threads: one
+/// call at a time.
 class DraftSampler {
  public:
   void set_sampling(SamplingOptions const& options, bool independently) {
@@ -47,10 +48,10 @@ class DraftSampler {
 
   [[nodiscard]] bool independently() const noexcept { return independently_; }
 
-  /// The row of the last guess, as long as that row is valid.
+  /// The row of the last call of `guess`. Valid as long as the row passed to it.
   [[nodiscard]] std::span<float const> row() const noexcept { return row_; }
 
-  /// Of the row behind `position` tokens; nothing if it gives no token.
+  /// The token for the row after `position` tokens; nothing if the row gives no token.
   template <class Scalar>
   [[nodiscard]] std::optional<DraftToken> guess(std::span<Scalar const> row, std::size_t position) {
     row_ = as_floats(row, space_);
@@ -67,7 +68,7 @@ class DraftSampler {
  private:
   SamplingOptions options_{.temperature = 0};
   bool independently_ = false;
-  std::uint64_t draws_ = 0;  // in all turns
+  std::uint64_t draws_ = 0;  // of all turns
   TokenSampler sampler_;
   std::vector<float> space_;
   std::span<float const> row_;

@@ -28,12 +28,12 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace detail {
 
-/// The draft of one sequence as a `ModelProposer` makes it: copied tokens and tokens of the draft model in turn. It is
-/// prepared, asks the draft model as often as that pays, takes its answers, and is delivered. The generated tokens are
-/// learnt from when the next one is prepared. Its address stays.
+/// The draft of one sequence in a `ModelProposer`: copied tokens and draft model tokens in turn. It is prepared, asks
+/// the draft model as often as that pays, takes its answers, and is delivered. When the next draft is prepared, it
+/// learns from the generated tokens. It cannot be copied or moved, because the group holds its address.
 ///
-/// O(1) a token besides what it copies with and the draft model's rows. Allocates as rows grow. Threads: one call at a
-/// time, all members of a group together.
+/// O(1) per token, besides the copying proposer and the draft model's rows. Allocates as rows grow. Threads: one call
+/// at a time across all members of a group.
 template <Model M, DraftProposer Copying, class Clock>
 class InterleavedDraft {
   using Traits = ProposerTraits<Copying>;
@@ -68,10 +68,11 @@ class InterleavedDraft {
     slot_.truncate(length);
   }
 
-  /// Begins the draft after `context`, of at most `room` tokens; the draft model is asked when all are prepared.
+  /// Begins the draft after `context`, of at most `room` tokens. The draft model is asked when all drafts of the group
+  /// are prepared.
   void prepare(std::span<Token const> context, std::size_t room) {
     learn_from(context);
-    length_ = unknown;  // until there is a draft, should one throw
+    length_ = unknown;  // until there is a draft, in case a call throws
     withdraw();
     context_ = context;
     chain_.clear(room);
@@ -88,7 +89,7 @@ class InterleavedDraft {
     prepared_ = true;
   }
 
-  /// The draft after `context`: the one that was prepared, or one made now.
+  /// Returns the draft after `context`: the prepared one, or one made now.
   [[nodiscard]] Draft propose(std::span<Token const> context, std::span<Token> space) {
     if (!prepared_ || context_.data() != context.data() || context_.size() != context.size())
       prepare(context, space.size());
@@ -105,7 +106,7 @@ class InterleavedDraft {
       choose(length);
       return;
     }
-    // A draft that this was not asked for.
+    // This proposer was not asked for that draft.
     withdraw();
     learn_from(context);
     length_ = unknown;
@@ -127,7 +128,7 @@ class InterleavedDraft {
     Traits::on_turn_end(copying_, context, answer);
   }
 
-  /// For the group: asks the draft model at the first place where that pays, if there is one.
+  /// For the group: asks the draft model at the first place where that pays, if any.
   void ask() {
     if (!begun_) begin();
     std::size_t const longest = group_->runner()->context_limit();
@@ -141,7 +142,7 @@ class InterleavedDraft {
     float survival = 1;
     for (std::size_t i = 0; i < decided_; ++i) survival *= chain[i];
     for (; decided_ < limit && decided_ <= chain.size() && survival > 0.02F; survival *= chain[decided_++]) {
-      // Nearly always it is, and then nothing more is to be known.
+      // This is the usual case, and nothing else has to be computed for it.
       if (decided_ < chain.size() && gain.copying_is_surer(chain[decided_])) continue;
       DraftModelGain::Place const place{.chain = chain,
                                         .place = decided_,
@@ -162,7 +163,7 @@ class InterleavedDraft {
     group_->gain().record().forget_a_little();
   }
 
-  /// For the group: the answer to what was asked.
+  /// For the group: takes the row that was asked for.
   template <class Row>
   void take(Row row) {
     std::optional<DraftToken> const guess = sampler_.guess(row, context_.size() + decided_);
@@ -188,10 +189,10 @@ class InterleavedDraft {
     ask();
   }
 
-  /// For the group: nothing more is asked.
+  /// For the group: nothing more is asked, so the length of the draft is decided.
   void end() {
     fed_ = group_->fixed_length() > 0 ? chain_.size() : draft_length(chain_.probabilities(), group_->gain().share());
-    // What was drawn does not decide whether it is fed.
+    // Drawn tokens are always fed: their values must not decide that.
     fed_ = std::max(fed_, drawn_.size());
     drafted_ = true;
     length_ = context_.size();
@@ -207,14 +208,14 @@ class InterleavedDraft {
     prepared_ = drafted_ = begun_ = false;
   }
 
-  // The copied part that the draft begins with.
+  // Begins the draft with its copied part.
   void begin() {
     begun_ = true;
     if (group_->fixed_length() == 0) copy_on();
     copying_is_surer_ = chain_.size() > 0 && group_->gain().copying_is_surer(chain_.probability(0));
   }
 
-  // Has the chain go on as what copies has it.
+  // Continues the chain with copied tokens.
   void copy_on() {
     if constexpr (Traits::continues) {
       chain_.append(Traits::propose_after(copying_, context_, chain_.space(), chain_.size()));
@@ -226,23 +227,23 @@ class InterleavedDraft {
     }
   }
 
-  // For which the draft model has to be fed so many tokens.
+  // Asks for the next token. The draft model must be fed `unfed` tokens for it.
   void ask_here(std::size_t unfed) {
     paid_ += group_->gain().draft_cost(unfed);
     reading_.spend();
     slot_.ask(context_, before());
   }
 
-  // The draft as far as it is decided.
+  // The part of the draft that is decided.
   [[nodiscard]] std::span<Token const> before() const noexcept { return chain_.first(decided_); }
 
-  // So many tokens of it are fed.
+  // The first `length` tokens of the draft are fed.
   void choose(std::size_t length) {
     fed_ = length;
     Traits::on_draft_chosen(copying_, context_, length);
   }
 
-  // From what was generated since the last draft.
+  // Learns from the tokens generated since the last draft.
   void learn_from(std::span<Token const> context) {
     if (length_ == unknown || context.size() <= length_) return;
     std::span<Token const> const generated = context.subspan(length_);
@@ -258,18 +259,18 @@ class InterleavedDraft {
   DraftSampler sampler_;
   bool prepared_ = false;
   bool begun_ = false;
-  bool drafted_ = false;  // for the context that was prepared
+  bool drafted_ = false;  // for the prepared context
   std::span<Token const> context_;
   ChainBuffer chain_;
   DrawnRows drawn_;
   AskedTokens asked_;
   CopiedDraft copied_;
   ReadingBudget reading_;
-  std::size_t decided_ = 0;  // of its first tokens, whether to ask the model
+  std::size_t decided_ = 0;  // for how many of the first tokens it is decided whether to ask
   bool copying_is_surer_ = false;
-  double paid_ = 0;               // for the draft model in this step
-  std::size_t length_ = unknown;  // of the context drafted for; unknown where nothing is to be learnt from
-  std::size_t fed_ = 0;           // of the draft
+  double paid_ = 0;               // cost of the draft model in this step
+  std::size_t length_ = unknown;  // of the context drafted for; unknown if there is nothing to learn from
+  std::size_t fed_ = 0;           // length of the draft that is fed
 };
 
 }  // namespace detail
