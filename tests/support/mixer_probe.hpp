@@ -68,7 +68,7 @@ inline void check_valid(Prediction const& prediction) {
   REQUIRE(total < 1);
 }
 
-std::span<std::uint32_t const> sets_of(Prediction const& prediction) {
+inline std::span<std::uint32_t const> sets_of(Prediction const& prediction) {
   return std::span(prediction.sets).first(prediction.set_count());
 }
 
