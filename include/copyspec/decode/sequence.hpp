@@ -42,13 +42,11 @@ struct SequenceCounters {
 };
 
 /// The decoding state of one sequence, without a model, a clock or I/O. It says what to feed next, takes in the
-/// verdict, and knows what the model must forget. `DecodeBatch` keeps many of them; `examples/own_loop.cpp` is a loop
-/// around a `DecodeBatch`.
+/// verdict, and knows what the model must forget. `DecodeBatch` keeps many of them: see `examples/own_loop.cpp`.
 ///
 /// The context is everything fed and generated in all turns, stops included. `released()` may be shown. Drafts are
-/// written in place after the context. A tree is fed as the chain of its nodes, and accepted with its path once
-/// `verify_tree` has moved the accepted nodes together. The model then keeps the path (`TreeModel`) instead of
-/// truncating.
+/// written in place after the context. A tree is fed as the chain of its nodes. It is accepted with its path once
+/// `verify_tree` has moved the accepted nodes together; the model keeps the path (`TreeModel`) and does not truncate.
 ///
 /// Invariants: cached() <= length() <= context_limit(); while running, length() < context_limit() and at least one
 /// token is pending. Only `begin` allocates. Threads: one call at a time.
@@ -87,9 +85,8 @@ class Sequence {
   /// The source of each token of `generated()`.
   [[nodiscard]] std::span<Source const> sources() const noexcept { return {sources_.data(), length_ - turn_}; }
 
-  /// Begins a turn: appends `prompt` to the context and allows `budget` generated tokens, at most as many as the
-  /// context has room for. An empty prompt continues the context as it is.
-  /// Needs: not running; a context of at least one token; room for at least one more. Allocates. O(prompt + budget).
+  /// Begins a turn: appends `prompt`, which may be empty, to the context, and allows `budget` generated tokens, as far
+  /// as there is room. Needs: not running; a context of a token or more; room for one. Allocates. O(prompt + budget).
   void begin(std::span<Token const> prompt, std::size_t budget) {
     COPYSPEC_ASSERT(!running(), "the last turn has not ended");
     COPYSPEC_ASSERT(length_ + prompt.size() > 0, "nothing to continue");
