@@ -10,6 +10,10 @@
 #include "tokens.hpp"
 #include "watched_model.hpp"
 
+// Compiled once for all tests.
+extern template class copyspec::Composer<copyspec_test::WatchedModel, copyspec_test::HostileProposer,
+                                         copyspec::GreedyVerifier>;
+
 namespace copyspec_test {
 
 using copyspec::Composer;
@@ -24,9 +28,7 @@ inline constexpr auto show_nothing = [](OutputDelta const&) {};
 inline Tokens const some_prompt{3, 1, 4, 1, 5, 9, 2, 6, 5, 3};
 
 // Greedy, and every draft is right.
-inline Composer<WatchedModel, HostileProposer, GreedyVerifier> drafting_right(WatchedModel& model,
-                                                                              ToyModelOptions const& options) {
-  return Composer<WatchedModel, HostileProposer, GreedyVerifier>(model, always_right(options));
-}
+Composer<WatchedModel, HostileProposer, GreedyVerifier> drafting_right(WatchedModel& model,
+                                                                       ToyModelOptions const& options);
 
 }  // namespace copyspec_test

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: MIT
+#include "support/composer_fixture.hpp"
+
+template class copyspec::Composer<copyspec_test::WatchedModel, copyspec_test::HostileProposer,
+                                  copyspec::GreedyVerifier>;
+
+namespace copyspec_test {
+
+Composer<WatchedModel, HostileProposer, GreedyVerifier> drafting_right(WatchedModel& model,
+                                                                       ToyModelOptions const& options) {
+  return Composer<WatchedModel, HostileProposer, GreedyVerifier>(model, always_right(options));
+}
+
+}  // namespace copyspec_test
