@@ -33,12 +33,12 @@ namespace detail {
 /// Selects tree or chain drafts for a batch of these types.
 template <class Proposer, class Verifier, class Rows>
 struct DraftsOf {
-  using type = ChainDrafts<Proposer, Verifier, Rows>;
+  using Type = ChainDrafts<Proposer, Verifier, Rows>;
 };
 template <class Proposer, class Verifier, class Rows>
   requires DraftsTrees<Proposer, Verifier, Rows>
 struct DraftsOf<Proposer, Verifier, Rows> {
-  using type = TreeDrafts<Proposer, Verifier, Rows>;
+  using Type = TreeDrafts<Proposer, Verifier, Rows>;
 };
 
 /// The sequences of a batch, in the order in which they were first begun. Each slot has a sequence, its copies of the
@@ -49,7 +49,7 @@ class SequenceSlots {
 
  public:
   using Adapter = VerifierAdapter<Verifier, Rows>;
-  using Drafts = typename DraftsOf<Proposer, Verifier, Rows>::type;
+  using Drafts = typename DraftsOf<Proposer, Verifier, Rows>::Type;
   static constexpr std::size_t none = std::numeric_limits<std::size_t>::max();
 
   struct Slot {
