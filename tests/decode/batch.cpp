@@ -17,13 +17,13 @@
 #include <limits>
 #include <map>
 #include <optional>
-#include <random>
 #include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "support/allocation_counter.hpp"
+#include "support/random.hpp"
 
 namespace {
 
@@ -54,25 +54,11 @@ using copyspec::testing::ToyModelOptions;
 
 using Toy = copyspec::testing::ToyModel<float>;
 using Tokens = std::vector<Token>;
+using copyspec_test::Random;
 
 Tokens copy(std::span<Token const> tokens) {
   return {tokens.begin(), tokens.end()};
 }
-
-class Random {
- public:
-  explicit Random(std::uint64_t seed) : engine_(seed) {}
-  std::size_t below(std::size_t limit) { return static_cast<std::size_t>(engine_() % limit); }
-  std::size_t between(std::size_t first, std::size_t last) { return first + below(last - first + 1); }
-  bool one_in(std::size_t count) { return below(count) == 0; }
-  template <class T>
-  T any_of(std::initializer_list<T> values) {
-    return values.begin()[below(values.size())];
-  }
-
- private:
-  std::mt19937_64 engine_;
-};
 
 struct Refused {};
 
