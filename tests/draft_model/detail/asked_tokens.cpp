@@ -19,7 +19,7 @@ TEST_CASE("answers are compared with what was generated, as far as the tokens be
     asked.add(place, sample, token);
     DraftModelCalibration calibration;
     asked.observe(generated, right, calibration);
-    return calibration.chance(sample) - DraftModelCalibration().chance(sample);
+    return calibration.probability(sample) - DraftModelCalibration().probability(sample);
   };
   CHECK(learnt(1, 2, 2) > 0);
   CHECK(learnt(1, 9, 2) < 0);
@@ -30,5 +30,5 @@ TEST_CASE("answers are compared with what was generated, as far as the tokens be
   asked.clear();
   DraftModelCalibration calibration;
   asked.observe(generated, 2, calibration);
-  CHECK(calibration.chance(sample) == DraftModelCalibration().chance(sample));
+  CHECK(calibration.probability(sample) == DraftModelCalibration().probability(sample));
 }

@@ -74,7 +74,7 @@ TEST_CASE("what is copied behind a guess is gained with it") {
   CHECK(gain({.chain = doubtful, .limit = 1}) == doctest::Approx(0.45 - 0.3).epsilon(1e-5));
   CHECK(gain({.chain = certain, .limit = 4}) == doctest::Approx(0.45 * 4 - 0.3).epsilon(1e-5));
   double const before = gain({.limit = 1});
-  for (int i = 0; i < 1000; ++i) gain.observe_copied_behind(std::array{1.0F, 1.0F});
+  for (int i = 0; i < 1000; ++i) gain.observe_copied_after(std::array{1.0F, 1.0F});
   CHECK(gain({.limit = 1}) == doctest::Approx(before + chance * 2).epsilon(1e-4));
 }
 

@@ -23,7 +23,7 @@ struct DraftModelSample {
 /// Estimates are means that turn into moving means, so they follow a text that changes.
 ///
 /// It answers two questions. `expected`, before the draft model is asked: how likely it is to be right there, by the
-/// acceptance probability of the copied token. `chance`, after it is asked: how likely its token is right. That is
+/// acceptance probability of the copied token. `probability`, after it is asked: how likely its token is right. That is
 /// judged by its confidence, a probability that need not be calibrated, and by whether copying has the same token. A
 /// cell with few observations relies on the confidence.
 ///
@@ -35,7 +35,7 @@ class DraftModelCalibration {
   [[nodiscard]] float expected(float copied) const noexcept { return before_[level(copied)].share; }
 
   /// The acceptance probability of the draft model's token.
-  [[nodiscard]] float chance(DraftModelSample const& sample) const noexcept {
+  [[nodiscard]] float probability(DraftModelSample const& sample) const noexcept {
     Mean const& mean = after_[cell(sample)];
     float const alone = sample.confidence * credit;
     float const believed = sample.same ? 1 - (1 - alone) * (1 - sample.copied) : alone;

@@ -81,17 +81,17 @@ class DraftModelGain {
 
   /// The gain of asking at a place; not positive where that does not pay.
   [[nodiscard]] double operator()(Place const& at) const noexcept {
-    COPYSPEC_ASSERT(at.place <= at.chain.size(), "a place of the draft, or right behind it");
+    COPYSPEC_ASSERT(at.place <= at.chain.size(), "a place of the draft, or right after it");
     bool const copies = at.place < at.chain.size();
     float const copied = copies ? at.chain[at.place] : 0;
     float const guessed = record_.expected(copies ? copied : -1);
     double const worth = token_costs_[at.copying_is_surer ? 1 : 0](share_(1));
     // After a right token: what would be copied after the copied one, or the usual amount if that is more.
-    double const behind =
+    double const after =
         std::max(expected_tokens(at.chain.subspan(copies ? at.place + 1 : at.place)), tokens_gained_) - 1;
-    auto const value = [&](float chance) {
-      auto const reach = static_cast<double>(at.survival * chance);
-      return worth * reach + std::max(worth * reach * behind, guessed_behind(at, reach, worth));
+    auto const value = [&](float probability) {
+      auto const reach = static_cast<double>(at.survival * probability);
+      return worth * reach + std::max(worth * reach * after, guessed_after(at, reach, worth));
     };
     return value(guessed) - (copies ? value(copied) : row_cost(at.place)) - draft_cost(recent(at));
   }
@@ -106,7 +106,7 @@ class DraftModelGain {
   }
 
   /// Tokens with these probabilities were copied after a draft model token.
-  void observe_copied_behind(std::span<float const> probabilities) noexcept {
+  void observe_copied_after(std::span<float const> probabilities) noexcept {
     tokens_gained_ += (expected_tokens(probabilities) - tokens_gained_) / 64;
   }
 
@@ -115,12 +115,12 @@ class DraftModelGain {
   [[nodiscard]] double row_cost(std::size_t place) const noexcept { return share_(place + 2) - share_(place + 1); }
 
   // The gain of further draft model tokens alone, as many as pay, after a token that is right with probability `reach`.
-  [[nodiscard]] double guessed_behind(Place const& at, double reach, double worth) const noexcept {
-    auto const chance = static_cast<double>(record_.expected(-1));
+  [[nodiscard]] double guessed_after(Place const& at, double reach, double worth) const noexcept {
+    auto const probability = static_cast<double>(record_.expected(-1));
     double const cost = draft_cost(1);
     double gains = 0;
     for (std::size_t place = at.place + 1; place < at.limit; ++place) {
-      reach *= chance;
+      reach *= probability;
       double const gain = reach * worth - row_cost(place) - cost;
       if (gain <= 0) break;
       gains += gain;

@@ -14,15 +14,14 @@
 #include "../../draft/proposer.hpp"
 #include "../../draft/proposer_traits.hpp"
 #include "../../model/model.hpp"
-#include "asked_tokens.hpp"
 #include "chain_buffer.hpp"
-#include "copied_draft.hpp"
+#include "draft_feedback.hpp"
 #include "draft_model_calibration.hpp"
 #include "draft_model_gain.hpp"
+#include "draft_model_place_finder.hpp"
 #include "draft_sampler.hpp"
 #include "drawn_rows.hpp"
 #include "interleaved_draft_group.hpp"
-#include "reading_budget.hpp"
 
 namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
@@ -63,7 +62,7 @@ class InterleavedDraft {
   /// See `DraftProposer`.
   void truncate(std::size_t length) {
     withdraw();
-    if (length < length_) length_ = unknown;
+    feedback_.truncate(length);
     copying_.truncate(length);
     slot_.truncate(length);
   }
@@ -72,15 +71,11 @@ class InterleavedDraft {
   /// are prepared.
   void prepare(std::span<Token const> context, std::size_t room) {
     learn_from(context);
-    length_ = unknown;  // until there is a draft, in case a call throws
     withdraw();
     context_ = context;
     chain_.clear(room);
-    asked_.clear();
     drawn_.clear();
-    copied_.clear();
-    decided_ = 0;
-    paid_ = 0;
+    feedback_.begin();
     if constexpr (Traits::prepares)
       Traits::prepare(copying_, context, chain_.room());
     else
@@ -102,20 +97,19 @@ class InterleavedDraft {
 
   /// See `ChoiceObserver`.
   void on_draft_chosen(std::span<Token const> context, std::size_t length) {
-    if (context.size() == length_) {
+    if (feedback_.expects(context.size())) {
       choose(length);
       return;
     }
     // This proposer was not asked for that draft.
     withdraw();
     learn_from(context);
-    length_ = unknown;
     Traits::on_draft_chosen(copying_, context, length);
   }
 
   /// See `TurnBeginObserver`.
   void on_turn_begin(std::span<Token const> context, std::size_t prompt) {
-    if (prompt < context.size()) length_ = unknown;
+    if (prompt < context.size()) feedback_.discard();
     Traits::on_turn_begin(copying_, context, prompt);
   }
 
@@ -123,8 +117,7 @@ class InterleavedDraft {
   void on_turn_end(std::span<Token const> context, std::size_t answer) {
     withdraw();
     learn_from(context);
-    length_ = unknown;
-    group_->observe_turn(reading_.end_turn());
+    group_->observe_turn(finder_.end_turn());
     Traits::on_turn_end(copying_, context, answer);
   }
 
@@ -133,49 +126,34 @@ class InterleavedDraft {
     if (!begun_) begin();
     std::size_t const longest = group_->runner()->context_limit();
     std::size_t const limit = context_.size() > longest ? 0 : std::min(chain_.room(), longest - context_.size() + 1);
+    auto const unfed = [&](std::size_t place) { return slot_.unfed(context_, chain_.first(place)); };
     if (group_->fixed_length() > 0) {
-      if (decided_ < std::min(group_->fixed_length(), limit)) ask_here(slot_.unfed(context_, before()));
+      std::size_t const place = finder_.decided();
+      if (place < std::min(group_->fixed_length(), limit)) ask_here(unfed(place));
       return;
     }
-    std::span<float const> const chain = chain_.probabilities();
-    DraftModelGain const& gain = group_->gain();
-    float survival = 1;
-    for (std::size_t i = 0; i < decided_; ++i) survival *= chain[i];
-    for (; decided_ < limit && decided_ <= chain.size() && survival > 0.02F; survival *= chain[decided_++]) {
-      // This is the usual case, and nothing else has to be computed for it.
-      if (decided_ < chain.size() && gain.copying_is_surer(chain[decided_])) continue;
-      DraftModelGain::Place const place{.chain = chain,
-                                        .place = decided_,
-                                        .survival = survival,
-                                        .limit = limit,
-                                        .unfed = slot_.unfed(context_, before()),
-                                        .copying_is_surer = copying_is_surer_};
-      double const gained = gain(place);
-      if (gained <= 0) {
-        if (decided_ == chain.size()) break;
-        continue;
-      }
-      double const reading = gain.draft_cost(place.unfed) - gain.draft_cost(DraftModelGain::recent(place));
-      if (!reading_.affords(gained, reading, group_->gain_of_turns())) break;
-      ask_here(place.unfed);
-      return;
-    }
-    group_->gain().record().forget_a_little();
+    DraftModelGain& gain = group_->gain();
+    std::optional<DraftModelGain::Place> const next =
+        finder_.next(chain_.probabilities(), limit, gain, group_->gain_of_turns(), unfed);
+    if (next)
+      ask_here(next->unfed);
+    else
+      gain.record().forget_a_little();
   }
 
   /// For the group: takes the row that was asked for.
   template <class Row>
   void take(Row row) {
-    std::optional<DraftToken> const guess = sampler_.guess(row, context_.size() + decided_);
+    std::size_t const place = finder_.decided();
+    std::optional<DraftToken> const guess = sampler_.guess(row, context_.size() + place);
     if (!guess) return;
-    std::size_t const place = decided_;
     bool const copies = place < chain_.size();
     DraftModelSample const sample{.confidence = guess->confidence,
                                   .copied = copies ? chain_.probability(place) : -1,
                                   .same = copies && chain_.token(place) == guess->token};
-    asked_.add(place, sample, guess->token);
-    float const probability = group_->gain().record().chance(sample);
-    ++decided_;
+    feedback_.add(place, sample, guess->token);
+    float const probability = group_->gain().record().probability(sample);
+    finder_.advance();
     if (sampler_.independently()) drawn_.keep(place, sampler_.row());
     if (sample.same) {
       chain_.set_probability(place, probability);
@@ -183,7 +161,7 @@ class InterleavedDraft {
       chain_.end_with(place, guess->token, probability, Source::draft_model);
       if (group_->fixed_length() == 0) {
         copy_on();
-        group_->gain().observe_copied_behind(chain_.probabilities().subspan(decided_));
+        group_->gain().observe_copied_after(chain_.probabilities().subspan(place + 1));
       }
     }
     ask();
@@ -195,14 +173,15 @@ class InterleavedDraft {
     // Drawn tokens are always fed: their values must not decide that.
     fed_ = std::max(fed_, drawn_.size());
     drafted_ = true;
-    length_ = context_.size();
+    feedback_.end(context_.size());
   }
 
   /// For the group: a new round began.
   void left() noexcept { prepared_ = false; }
 
  private:
-  static constexpr std::size_t unknown = ~std::size_t{0};
+  // Ends the round for this draft: the group no longer drafts for it, and it must be prepared again. It may still be
+  // learnt from.
   void withdraw() noexcept {
     if (prepared_) group_->leave(*this);
     prepared_ = drafted_ = begun_ = false;
@@ -212,7 +191,7 @@ class InterleavedDraft {
   void begin() {
     begun_ = true;
     if (group_->fixed_length() == 0) copy_on();
-    copying_is_surer_ = chain_.size() > 0 && group_->gain().copying_is_surer(chain_.probability(0));
+    finder_.begin(chain_.probabilities(), group_->gain());
   }
 
   // Continues the chain with copied tokens.
@@ -222,20 +201,16 @@ class InterleavedDraft {
     } else if (chain_.size() == 0) {
       Draft draft = copying_.propose(context_, chain_.space());
       if (draft.probabilities.empty())
-        draft.probabilities = copied_.estimate(chain_.first(draft.length), group_->copied());
+        draft.probabilities = feedback_.copied().estimate(chain_.first(draft.length), group_->copied());
       chain_.append(draft);
     }
   }
 
   // Asks for the next token. The draft model must be fed `unfed` tokens for it.
   void ask_here(std::size_t unfed) {
-    paid_ += group_->gain().draft_cost(unfed);
-    reading_.spend();
-    slot_.ask(context_, before());
+    feedback_.pay(group_->gain().draft_cost(unfed));
+    slot_.ask(context_, chain_.first(finder_.decided()));
   }
-
-  // The part of the draft that is decided.
-  [[nodiscard]] std::span<Token const> before() const noexcept { return chain_.first(decided_); }
 
   // The first `length` tokens of the draft are fed.
   void choose(std::size_t length) {
@@ -245,12 +220,8 @@ class InterleavedDraft {
 
   // Learns from the tokens generated since the last draft.
   void learn_from(std::span<Token const> context) {
-    if (length_ == unknown || context.size() <= length_) return;
-    std::span<Token const> const generated = context.subspan(length_);
-    DraftModelGain& gain = group_->gain();
-    asked_.observe(generated, std::min(generated.size() - 1, chain_.size()), gain.record());
-    copied_.observe(generated, group_->copied());
-    gain.observe_step(copying_is_surer_, generated.size(), gain.share()(fed_ + 1) + paid_);
+    feedback_.observe(context, {.length = chain_.size(), .fed = fed_, .copying_is_surer = finder_.copying_is_surer()},
+                      group_->gain(), group_->copied());
   }
 
   std::shared_ptr<Group> group_;
@@ -263,14 +234,9 @@ class InterleavedDraft {
   std::span<Token const> context_;
   ChainBuffer chain_;
   DrawnRows drawn_;
-  AskedTokens asked_;
-  CopiedDraft copied_;
-  ReadingBudget reading_;
-  std::size_t decided_ = 0;  // for how many of the first tokens it is decided whether to ask
-  bool copying_is_surer_ = false;
-  double paid_ = 0;               // cost of the draft model in this step
-  std::size_t length_ = unknown;  // of the context drafted for; unknown if there is nothing to learn from
-  std::size_t fed_ = 0;           // length of the draft that is fed
+  DraftModelPlaceFinder finder_;
+  DraftFeedback feedback_;
+  std::size_t fed_ = 0;  // length of the draft that is fed
 };
 
 }  // namespace detail

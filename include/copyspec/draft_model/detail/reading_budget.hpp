@@ -10,9 +10,10 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace detail {
 
-/// When a draft model that is behind reads what it has not read: once the gains that were passed up for it, and those
-/// that turns usually have ahead, come to the cost of reading. So little more than twice the best is lost, however much
-/// there is to read (ski rental; Karlin et al., "Competitive snoopy caching", 1988). All in passes of one row.
+/// Decides when the draft model reads the tokens that it has not read: once the gains that were passed up for it, and
+/// those that turns usually have ahead, come to the cost of reading. So little more than twice the best is lost,
+/// however much there is to read (ski rental; Karlin et al., "Competitive snoopy caching", 1988). All in passes of one
+/// row.
 ///
 /// O(1). Threads: one call at a time.
 class ReadingBudget {
