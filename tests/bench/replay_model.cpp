@@ -92,9 +92,9 @@ Tally counted(Conversation const& conversation, Turn const& turn, CopyOptions co
     std::size_t accepted = 0;
     while (accepted < draft.size() && draft[accepted] == recorded[accepted]) ++accepted;
     if (checkpoints) {
-      bool const behind_prompt = length == turn.answer;
+      bool const after_prompt = length == turn.answer;
       tally.checkpoints += {.made = draft.empty() ? 0U : 1U,
-                            .splits = behind_prompt && !draft.empty() ? 1U : 0U,
+                            .splits = after_prompt && !draft.empty() ? 1U : 0U,
                             .replays = lost > 0 ? 1U : 0U,
                             .replayed = lost};
       lost = accepted < draft.size() ? accepted + 1 : 0;

@@ -32,7 +32,7 @@ inline Prediction predict(Mixer const& mixer, MixerInput const& evidence) {
 
 inline float chance(Prediction const& prediction, Token token) {
   for (std::size_t i = 0; i < prediction.size; ++i)
-    if (prediction.candidates[i].token == token) return prediction.candidates[i].chance;
+    if (prediction.candidates[i].token == token) return prediction.candidates[i].probability;
   return 0;
 }
 
@@ -43,7 +43,7 @@ inline float chance(Mixer const& mixer, MixerInput const& evidence, Token token)
 // What `token` cost in nats; what is no candidate shares what is left.
 inline double loss(Prediction const& prediction, Token token) {
   double left = 1;
-  for (std::size_t i = 0; i < prediction.size; ++i) left -= static_cast<double>(prediction.candidates[i].chance);
+  for (std::size_t i = 0; i < prediction.size; ++i) left -= static_cast<double>(prediction.candidates[i].probability);
   double const given = static_cast<double>(chance(prediction, token));
   return -std::log(given > 0 ? given : left);
 }
@@ -58,10 +58,10 @@ inline void check_valid(Prediction const& prediction) {
   float total = 0;
   REQUIRE(prediction.size <= Prediction::max_candidates);
   for (std::size_t i = 0; i < prediction.size; ++i) {
-    float const chance = prediction.candidates[i].chance;
+    float const chance = prediction.candidates[i].probability;
     REQUIRE(std::isfinite(chance));
     REQUIRE(chance > 0);
-    REQUIRE(chance <= prediction.candidates[prediction.best].chance);
+    REQUIRE(chance <= prediction.candidates[prediction.best].probability);
     for (std::size_t f = 0; f < prediction.feature_count(); ++f) REQUIRE(std::abs(prediction.x[f][i]) < 6.3F);
     total += chance;
   }
@@ -91,7 +91,7 @@ inline void check_same(Prediction const& a, Prediction const& b) {
   REQUIRE(a.best == b.best);
   REQUIRE(std::ranges::equal(sets_of(a), sets_of(b)));
   for (std::size_t c = 0; c < a.size; ++c) {
-    REQUIRE(a.candidates[c].chance == b.candidates[c].chance);
+    REQUIRE(a.candidates[c].probability == b.candidates[c].probability);
     REQUIRE(std::ranges::equal(states_of(a, c), states_of(b, c)));
     REQUIRE(std::ranges::equal(features_of(a, c), features_of(b, c)));
   }

@@ -23,7 +23,7 @@ inline constexpr std::size_t max_draft_tokens = 64;
 [[nodiscard]] inline double expected_tokens(std::span<float const> probabilities) noexcept {
   double tokens = 1;
   double survival = 1;
-  for (float const chance : probabilities) tokens += survival *= static_cast<double>(chance);
+  for (float const probability : probabilities) tokens += survival *= static_cast<double>(probability);
   return tokens;
 }
 
@@ -58,10 +58,10 @@ template <class Cost>
   later[length] = 0.0;
   double least = charge[0];
   for (std::size_t i = length; i-- > 0;) {
-    double const chance = static_cast<double>(probabilities[i]);
-    COPYSPEC_ASSERT(chance >= 0.0 && chance <= 1.0, "a probability lies within [0, 1]");
-    later[i] = chance * least;
-    for (std::size_t end = i + 1; end < length; ++end) later[end] *= chance;
+    double const probability = static_cast<double>(probabilities[i]);
+    COPYSPEC_ASSERT(probability >= 0.0 && probability <= 1.0, "a probability lies within [0, 1]");
+    later[i] = probability * least;
+    for (std::size_t end = i + 1; end < length; ++end) later[end] *= probability;
     least = charge[0] + later[i];
     for (std::size_t end = i + 1; end <= length; ++end) least = std::min(least, charge[end - i] + later[end]);
   }
@@ -99,16 +99,16 @@ template <class Cost, class Rejection>
     least[i] = std::numeric_limits<double>::infinity();
     best = 0;
     for (std::size_t n = 0; i + n <= length; ++n) {
-      double const chance = i + n < length ? static_cast<double>(probabilities[i + n]) : 0.0;
-      COPYSPEC_ASSERT(chance >= 0.0 && chance <= 1.0, "a probability lies within [0, 1]");
-      double const expected = charge[n] + rejected + right * chance * least[i + n + 1];
+      double const probability = i + n < length ? static_cast<double>(probabilities[i + n]) : 0.0;
+      COPYSPEC_ASSERT(probability >= 0.0 && probability <= 1.0, "a probability lies within [0, 1]");
+      double const expected = charge[n] + rejected + right * probability * least[i + n + 1];
       // Rounding must not decide between equal costs.
       if (expected < least[i] - 1e-12) {
         least[i] = expected;
         best = n;
       }
-      if (n < length) rejected += right * (1.0 - chance) * regret[n];
-      right *= chance;
+      if (n < length) rejected += right * (1.0 - probability) * regret[n];
+      right *= probability;
     }
   }
   return best;
@@ -144,15 +144,15 @@ template <class Cost>
   std::size_t best = 0;
   for (std::size_t u = size + 1; u-- > 0;) {
     double const reach = u == 0 ? 1.0 : static_cast<double>(reaches[u - 1]);
-    std::array<bool, max_draft_tokens + 1> behind{};
-    behind[u] = true;
+    std::array<bool, max_draft_tokens + 1> in_subtree{};
+    in_subtree[u] = true;
     double next = of_children[u];
     value[u] = reach * charge[0] + next;
     best = 0;
     std::size_t drafted = 0;
     for (std::size_t v = u + 1; v <= size; ++v) {
-      if (!behind[parent(v)]) continue;
-      behind[v] = true;
+      if (!in_subtree[parent(v)]) continue;
+      in_subtree[v] = true;
       next += of_children[v] - value[v];
       double const expected = reach * charge[++drafted] + next;
       // Rounding must not decide between equal costs. Nor must the NaN of an infinite cost times a reach of zero.

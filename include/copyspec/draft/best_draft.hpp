@@ -73,7 +73,7 @@ class BestDraft : public detail::ProposerGroup<Proposers...> {
       Draft draft = proposer.propose(context, std::span(offer.tokens).first(room));
       COPYSPEC_ASSERT(draft.length <= room, "a draft fits into the space it was given");
       COPYSPEC_ASSERT(draft.probabilities.empty() || draft.probabilities.size() >= draft.length,
-                      "a chance for each token");
+                      "a probability for each token");
       // The choice of a draft and its length depend on its tokens, so they no longer count as drawn from these rows.
       draft.drawn_from = {};
       offer.length = draft.length;

@@ -79,7 +79,7 @@ class MixingProposer {
         checkpoints_(options.rollback == Rollback::checkpoint),
         learnt_(std::make_shared<Learnt>(std::move(options.pass_cost))),
         history_(std::move(options.history)),
-        recollection_(options.window, history_) {}
+        sources_(options.window, history_) {}
 
   /// Most tokens drafted.
   [[nodiscard]] std::size_t draft_length() const noexcept { return draft_length_; }
@@ -88,7 +88,7 @@ class MixingProposer {
   [[nodiscard]] PassCost const& pass_cost() const noexcept { return learnt_->share.pass_cost(); }
 
   /// Bytes allocated for this sequence.
-  [[nodiscard]] std::size_t memory_bytes() const noexcept { return recollection_.memory_bytes(); }
+  [[nodiscard]] std::size_t memory_bytes() const noexcept { return sources_.memory_bytes(); }
 
   /// Bytes allocated and shared by all copies.
   [[nodiscard]] std::size_t shared_memory_bytes() const noexcept { return learnt_->mixer.memory_bytes(); }
@@ -107,24 +107,24 @@ class MixingProposer {
   }
 
   void reserve(std::size_t length) {
-    if (recollection_.reserve(length)) in_prompt_ = true;
+    if (sources_.reserve(length)) in_prompt_ = true;
   }
 
   void truncate(std::size_t length) noexcept {
-    if (recollection_.truncate(length)) in_prompt_ = true;
+    if (sources_.truncate(length)) in_prompt_ = true;
   }
 
   [[nodiscard]] Draft propose(std::span<Token const> context, std::span<Token> space) {
     reserve(context.size());
     take_in(context);
-    if (checkpoints_ && behind_prompt_) return {};
+    if (checkpoints_ && after_prompt_) return {};
     std::size_t const length =
-        detail::predict_chain(recollection_, learnt_->mixer, context,
-                              space.first(std::min(space.size(), draft_length_)), 0, chances_, sources_);
-    std::size_t const drafted = worth_drafting(std::span<float const>(chances_).first(length));
+        detail::predict_chain(sources_, learnt_->mixer, context, space.first(std::min(space.size(), draft_length_)), 0,
+                              probabilities_, token_sources_);
+    std::size_t const drafted = worth_drafting(std::span<float const>(probabilities_).first(length));
     return {.length = drafted,
-            .sources = std::span(sources_).first(drafted),
-            .probabilities = std::span(chances_).first(drafted)};
+            .sources = std::span(token_sources_).first(drafted),
+            .probabilities = std::span(probabilities_).first(drafted)};
   }
 
   /// Predicts what follows `context` and the first `given` tokens of `space`, which another proposer wrote. Writes it
@@ -133,11 +133,11 @@ class MixingProposer {
     reserve(context.size());
     take_in(context);
     std::size_t const end =
-        detail::predict_chain(recollection_, learnt_->mixer, context,
-                              space.first(std::min(space.size(), max_draft_tokens)), given, chances_, sources_);
+        detail::predict_chain(sources_, learnt_->mixer, context, space.first(std::min(space.size(), max_draft_tokens)),
+                              given, probabilities_, token_sources_);
     return {.length = end - given,
-            .sources = std::span(sources_).subspan(given, end - given),
-            .probabilities = std::span(chances_).subspan(given, end - given)};
+            .sources = std::span(token_sources_).subspan(given, end - given),
+            .probabilities = std::span(probabilities_).subspan(given, end - given)};
   }
 
   /// Like `propose`, but with all candidates at a position, as far as they pay: see `TreeProposer`.
@@ -145,16 +145,16 @@ class MixingProposer {
     reserve(context.size());
     take_in(context);
     std::size_t const limit = std::min(space.tokens.size(), draft_length_);
-    detail::PredictedTree const tree(recollection_, learnt_->mixer, context, space, limit, least_reach());
+    detail::PredictedTree const tree(sources_, learnt_->mixer, context, space, limit, least_reach());
     std::size_t const drafted = copyspec::draft_length(tree.parents(), tree.reaches(), learnt_->share);
-    std::ranges::copy(tree.sources().first(drafted), sources_.begin());
-    return {.length = drafted, .sources = std::span(sources_).first(drafted)};
+    std::ranges::copy(tree.sources().first(drafted), token_sources_.begin());
+    return {.length = drafted, .sources = std::span(token_sources_).first(drafted)};
   }
 
   /// Sets text that the coming answers will probably resemble: a file to edit, a document to summarise, an earlier
   /// answer. It is copied from as if it came before the context, until other texts are set, or none.
   void set_references(std::span<std::vector<Token> const> texts) {
-    if (recollection_.set_references(texts)) in_prompt_ = true;
+    if (sources_.set_references(texts)) in_prompt_ = true;
   }
 
   /// A turn begins: the tokens of `context` from `prompt` on are a prompt, which is read but not learnt from. The text
@@ -214,22 +214,22 @@ class MixingProposer {
 
   // Reads what was added since the last call. Learns from it, unless it is a prompt or is read again.
   void take_in(std::span<Token const> context) {
-    COPYSPEC_ASSERT(recollection_.size() <= context.size(), "tokens were taken away without a truncate");
-    if (context.size() == recollection_.size()) return;
-    behind_prompt_ = std::exchange(in_prompt_, false);
-    bool const generated = !behind_prompt_;
-    recollection_.skip(context.size());
+    COPYSPEC_ASSERT(sources_.size() <= context.size(), "tokens were taken away without a truncate");
+    if (context.size() == sources_.size()) return;
+    after_prompt_ = std::exchange(in_prompt_, false);
+    bool const generated = !after_prompt_;
+    sources_.skip(context.size());
     auto const token_at = [&](std::size_t position) { return context[position]; };
-    detail::ContextHashes contexts(recollection_.size(), token_at);
-    while (recollection_.size() < context.size()) {
-      std::size_t const position = recollection_.size();
+    detail::ContextHashes contexts(sources_.size(), token_at);
+    while (sources_.size() < context.size()) {
+      std::size_t const position = sources_.size();
       if (generated) {
         detail::Prediction prediction;
-        learnt_->mixer.predict(recollection_.input(contexts, recollection_.pointers(), position, token_at), prediction);
+        learnt_->mixer.predict(sources_.input(contexts, sources_.pointers(), position, token_at), prediction);
         learnt_->mixer.learn(prediction, context[position]);
       }
       bool const near = position + followed >= context.size();
-      contexts = recollection_.append(context, contexts, near);
+      contexts = sources_.append(context, contexts, near);
     }
   }
 
@@ -237,12 +237,12 @@ class MixingProposer {
   bool checkpoints_;
   std::shared_ptr<Learnt> learnt_;
   std::shared_ptr<History> history_;
-  detail::CopySources recollection_;
+  detail::CopySources sources_;
   std::optional<HistoryEntryId> remembered_;
-  std::array<Source, max_draft_tokens> sources_{};  // of the last chain or tree
-  std::array<float, max_draft_tokens> chances_{};   // of the last chain
-  bool in_prompt_ = true;                           // whether the tokens read next are not learnt from
-  bool behind_prompt_ = true;                       // whether those read last were not learnt from
+  std::array<Source, max_draft_tokens> token_sources_{};  // of the last chain or tree
+  std::array<float, max_draft_tokens> probabilities_{};   // of the last chain
+  bool in_prompt_ = true;                                 // whether the tokens read next are not learnt from
+  bool after_prompt_ = true;                              // whether those read last were not learnt from
 };
 
 static_assert(TreeProposer<MixingProposer>);

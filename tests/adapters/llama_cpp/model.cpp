@@ -210,7 +210,7 @@ TEST_CASE("branches that cannot be are refused by name") {
       (void)model.forward({&segment, 1});
     });
   };
-  CHECK(contains(feed(std::vector<std::int32_t>(8, -1), 9), "is no tree behind a token"));
+  CHECK(contains(feed(std::vector<std::int32_t>(8, -1), 9), "is no tree after a token"));
   CHECK(contains(feed({-1, 1, 0}, 4), "is no tree"));
   CHECK(contains(feed({-1, -2, 0}, 4), "is no tree"));
   CHECK(contains(feed({-1, 0, 0}, 3), "is no tree"));

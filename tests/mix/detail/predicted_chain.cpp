@@ -59,12 +59,12 @@ Chain walked(CopySources const& copy_sources, Mixer const& mixer, Tokens const& 
     Prediction const prediction = predict_after(copy_sources, mixer, context, chain.tokens);
     auto const candidates = std::span(prediction.candidates).first(prediction.size);
     if (candidates.empty()) break;
-    auto const best = *std::ranges::max_element(candidates, {}, &Prediction::Candidate::chance);
-    survival *= best.chance;
+    auto const best = *std::ranges::max_element(candidates, {}, &Prediction::Candidate::probability);
+    survival *= best.probability;
     if (survival < 0.02F) break;
     chain.sources.push_back(input_after(copy_sources, context, chain.tokens).source_of(best.token));
     chain.tokens.push_back(best.token);
-    chain.probabilities.push_back(best.chance);
+    chain.probabilities.push_back(best.probability);
   }
   return chain;
 }

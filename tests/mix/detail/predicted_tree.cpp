@@ -91,14 +91,14 @@ struct Offer {
 bool is_best_first(CopySources const& copy_sources, Mixer const& mixer, Tokens const& context, Tree const& tree,
                    Bounds const& bounds) {
   std::vector<Offer> offers;
-  auto const offer_behind = [&](std::int32_t node) {
+  auto const offer_after = [&](std::int32_t node) {
     Prediction const prediction = predict_after(copy_sources, mixer, context, tree.path(node));
     float const reach = node < 0 ? 1.0F : tree.reaches[static_cast<std::size_t>(node)];
     for (auto const& candidate : std::span(prediction.candidates).first(prediction.size))
-      if (float const with = reach * candidate.chance; with >= bounds.least_reach)
+      if (float const with = reach * candidate.probability; with >= bounds.least_reach)
         offers.push_back({node, candidate.token, with});
   };
-  offer_behind(-1);
+  offer_after(-1);
   std::size_t branches = 0;
   for (std::size_t node = 0;; ++node) {
     auto const known = std::span(tree.parents).first(node);
@@ -114,7 +114,7 @@ bool is_best_first(CopySources const& copy_sources, Mixer const& mixer, Tokens c
       return false;
     branches += taken(*chosen) ? 1U : 0U;
     offers.erase(chosen);
-    offer_behind(static_cast<std::int32_t>(node));
+    offer_after(static_cast<std::int32_t>(node));
   }
 }
 

@@ -80,7 +80,7 @@ class Mixer {
       total += scores[c];
       if (scores[c] > scores[prediction.best]) prediction.best = c;
     }
-    for (std::size_t c = 0; c < prediction.size; ++c) prediction.candidates[c].chance = scores[c] / total;
+    for (std::size_t c = 0; c < prediction.size; ++c) prediction.candidates[c].probability = scores[c] / total;
   }
 
   /// Learns that `token` was the next token at the position of `prediction`.
@@ -91,7 +91,7 @@ class Mixer {
     for (std::size_t c = 0; c < prediction.size; ++c) {
       Prediction::Candidate const& candidate = prediction.candidates[c];
       if (candidate.token == token) right = c;
-      errors[c] = (candidate.token == token ? 1.0F : 0.0F) - candidate.chance;
+      errors[c] = (candidate.token == token ? 1.0F : 0.0F) - candidate.probability;
     }
     weights_.learn(prediction, errors);
     inputs_.learn(prediction, right);

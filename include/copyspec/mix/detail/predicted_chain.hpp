@@ -42,9 +42,9 @@ inline std::size_t predict_chain(CopySources const& copy_sources, Mixer const& m
     mixer.predict(input, prediction);
     if (prediction.size == 0) break;
     Prediction::Candidate const& best = prediction.candidates[prediction.best];
-    survival *= best.chance;
+    survival *= best.probability;
     if (survival < min_survival) break;
-    probabilities[length] = best.chance;
+    probabilities[length] = best.probability;
     sources[length] = input.source_of(best.token);
     space[length++] = best.token;
     copy_sources.advance(pointers, best.token, token_at);

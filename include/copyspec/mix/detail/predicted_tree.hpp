@@ -35,7 +35,7 @@ class PredictedTree {
                 TreeSpace const& space, std::size_t limit, float least_reach) noexcept
       : copy_sources_(copy_sources), mixer_(mixer), context_(context), space_(space), least_reach_(least_reach) {
     pointers_[0] = copy_sources.pointers();
-    if (limit > 0) offer_behind(0);
+    if (limit > 0) offer_after(0);
     std::size_t branches = 0;
     while (offered_ > 0 && size_ < limit) {
       std::pop_heap(offers_.begin(), offers_.begin() + static_cast<std::ptrdiff_t>(offered_));
@@ -51,7 +51,7 @@ class PredictedTree {
       depths_[size_] = depths_[best.parent] + 1;
       pointers_[size_] = pointers_[best.parent];
       copy_sources_.advance(pointers_[size_], best.token, [&](std::size_t at) { return token_at(size_, at); });
-      if (size_ < limit) offer_behind(size_);
+      if (size_ < limit) offer_after(size_);
     }
   }
 
@@ -73,7 +73,7 @@ class PredictedTree {
   };
 
   // Offers the candidates after `node`.
-  void offer_behind(std::size_t node) noexcept {
+  void offer_after(std::size_t node) noexcept {
     std::size_t const position = context_.size() + depths_[node];
     float const reach = node == 0 ? 1.0F : reaches_[node - 1];
     auto const at = [&](std::size_t earlier) { return token_at(node, earlier); };
@@ -82,8 +82,8 @@ class PredictedTree {
     mixer_.predict(input, prediction);
     for (std::size_t c = 0; c < prediction.size; ++c) {
       Prediction::Candidate const& candidate = prediction.candidates[c];
-      if (reach * candidate.chance < least_reach_) continue;
-      offers_[offered_++] = {.reach = reach * candidate.chance,
+      if (reach * candidate.probability < least_reach_) continue;
+      offers_[offered_++] = {.reach = reach * candidate.probability,
                              .token = candidate.token,
                              .parent = static_cast<std::uint32_t>(node),
                              .source = input.source_of(candidate.token)};

@@ -31,7 +31,7 @@ struct Prediction {
 
   struct Candidate {
     Token token = 0;
-    float chance = 0;  ///< Probability that this is the next token.
+    float probability = 0;  ///< Probability that this is the next token.
     std::uint32_t token_bias = 0;
     std::uint32_t pair_bias = 0;
   };

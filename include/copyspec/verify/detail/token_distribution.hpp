@@ -37,7 +37,7 @@ class TokenDistribution {
   /// Afterwards, the probabilities of rows of up to `vocabulary` tokens allocate nothing.
   void reserve(std::size_t vocabulary) {
     tokens_.reserve(vocabulary);
-    if (chances_.size() < vocabulary) chances_.resize(vocabulary);
+    if (probabilities_.size() < vocabulary) probabilities_.resize(vocabulary);
   }
 
   /// Computes the probabilities of `row`. Returns false if the row holds a NaN or nothing above minus infinity; then
@@ -58,10 +58,10 @@ class TokenDistribution {
     std::uint64_t mass = 0;
     for (Token const token : tokens_) {
       std::uint64_t const weight = reproducible_weight(distance_below(greatest, logit(token), scale));
-      chance(token) = static_cast<double>(weight);
+      probability(token) = static_cast<double>(weight);
       mass += weight;
     }
-    for (Token const token : tokens_) chance(token) /= static_cast<double>(mass);
+    for (Token const token : tokens_) probability(token) /= static_cast<double>(mass);
     return true;
   }
 
@@ -70,12 +70,12 @@ class TokenDistribution {
     clear();
     reserve(static_cast<std::size_t>(token) + 1);
     tokens_.push_back(token);
-    chance(token) = 1;
+    probability(token) = 1;
   }
 
   /// Sets every probability to zero.
   void clear() noexcept {
-    for (Token const token : tokens_) chance(token) = 0;
+    for (Token const token : tokens_) probability(token) = 0;
     tokens_.clear();
   }
 
@@ -85,11 +85,11 @@ class TokenDistribution {
   /// The probability of `token`; zero for a token outside the row. O(1).
   [[nodiscard]] double of(Token token) const noexcept {
     auto const index = static_cast<std::size_t>(token);
-    return index < chances_.size() ? chances_[index] : 0;
+    return index < probabilities_.size() ? probabilities_[index] : 0;
   }
 
  private:
-  [[nodiscard]] double& chance(Token token) noexcept { return chances_[static_cast<std::size_t>(token)]; }
+  [[nodiscard]] double& probability(Token token) noexcept { return probabilities_[static_cast<std::size_t>(token)]; }
 
   // Lists the tokens of the row that the filters keep.
   void list(FilterRule const& rule) {
@@ -105,7 +105,7 @@ class TokenDistribution {
   BlockMaxima maxima_;
   SamplingFilters filters_;
   std::vector<Token> tokens_;
-  std::vector<double> chances_;  // by token; zero except for `tokens_`
+  std::vector<double> probabilities_;  // by token; zero except for `tokens_`
 };
 
 }  // namespace detail

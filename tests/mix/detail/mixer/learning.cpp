@@ -78,7 +78,8 @@ TEST_CASE("learning moves what was selected, and nothing else") {
     bool const shared = have_in_common(from, before);
     mixer.learn(from, from.candidates[below(random, from.size)].token);
     if (shared) {
-      moved[probe.history] += chance(mixer, probe, tokens_of(before).front()) != before.candidates[0].chance ? 1U : 0U;
+      moved[probe.history] +=
+          chance(mixer, probe, tokens_of(before).front()) != before.candidates[0].probability ? 1U : 0U;
       continue;
     }
     check_same(predict(mixer, probe), before);
@@ -154,7 +155,7 @@ TEST_CASE("of what is given a chance, so much comes true, whatever the chance") 
     mixer.learn(prediction, token);
     if (i < 30000) continue;
     for (std::size_t c = 0; c < prediction.size; ++c) {
-      auto const given = static_cast<double>(prediction.candidates[c].chance);
+      auto const given = static_cast<double>(prediction.candidates[c].probability);
       double const came = prediction.candidates[c].token == token ? 1 : 0;
       auto const bin = static_cast<std::size_t>(given * 10);
       promised_in[bin] += given;
@@ -239,7 +240,7 @@ TEST_CASE("learning stays bounded, and is undone, whatever contradictions it was
       mixer.predict(evidence, prediction);
       if (i % 1000 < 4) check_valid(prediction);
       if (prediction.size == 0) continue;
-      auto const ranked = [](auto const& a, auto const& b) { return a.chance < b.chance; };
+      auto const ranked = [](auto const& a, auto const& b) { return a.probability < b.probability; };
       auto const candidates = std::span(prediction.candidates).first(prediction.size);
       Token token = candidates.front().token;
       if (text == never || (text == alternating && i / 4 % 2 == 0)) token = 77;

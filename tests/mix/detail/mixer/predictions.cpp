@@ -257,7 +257,7 @@ TEST_CASE("probabilities are those of a plain mixer, before and after learning")
     std::vector<double> const expected = plain.predict(evidence);
     REQUIRE(prediction.size == expected.size());
     for (std::size_t c = 0; c < expected.size(); ++c)
-      REQUIRE(std::abs(static_cast<double>(prediction.candidates[c].chance) - expected[c]) < 5e-4);
+      REQUIRE(std::abs(static_cast<double>(prediction.candidates[c].probability) - expected[c]) < 5e-4);
     // What the own text's first pointer says, or anything.
     auto const token = below(random, 2) == 0 ? evidence.votes[0].token : static_cast<Token>(below(random, 5));
     mixer.learn(prediction, token);

@@ -89,7 +89,7 @@ TEST_CASE("a mixer that takes in what another has learnt predicts and learns as 
       Prediction const same = predict(other, evidence);
       REQUIRE(tokens_of(prediction) == tokens_of(same));
       for (std::size_t c = 0; c < prediction.size; ++c)
-        REQUIRE(prediction.candidates[c].chance == same.candidates[c].chance);
+        REQUIRE(prediction.candidates[c].probability == same.candidates[c].probability);
       Token const token = any_token(random, 12);
       mixer.learn(prediction, token);
       other.learn(same, token);
@@ -137,8 +137,8 @@ TEST_CASE("numbers that cannot have been learnt are refused wherever they stand,
   for (std::size_t i = 0; i < 300; ++i) {
     Prediction const prediction = predict(mixer, any_evidence(random));
     for (std::size_t c = 0; c < prediction.size; ++c) {
-      REQUIRE(prediction.candidates[c].chance >= 0);
-      REQUIRE(prediction.candidates[c].chance <= 1);
+      REQUIRE(prediction.candidates[c].probability >= 0);
+      REQUIRE(prediction.candidates[c].probability <= 1);
     }
   }
 }

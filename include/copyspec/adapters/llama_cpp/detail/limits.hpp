@@ -107,7 +107,7 @@ class LlamaCppLimits {
     if (size.nodes < parents.size() || (!parents.empty() && segment.rows != parents.size() + 1) ||
         segment.rows > segment.tokens.size())
       raise_error<adapters::LlamaCppError>(ErrorCode::engine, "what is fed of " + name() +
-                                                                  " is no tree behind a token, or has more than the " +
+                                                                  " is no tree after a token, or has more than the " +
                                                                   std::to_string(left) + " branches that are left");
     return size.branches;
   }
