@@ -17,8 +17,8 @@ inline namespace COPYSPEC_VERSION_NAMESPACE {
 /// draft.
 struct Draft {
   std::size_t length = 0;
-  /// The source of each token, in order; valid until the next call of the proposer. The last one holds for all tokens
-  /// after it; none is `Source::other`. Sources are counted; nothing is decided by them.
+  /// The source of each token, in order; valid until the next call of the proposer other than `on_draft_chosen`. The
+  /// last one holds for all tokens after it; none is `Source::other`. Sources are counted; nothing is decided by them.
   std::span<Source const> sources = {};
   /// The acceptance probability of each token, given that those before it are accepted; empty where it is not known.
   /// Valid as long.

@@ -64,8 +64,13 @@ concept ContinuingProposer = requires(P& proposer, std::span<Token const> contex
 };
 
 /// One that wants to know which draft is fed. Law: `on_draft_chosen(context, length)` says that the draft fed after
-/// `context` has `length` tokens, whichever proposer it is from. A combinator that chooses between proposers tells all
-/// of them, also those that it did not ask.
+/// `context` has `length` tokens, whichever proposer it is from; of a tree, all nodes count. The newest `propose` or
+/// `on_draft_chosen` holds. Without the call, what was proposed is fed whole.
+///
+/// A composer makes the call where that is not so, once for each sequence of a pass. After `propose`, it tells the
+/// length of the part that is fed, where a token outside the vocabulary or the verifier (`allowed_draft`) truncates the
+/// draft. It tells zero where it does not ask: there is no room, part of a prompt is fed, or the pass repeats one that
+/// failed with drafts. A combinator that chooses between proposers tells all of them, also those that it did not ask.
 template <class P>
 concept ChoiceObserver = requires(P& proposer, std::span<Token const> context, std::size_t length) {
   {proposer.on_draft_chosen(context, length)};

@@ -38,7 +38,10 @@ TEST_CASE("a chain is fed up to the first token that is outside the vocabulary, 
   Drafts::Own own;
   auto const drafted = [&](std::vector<Token> tokens) {
     Scripted proposer{std::move(tokens)};
-    return Drafts::propose(limits, proposer, own, sequence.context(), sequence.draft_space(10)).length;
+    std::span<Token> const space = sequence.draft_space(10);
+    Draft const draft = Drafts::propose(limits, proposer, own, sequence.context(), space);
+    CHECK(draft.length == proposer.tokens.size());
+    return Drafts::feedable(limits, own, sequence.context(), space.first(draft.length));
   };
   CHECK(drafted({}) == 0);
   CHECK(drafted({7, 8, 7}) == 1);

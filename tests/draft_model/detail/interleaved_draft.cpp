@@ -112,3 +112,52 @@ TEST_CASE("a prompt and drafts of others teach nothing, what was generated after
   });
   CHECK(prompted == fresh);
 }
+
+namespace {
+
+// Copies nothing, and writes down what it is told.
+struct Told : copyspec::NoProposer {
+  std::vector<std::size_t> contexts = {};
+  std::vector<std::size_t> lengths = {};
+  void on_draft_chosen(std::span<Token const> context, std::size_t length) {
+    contexts.push_back(context.size());
+    lengths.push_back(length);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a draft that is not fed, or not whole, costs no more rows than are fed") {
+  Toy model;
+  Tokens const text = [] {
+    Tokens tokens{1, 2, 3, 4};
+    Tokens const said = continuation(tokens, 70);
+    tokens.insert(tokens.end(), said.begin(), said.end());
+    return tokens;
+  }();
+  // What asking gains after ten steps whose drafts are right and fed, and ten that are as `fed` says.
+  auto const gain_after = [&](std::optional<std::size_t> fed) {
+    auto const group = make_group<Told>(model, 5);
+    Interleaved<Told> draft(group, {});
+    Tokens space(8);
+    std::size_t length = 4;
+    for (int i = 0; i < 10; ++i) {
+      REQUIRE(draft.propose(std::span(text).first(length), space).length == 5);
+      length += 6;
+      std::span<Token const> const context = std::span(text).first(length);
+      (void)draft.propose(context, space);
+      if (fed) {
+        draft.on_draft_chosen(context, *fed);
+        CHECK(draft.copying().contexts.back() == length);
+        CHECK(draft.copying().lengths.back() == *fed);
+      }
+      ++length;
+    }
+    (void)draft.propose(std::span(text).first(length), space);
+    return group->gain()({.limit = 8});
+  };
+  double const whole = gain_after(std::nullopt);
+  CHECK(gain_after(5) == whole);
+  CHECK(gain_after(2) < whole);
+  CHECK(gain_after(0) < gain_after(2));
+}

@@ -44,18 +44,23 @@ class ChainDrafts {
   /// Begins a pass for one sequence, scheduled or not.
   static void begin_pass(Own& /*own*/) noexcept {}
 
-  /// Lets the proposer write a draft to the front of `space`, which lies directly after `context`. Returns the part of
-  /// the draft that can be fed.
-  [[nodiscard]] static Draft propose(EngineLimits const& limits, Proposer& proposer, Own& /*own*/,
+  /// Lets the proposer write a draft to the front of `space`, which lies directly after `context`. Returns the draft as
+  /// it was proposed.
+  [[nodiscard]] static Draft propose(EngineLimits const& /*limits*/, Proposer& proposer, Own& /*own*/,
                                      std::span<Token const> context, std::span<Token> space) {
-    Draft draft = proposer.propose(context, space);
+    Draft const draft = proposer.propose(context, space);
     COPYSPEC_ASSERT(draft.length <= space.size(), "a draft fits into the space it was given");
-    // An engine may crash on a token outside its vocabulary.
-    draft.length = known_prefix(space.first(draft.length), limits.vocabulary_size);
     return draft;
   }
 
-  /// Whether the proposed draft is a chain.
+  /// How many of the first tokens of `draft`, which was proposed after `context`, can be fed. The others are dropped.
+  [[nodiscard]] static std::size_t feedable(EngineLimits const& limits, Own& /*own*/,
+                                            std::span<Token const> /*context*/, std::span<Token const> draft) {
+    // An engine may crash on a token outside its vocabulary.
+    return known_prefix(draft, limits.vocabulary_size);
+  }
+
+  /// Whether what is left of the draft is a chain.
   [[nodiscard]] static bool is_chain(Own const& /*own*/) noexcept { return true; }
 
   /// Adds a sequence's segment to the pass.

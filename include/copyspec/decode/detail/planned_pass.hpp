@@ -145,14 +145,12 @@ class PlannedPass {
   template <class Timed>
   void schedule(Slots& slots, std::size_t index, bool with_drafts, std::size_t allowance, Timed& timed) {
     Slot& slot = slots.all()[index];
+    std::span<Token> const space = with_drafts ? slots.draft_space(slot, allowance) : std::span<Token>();
     Draft draft;
-    if (with_drafts) {
-      std::span<Token> const space = slots.draft_space(slot, allowance);
-      if (space.empty())
-        Traits::on_draft_chosen(slot.proposer, slot.sequence.context(), 0);
-      else
-        draft = timed([&] { return slots.propose(slot, space); });
-    }
+    if (space.empty())
+      Traits::on_draft_chosen(slot.proposer, slot.sequence.context(), 0);
+    else
+      draft = timed([&] { return slots.propose(slot, space); });
     slots.verifiers().drawn_from(slot.verifier, draft.drawn_from);
     scheduled_.push_back(index);
     segments_.push_back(slot.sequence.next_segment(draft.length, allowance, draft.sources));

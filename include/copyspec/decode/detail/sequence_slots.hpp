@@ -138,12 +138,15 @@ class SequenceSlots {
     return space.first(std::min(space.size(), slot.turn.options().max_draft_length));
   }
 
-  /// Drafts into `space`, which is not empty. Returns the part that can be fed and may be accepted.
+  /// Drafts into `space`, which is not empty. Returns the part that can be fed and may be accepted. If that is not the
+  /// whole draft, the proposer is told.
   [[nodiscard]] Draft propose(Slot& slot, std::span<Token> space) {
     std::span<Token const> const context = slot.sequence.context();
     Draft draft = drafts_.propose(limits_, slot.proposer, slot.draft, context, space);
-    if (drafts_.is_chain(slot.draft))
-      draft.length = verifiers_.allowed_draft(slot.verifier, context, space.first(draft.length));
+    std::size_t fed = drafts_.feedable(limits_, slot.draft, context, space.first(draft.length));
+    if (drafts_.is_chain(slot.draft)) fed = verifiers_.allowed_draft(slot.verifier, context, space.first(fed));
+    if (fed != draft.length) Traits::on_draft_chosen(slot.proposer, context, fed);
+    draft.length = fed;
     return draft;
   }
 

@@ -83,19 +83,27 @@ class TreeDrafts {
       return Chains::propose(limits, proposer, none, context, space);
     }
     std::span<std::int32_t> const parents = std::span(own.parents_).first(space.size());
-    Draft draft = proposer.propose_tree(context, {.tokens = space, .parents = parents, .max_branches = share});
+    Draft const draft = proposer.propose_tree(context, {.tokens = space, .parents = parents, .max_branches = share});
     COPYSPEC_ASSERT(draft.length <= space.size(), "a draft fits into the space it was given");
-    COPYSPEC_ASSERT(tree_size(parents.first(draft.length), share).nodes == draft.length,
-                    "nodes stand after their parents, in as many branches as allowed");
-    std::size_t const known = known_prefix(space.first(draft.length), limits.vocabulary_size);
-    TreeSize const size = tree_size(parents.first(known), share);
-    if (size.branches > 0) {
-      own.nodes_ = space.first(size.nodes);
+    TreeSize const size = tree_size(parents.first(draft.length), share);
+    COPYSPEC_ASSERT(size.nodes == draft.length, "nodes stand after their parents, in as many branches as allowed");
+    if (size.branches > 0) own.nodes_ = space.first(size.nodes);
+    return draft;
+  }
+
+  [[nodiscard]] std::size_t feedable(EngineLimits const& limits, Own& own, std::span<Token const> context,
+                                     std::span<Token const> draft) {
+    std::size_t const known = known_prefix(draft, limits.vocabulary_size);
+    if (own.nodes_.empty()) return known;
+    own.nodes_ = own.nodes_.first(std::min(known, own.nodes_.size()));
+    TreeSize const size = tree_size(std::span(own.parents_).first(own.nodes_.size()), branches_);
+    if (size.branches == 0) {
+      own.nodes_ = {};  // a chain
+    } else {
       own.before_tree_ = context.size();
       branches_ -= size.branches;
     }
-    draft.length = size.nodes;
-    return draft;
+    return size.nodes;
   }
 
   [[nodiscard]] static bool is_chain(Own const& own) noexcept { return own.nodes_.empty(); }

@@ -89,7 +89,7 @@ class InterleavedDraft {
     if (!prepared_ || context_.data() != context.data() || context_.size() != context.size())
       prepare(context, space.size());
     if (!drafted_) group_->draft();
-    choose(std::min(fed_, space.size()));
+    choose(context, std::min(fed_, space.size()));
     Draft draft = chain_.deliver(fed_, space);
     draft.drawn_from = drawn_.first(fed_);
     return draft;
@@ -98,7 +98,7 @@ class InterleavedDraft {
   /// See `ChoiceObserver`.
   void on_draft_chosen(std::span<Token const> context, std::size_t length) {
     if (feedback_.expects(context.size())) {
-      choose(length);
+      choose(context, length);
       return;
     }
     // This proposer was not asked for that draft.
@@ -212,10 +212,10 @@ class InterleavedDraft {
     slot_.ask(context_, chain_.first(finder_.decided()));
   }
 
-  // The first `length` tokens of the draft are fed.
-  void choose(std::size_t length) {
+  // After `context`, which was drafted for, a draft of `length` tokens is fed.
+  void choose(std::span<Token const> context, std::size_t length) {
     fed_ = length;
-    Traits::on_draft_chosen(copying_, context_, length);
+    Traits::on_draft_chosen(copying_, context, length);
   }
 
   // Learns from the tokens generated since the last draft.
