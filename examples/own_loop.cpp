@@ -6,8 +6,10 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <copyspec/copyspec.hpp>
+#include <copyspec/decode.hpp>
+#include <copyspec/mix.hpp>
 #include <copyspec/testing/toy_model.hpp>
+#include <copyspec/verify.hpp>
 #include <cstddef>
 #include <map>
 #include <new>
@@ -19,15 +21,44 @@ using copyspec::SequenceId;
 using copyspec::Token;
 using Tokens = std::vector<Token>;
 
-// Your engine. This one feeds 16 tokens a pass, and every fifth pass with drafts is too large for it.
-struct Engine : copyspec::testing::ToyModel<float> {
+// Your network and its KV cache.
+struct Network : copyspec::testing::ToyModel<float> {
   using ToyModel::ToyModel;
-  copyspec::LogitsView<float> forward(std::span<copyspec::Segment const> batch) {
-    auto const rows = ToyModel::forward(batch);
-    seconds += 0.02 + 0.0002 * static_cast<double>(rows.rows());
-    if (rows.rows() > batch.size() && ++passes_with_drafts % 5 == 0) throw std::bad_alloc();
-    return rows;
+  // Feeds one token after those in the cache. Returns the logits after it, or nothing if they are not needed.
+  std::span<float const> feed(SequenceId sequence, Token token, bool needed) {
+    copyspec::Segment const segment{.sequence = sequence, .tokens = {&token, 1}, .rows = needed ? 1U : 0U};
+    auto const rows = forward(std::span(&segment, 1));
+    return needed ? rows.row(0) : std::span<float const>();
   }
+};
+
+// Your engine. This one feeds 16 tokens a pass, and every fifth pass with drafts is too large for it.
+struct Engine {
+  static constexpr copyspec::EngineLimits limits{.vocabulary_size = 16, .max_tokens = 16, .context_limit = 200};
+
+  // Feeds the segments. Returns the rows of all segments, one after the other, in the order of the segments.
+  copyspec::LogitsView<float> feed(std::span<copyspec::Segment const> segments) {
+    logits.clear();
+    std::size_t rows = 0;
+    for (copyspec::Segment const& segment : segments) {
+      for (std::size_t i = 0; i < segment.tokens.size(); ++i) {
+        bool const needed = i + segment.rows >= segment.tokens.size();  // the last `rows` tokens have one each
+        auto const row = network.feed(segment.sequence, segment.tokens[i], needed);
+        logits.insert(logits.end(), row.begin(), row.end());
+        if (needed) ++rows;
+      }
+    }
+    seconds += 0.02 + 0.0002 * static_cast<double>(rows);
+    if (rows > segments.size() && ++passes_with_drafts % 5 == 0) throw std::bad_alloc();
+    std::size_t const stride = limits.vocabulary_size;  // from one row to the next
+    return {logits.data(), rows, limits.vocabulary_size, stride};
+  }
+
+  // Forgets all but the first `length` tokens. Returns how many are still held.
+  std::size_t truncate(SequenceId sequence, std::size_t length) { return network.truncate(sequence, length); }
+
+  Network network{{.vocabulary = limits.vocabulary_size, .order = 2}};
+  std::vector<float> logits;
   double seconds = 0.0;  // a clock that is the same on every machine; yours is std::chrono::steady_clock
   std::size_t passes_with_drafts = 0;
 };
@@ -55,9 +86,9 @@ void pass(Engine& engine, Batch& batch) {
   if (plan.segments.empty()) return;
   copyspec::LogitsView<float> rows;
   try {
-    rows = engine.forward(plan.segments);
+    rows = engine.feed(plan.segments);
   } catch (std::bad_alloc const&) {
-    // All sequences are as they were, and the next plan has no drafts. If this one had none, there is no way on.
+    // All sequences are as they were. If this pass had drafts, the next has none. If not, this engine gives up.
     if (!batch.fail()) throw;
     return;
   }
@@ -108,9 +139,9 @@ void serve(Engine& engine, Batch& batch, std::vector<Request>& requests) {
 }
 
 int main() {
-  Engine engine({.vocabulary = 16, .order = 2, .max_tokens = 16, .context_limit = 200});
+  Engine engine;
   copyspec::MixingProposer const proposer;
-  Batch batch(copyspec::limits_of(engine), proposer, copyspec::GreedyVerifier());
+  Batch batch(Engine::limits, proposer, copyspec::GreedyVerifier());
   std::vector<Request> requests = {{Tokens(250, 1), {}}};  // too long
   for (Token i = 0; i < 8; ++i)
     requests.push_back(
@@ -121,7 +152,7 @@ int main() {
   // Each request was answered as if it had been alone, without drafts.
   bool identical = true;
   for (Request const& request : std::span(requests).subspan(1)) {
-    Engine other({.vocabulary = 16, .order = 2, .context_limit = 200});
+    copyspec::testing::ToyModel<float> other({.vocabulary = 16, .order = 2, .context_limit = 200});
     copyspec::Composer alone(other, copyspec::NoProposer(), copyspec::GreedyVerifier());
     alone.generate(request.prompt, request.options);
     identical = identical && std::ranges::equal(request.shown, alone.sequence(SequenceId{0}).released());
