@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <span>
 #include <string_view>
@@ -17,13 +18,16 @@ std::vector<Broken> broken;
 
 }  // namespace
 
-// The default is in effect in the rest of the program (tests/logits.cpp breaks a precondition under it), so what the
-// library defines here must go by a name of its own.
-#define v0 with_own_assert
+// The default is in effect in the rest of the program (tests/model/logits.cpp breaks a precondition under it), so what
+// the library defines here must go by a name of its own.
+#include <copyspec/core/version.hpp>
+#undef COPYSPEC_VERSION_NAMESPACE
+#define COPYSPEC_VERSION_NAMESPACE with_own_assert
 #define COPYSPEC_ASSERT(condition, message) ((condition) ? void() : broken.push_back(Broken{#condition, (message)}))
 #include <copyspec/core/assert.hpp>
+#include <copyspec/decode/batch.hpp>
 #include <copyspec/model/logits.hpp>
-#undef v0
+#include <copyspec/verify/greedy_verifier.hpp>
 
 TEST_CASE("an assert defined before the first include replaces the default") {
   broken.clear();
@@ -46,4 +50,23 @@ TEST_CASE("the library's own preconditions go to the replacement, and the progra
   REQUIRE(broken.size() == 1);
   CHECK(broken[0].condition == "stride >= vocabulary");
   CHECK(broken[0].message == "rows overlap");
+}
+
+TEST_CASE("a pass takes as many rows as its segments ask for") {
+  std::vector<float> const logits(12);
+  std::vector<copyspec::Token> const prompt = {1, 2};
+  for (std::size_t rows = 1; rows <= 3; ++rows) {
+    CAPTURE(rows);
+    broken.clear();
+    copyspec::DecodeBatch batch({.vocabulary_size = 4, .max_tokens = 8, .context_limit = 16}, copyspec::NoProposer(),
+                                copyspec::GreedyVerifier());
+    batch.begin(copyspec::SequenceId{0}, prompt);
+    batch.begin(copyspec::SequenceId{1}, prompt);
+    CHECK(batch.plan().segments.size() == 2);
+    batch.commit(copyspec::LogitsView<float>(logits.data(), rows, 4));
+    bool const found =
+        std::ranges::find(broken, "a row for each that the segments ask for", &Broken::message) != broken.end();
+    CHECK(found == (rows != 2));
+    CHECK(broken.empty() == (rows == 2));
+  }
 }

@@ -434,6 +434,27 @@ TEST_CASE("a truncation that was not answered is asked for again") {
   CHECK_FALSE(batch.next_truncation());
 }
 
+TEST_CASE("what the engine lost between passes is fed again, in a pass without a draft") {
+  DecodeBatch batch(limits, Drafting{{1, 1}}, GreedyVerifier());
+  batch.begin(id(0), Tokens(3, 1), {});
+  batch.begin(id(1), Tokens(3, 1), {});
+  fed_by(batch, batch.plan());
+  std::size_t const cached = batch.sequence(id(0)).cached();
+  REQUIRE(cached >= 3);
+  batch.truncated(id(0), 1);
+  CHECK_FALSE(batch.next_truncation());
+  PassPlan const plan = batch.plan();
+  REQUIRE(plan.segments.size() == 2);
+  // The other one, which waits for one token, comes first and has its draft.
+  CHECK(plan.segments[0].sequence == id(1));
+  CHECK(plan.segments[0].rows == 3);
+  CHECK(plan.segments[1].tokens.size() == batch.sequence(id(0)).length() - 1);
+  CHECK(plan.segments[1].rows == 1);
+  std::size_t const length = batch.sequence(id(0)).length();
+  batch.commit(rows_for(plan));
+  CHECK(batch.sequence(id(0)).length() == length + 1);
+}
+
 TEST_CASE("a sequence that ended is truncated after its pass, or when it begins again") {
   DecodeBatch batch(limits, Drafting{{1, 1, 1}}, GreedyVerifier());
   for (std::size_t i = 0; i < 2; ++i) batch.begin(id(i), Tokens{2}, {.stop = {.tokens = {1}}});

@@ -29,22 +29,19 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 
 /// Decodes many sequences without a model, a clock or I/O, for an engine with continuous batching that runs its own
-/// loop. It says what to feed and what to forget, and takes in the logits rows. `Composer` adds a model and a clock to
-/// it.
+/// loop. It says what to feed and what to forget, and takes in the logits rows. `Composer` adds a model and a clock.
 ///
-/// One pass (`examples/own_loop.cpp` is a whole loop):
+/// One pass (`examples/own_loop.cpp` is a whole loop, `docs/decode.md` a table of all calls):
 ///  1. Call `next_truncation()` until there is none. The engine forgets, and `truncated()` reports what it still holds.
 ///  2. Call `plan()` for what to feed. If it has neither segments nor sequences held over, nothing is running.
-///  3. The engine feeds the segments, and `commit(rows)` takes in the rows. If the engine fails, call `fail()` and go
-///     back to 1.
+///  3. The engine feeds the segments, and `commit(rows)` takes in the rows. If it fails, call `fail()` and go to 1.
 ///  4. Repeat 1. Then call `report(seconds)`, from which proposers learn what rows cost, and `emit(on_tokens)`.
 ///
 /// Call `begin`, `truncate` and `remove` between passes. The engine must hold nothing under a new id.
 ///
-/// Each sequence has its own copies of the proposer and the verifier; a `BatchVerifier` serves all sequences. `Rows` is
-/// the return type of the engine's `forward`. Drafts are trees if the limits have branches, the proposer is a
-/// `TreeProposer`, and the verifier serves one sequence. The generated tokens depend neither on drafts nor on budgets
-/// nor on other sequences.
+/// Each sequence has its own copies of the proposer and the verifier; a `BatchVerifier` serves all. `Rows` is the type
+/// of the engine's rows. Drafts are trees if the limits have branches, the proposer is a `TreeProposer`, and the
+/// verifier serves one sequence. The generated tokens depend neither on drafts nor on budgets nor on other sequences.
 ///
 /// Failure: exceptions of a proposer, verifier or callback pass through. Each sequence is then as before the pass, or
 /// as after it if its verdict was taken, and continues with 1. Allocation: in `begin` only, given a proposer with
@@ -70,8 +67,8 @@ class DecodeBatch {
 
   /// Begins a turn of sequence `id` and appends `prompt` to its context. The context of a new `id` is empty. Throws
   /// `Error` for a request that cannot be served; everything is then as before. If a hook throws, a new sequence is
-  /// removed, and an existing one is idle, without the prompt. Needs: it is not running; no pass is under way.
-  /// O(prompt).
+  /// removed, and an existing one is idle, without the prompt. Output not yet emitted is lost. Needs: it is not
+  /// running; no pass is under way. O(prompt).
   void begin(SequenceId id, std::span<Token const> prompt, GenerateOptions options = {}) {
     COPYSPEC_ASSERT(!in_pass_, "a pass is under way");
     require_servable(id, prompt, options);
@@ -79,9 +76,9 @@ class DecodeBatch {
     slots_.begin(id, prompt, std::move(options));
   }
 
-  /// What the engine must forget before the next plan, one request at a time. Sequences of the newest pass come first,
-  /// then other running ones. Answer with `truncated` before the next call. An unanswered request is repeated, without
-  /// a path. An ended sequence is requested once, and again when it begins.
+  /// What the engine must forget before the next plan, one request at a time: sequences of the newest pass, then other
+  /// running ones. Answer with `truncated` before the next call. An unanswered request is repeated, without a path. An
+  /// ended sequence is requested once, and again when it begins.
   [[nodiscard]] std::optional<Truncation> next_truncation() {
     COPYSPEC_ASSERT(!in_pass_, "a pass is under way");
     notice_unanswered();
@@ -98,8 +95,8 @@ class DecodeBatch {
     return slots_.drafts().truncation(slot.draft, slot.sequence);
   }
 
-  /// Reports that the engine has truncated and holds `held` tokens, at most as many as it was asked to keep. Lost
-  /// tokens are fed again.
+  /// Reports that the engine has truncated, or has lost tokens between passes, and holds the first `held` tokens. These
+  /// are no more than it was asked to keep, or `sequence(id).cached()`. Lost tokens are fed again.
   void truncated(SequenceId id, std::size_t held) {
     Slot& slot = slots_.at(id, cursor_.asked());
     slot.sequence.truncated(held);
@@ -107,9 +104,10 @@ class DecodeBatch {
     cursor_.answered();
   }
 
-  /// Plans a pass of at most `max_tokens` tokens. Every running sequence gets one token before any gets more. Sequences
-  /// that wait for one token come before chunks of prompts. Sequences without a token come first next time. Each piece
-  /// of work of a proposer is passed to `timed`, which calls it. Needs: no truncation of a running sequence is due.
+  /// Plans a pass of at most `max_tokens` tokens, or of none. Every running sequence gets one token before any gets
+  /// more. Sequences that wait for one token, and their drafts, come before chunks of prompts. Sequences without a
+  /// token come first next time. Each piece of work of a proposer is passed to `timed`, which calls it. Needs:
+  /// max_tokens <= limits().max_tokens; no truncation of a running sequence is due.
   template <class Timed = detail::Untimed>
   [[nodiscard]] PassPlan plan(std::size_t max_tokens, Timed&& timed = Timed()) {
     COPYSPEC_ASSERT(!in_pass_, "a pass is under way");
@@ -123,8 +121,7 @@ class DecodeBatch {
   [[nodiscard]] PassPlan plan() { return plan(limits().max_tokens); }
 
   /// Reports that the engine could not feed the segments, or only some. Everything is as before the plan. Returns
-  /// whether the segments had drafts. If so, the next plan has none, so a draft never fails where plain decoding would
-  /// succeed.
+  /// whether there were drafts. If so, the next plan has none, so drafts never fail where plain decoding would succeed.
   bool fail() noexcept {
     COPYSPEC_ASSERT(in_pass_, "no pass is under way");
     plainly_ = pass_.has_drafts();
@@ -132,11 +129,12 @@ class DecodeBatch {
     return plainly_;
   }
 
-  /// Reports that the engine has fed the segments. `rows` are the rows of all segments, in order. Takes verdicts, and
-  /// ends turns by their options or by `stop`. Each verdict is computed through `timed`.
+  /// Reports that the engine has fed the segments. `rows` are the rows of all segments, in order, and no others. Takes
+  /// verdicts, and ends turns by their options or by `stop`. Each verdict is computed through `timed`.
   template <StopPredicate Stop = NeverStop, class Timed = detail::Untimed>
   void commit(Rows rows, Stop&& stop = Stop(), Timed&& timed = Timed()) {
     COPYSPEC_ASSERT(in_pass_, "no pass is under way");
+    COPYSPEC_ASSERT(rows.rows() == pass_.rows(), "a row for each that the segments ask for");
     COPYSPEC_ASSERT(rows.rows() == 0 || rows.vocabulary() == limits().vocabulary_size, "rows of the vocabulary");
     detail::with_recovery([&] { pass_.take(slots_, rows, stop, timed); }, [this] { put_back(); });
     in_pass_ = false;
@@ -144,9 +142,8 @@ class DecodeBatch {
     cursor_.restart_after_pass();
   }
 
-  /// Reports that the newest pass, which was committed, took `seconds`. Include drafts, forward, verdicts and
-  /// truncations, and exclude callbacks. Proposers receive the report if each token fed had a row. Without reports,
-  /// they keep their initial costs.
+  /// Reports that the newest pass took `seconds`: drafts, forward, verdicts and truncations, without callbacks. Ignored
+  /// unless that pass was committed and each token fed had a row. Without reports, proposers keep their initial costs.
   void report(double seconds) {
     if (!std::exchange(reportable_, false)) return;
     if (auto const report = detail::report_on(pass_.segments(), seconds))
@@ -166,14 +163,13 @@ class DecodeBatch {
     return std::ranges::any_of(slots_.all(), [](Slot const& slot) { return slot.sequence.running(); });
   }
 
-  /// Removes everything after the first `length` tokens of sequence `id`, for example to edit a prompt, and ends its
-  /// turn.
+  /// Removes everything after the first `length` tokens of `id`, for example to edit a prompt, and ends its turn.
   void truncate(SequenceId id, std::size_t length) {
     COPYSPEC_ASSERT(!in_pass_, "a pass is under way");
     slots_.truncate(slots_.at(id), length);
   }
 
-  /// Removes sequence `id`, and returns whether it existed. The engine must forget all of it.
+  /// Removes sequence `id` and what it has not emitted. Returns whether it existed. The engine must forget all of it.
   bool remove(SequenceId id) {
     COPYSPEC_ASSERT(!in_pass_, "a pass is under way");
     std::size_t const index = slots_.find(id);

@@ -43,6 +43,12 @@ class PlannedPass {
   [[nodiscard]] std::span<Segment const> segments() const noexcept { return segments_; }
   [[nodiscard]] std::span<SequenceId const> held_over() const noexcept { return held_over_; }
   [[nodiscard]] bool has_drafts() const noexcept { return has_drafts_; }
+  /// Number of rows that the segments ask for. O(segments).
+  [[nodiscard]] std::size_t rows() const noexcept {
+    std::size_t rows = 0;
+    for (Segment const& segment : segments_) rows += segment.rows;
+    return rows;
+  }
 
   void reserve(std::size_t sequences) {
     scheduled_.reserve(sequences);
