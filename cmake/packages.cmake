@@ -33,10 +33,10 @@ function(copyspec_install_packages)
     ${apt} install -y --no-install-recommends ${ARGN})
 endfunction()
 
-# Installs `package` unless `program` is there.
-function(copyspec_require_program program package)
+# copyspec_require_program(PROGRAM PACKAGE...): installs the packages unless the program is there.
+function(copyspec_require_program program)
   find_program(found ${program} NO_CACHE)
   if(NOT found)
-    copyspec_install_packages(${package})
+    copyspec_install_packages(${ARGN})
   endif()
 endfunction()
