@@ -18,7 +18,7 @@ static_assert(copyspec::Model<ToyModel<double>>);
 static_assert(copyspec::DraftProposer<copyspec::NoProposer>);
 static_assert(copyspec::DraftProposer<copyspec::CopyProposer>);
 static_assert(copyspec::AcceptanceVerifier<copyspec::GreedyVerifier, float>);
-static_assert(copyspec::StopPredicate<copyspec::NeverStop>);
+static_assert(copyspec::StopPredicate<copyspec::detail::NeverStop>);
 static_assert(std::is_base_of_v<std::runtime_error, copyspec::Error>);
 static_assert(std::is_nothrow_move_constructible_v<copyspec::Sequence>);
 

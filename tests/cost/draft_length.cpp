@@ -292,10 +292,10 @@ TEST_CASE("no policy on a small chain is worth more, whatever a pass costs and w
 }
 
 TEST_CASE("the tokens expected of a draft are those that are right and one more") {
-  CHECK(copyspec::expected_tokens({}) == 1);
-  CHECK(copyspec::expected_tokens(Chances{1, 1, 1}) == 4);
-  CHECK(copyspec::expected_tokens(Chances{0.5F, 0.5F}) == 1.75);
-  CHECK(copyspec::expected_tokens(Chances{0, 1}) == 1);
+  CHECK(copyspec::detail::expected_tokens({}) == 1);
+  CHECK(copyspec::detail::expected_tokens(Chances{1, 1, 1}) == 4);
+  CHECK(copyspec::detail::expected_tokens(Chances{0.5F, 0.5F}) == 1.75);
+  CHECK(copyspec::detail::expected_tokens(Chances{0, 1}) == 1);
 }
 
 TEST_CASE("an empty chain gives an empty draft") {

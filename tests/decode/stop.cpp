@@ -11,12 +11,12 @@
 
 #include "support/allocation_counter.hpp"
 
-using copyspec::NeverStop;
 using copyspec::SequenceId;
 using copyspec::StopDecision;
 using copyspec::StopPredicate;
 using copyspec::StopRules;
 using copyspec::Token;
+using copyspec::detail::NeverStop;
 
 namespace {
 

@@ -11,8 +11,8 @@
 
 using copyspec::RandomStream;
 using copyspec::seed_for;
-using copyspec::uniform_number;
 using copyspec::detail::NoiseStream;
+using copyspec::detail::uniform_number;
 
 TEST_CASE("each purpose of each seed has a seed of its own") {
   std::set<std::uint64_t> seeds;

@@ -28,12 +28,16 @@ enum class Source : std::uint8_t {
   other,        ///< Drafted by a proposer that does not name a source.
 };
 
+namespace detail {
+
 inline constexpr std::size_t source_count = 6;
+
+}  // namespace detail
 
 /// The sources that a draft token can have.
 inline constexpr std::array draft_sources{Source::context, Source::reference, Source::history, Source::draft_model,
                                           Source::other};
-static_assert(draft_sources.size() + 1 == source_count);
+static_assert(draft_sources.size() + 1 == detail::source_count);
 
 }  // namespace COPYSPEC_VERSION_NAMESPACE
 }  // namespace copyspec

@@ -17,6 +17,8 @@ inline namespace COPYSPEC_VERSION_NAMESPACE {
 /// Most tokens of a chain, or nodes of a tree, that `draft_length` considers.
 inline constexpr std::size_t max_draft_tokens = 64;
 
+namespace detail {
+
 /// Expected number of tokens that a pass generates with a draft of these acceptance probabilities: the accepted tokens
 /// and the bonus token. Each probability is conditional on all tokens before it being right. O(probabilities). No
 /// allocation.
@@ -26,6 +28,8 @@ inline constexpr std::size_t max_draft_tokens = 64;
   for (float const probability : probabilities) tokens += survival *= static_cast<double>(probability);
   return tokens;
 }
+
+}  // namespace detail
 
 /// How many tokens of a predicted chain to draft now, to minimise the long-run cost per generated token.
 ///

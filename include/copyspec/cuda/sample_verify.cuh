@@ -22,10 +22,13 @@
 
 namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
-namespace cuda {
+namespace detail {
 
 /// Number of candidates of a row that fit into shared memory. With more, the row is read again.
 inline constexpr std::uint32_t listed_candidates = 1024;
+
+}  // namespace detail
+namespace cuda {
 
 /// Bytes of scratch memory for batches with `limits` and rows of `vocabulary` scalars. For bf16 rows, an eighth of the
 /// rows' own size.
@@ -46,8 +49,8 @@ template <class Scalar>
 /// verdict `bad_sampling`. `options.tile` is raised to `shortest_drawn_bytes`.
 ///
 /// One kernel. With top-k or min-p, a row that may matter is read once, and a small part of it again. With top-p alone
-/// it is read twice; log-probabilities add one read. If there are more than `listed_candidates` candidates, or top-k is
-/// greater than `verify_threads`, it is read about fifty times.
+/// it is read twice; log-probabilities add one read. If there are more than 1,024 candidates, or top-k is greater than
+/// 256, it is read about fifty times.
 template <class Scalar>
 [[nodiscard]] cudaError_t sample_verify(DeviceLogitsView<Scalar> rows, DraftBatchView const& drafts,
                                         SamplingView const& sampling, VerdictBatchView const& verdicts,
@@ -65,9 +68,9 @@ template <class Scalar>
   detail::SamplingRule const rule{.sampling = sampling,
                                   .maxima = parts.maxima,
                                   .row_logprobs = parts.row_logprobs,
-                                  .list_capacity = listed_candidates};
+                                  .list_capacity = detail::listed_candidates};
   return detail::launch_verify(rows, drafts, verdicts, workspace, rule,
-                               detail::candidate_bytes(listed_candidates, detail::verify_threads),
+                               detail::candidate_bytes(detail::listed_candidates, detail::verify_threads),
                                detail::shortest_drawn_bytes, stream, options);
 }
 

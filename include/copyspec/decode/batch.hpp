@@ -131,7 +131,7 @@ class DecodeBatch {
 
   /// Reports that the engine has fed the segments. `rows` are the rows of all segments, in order, and no others. Takes
   /// verdicts, and ends turns by their options or by `stop`. Each verdict is computed through `timed`.
-  template <StopPredicate Stop = NeverStop, class Timed = detail::Untimed>
+  template <StopPredicate Stop = detail::NeverStop, class Timed = detail::Untimed>
   void commit(Rows rows, Stop&& stop = Stop(), Timed&& timed = Timed()) {
     COPYSPEC_ASSERT(in_pass_, "no pass is under way");
     COPYSPEC_ASSERT(rows.rows() == pass_.rows(), "a row for each that the segments ask for");

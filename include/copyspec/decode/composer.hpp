@@ -75,7 +75,7 @@ class Composer {
 
   /// Runs one pass over all running sequences. Calls `on_tokens(OutputDelta)` for each that has new output or has
   /// ended. Returns whether any is still running. Callbacks must not begin, truncate or remove sequences.
-  template <class OnTokens, StopPredicate Stop = NeverStop>
+  template <class OnTokens, StopPredicate Stop = detail::NeverStop>
   bool step(OnTokens&& on_tokens, Stop&& stop = Stop()) {
     if (std::optional<Rows> const rows = forward()) {
       recovering([&] { batch_.commit(*rows, stop, timing(times_.verify)); });
@@ -87,7 +87,7 @@ class Composer {
   }
 
   /// Runs passes until no sequence is running.
-  template <class OnTokens = void (*)(OutputDelta const&), StopPredicate Stop = NeverStop>
+  template <class OnTokens = void (*)(OutputDelta const&), StopPredicate Stop = detail::NeverStop>
   void run(
       OnTokens&& on_tokens = [](OutputDelta const&) {}, Stop&& stop = Stop()) {
     while (step(on_tokens, stop)) {
@@ -96,7 +96,7 @@ class Composer {
 
   /// Runs one turn of a single conversation, sequence 0, to its end. Returns the generated tokens, a stop included. A
   /// further call continues the conversation. The span is valid until the next `begin`.
-  template <class OnTokens = void (*)(OutputDelta const&), StopPredicate Stop = NeverStop>
+  template <class OnTokens = void (*)(OutputDelta const&), StopPredicate Stop = detail::NeverStop>
   std::span<Token const> generate(
       std::span<Token const> prompt, GenerateOptions options = {}, OnTokens&& on_tokens = [](OutputDelta const&) {},
       Stop&& stop = Stop()) {

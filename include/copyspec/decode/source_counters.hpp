@@ -25,7 +25,7 @@ class SourceCounters {
   [[nodiscard]] constexpr Count const& operator[](Source source) const noexcept { return counts_[index(source)]; }
 
   constexpr SourceCounters& operator+=(SourceCounters const& more) noexcept {
-    for (std::size_t i = 0; i < source_count; ++i) {
+    for (std::size_t i = 0; i < detail::source_count; ++i) {
       counts_[i].drafted += more.counts_[i].drafted;
       counts_[i].accepted += more.counts_[i].accepted;
     }
@@ -35,7 +35,7 @@ class SourceCounters {
   /// The counts added since the counters were equal to `before`.
   [[nodiscard]] constexpr SourceCounters since(SourceCounters const& before) const noexcept {
     SourceCounters added = *this;
-    for (std::size_t i = 0; i < source_count; ++i) {
+    for (std::size_t i = 0; i < detail::source_count; ++i) {
       added.counts_[i].drafted -= before.counts_[i].drafted;
       added.counts_[i].accepted -= before.counts_[i].accepted;
     }
@@ -47,11 +47,11 @@ class SourceCounters {
  private:
   static constexpr std::size_t index(Source source) noexcept {
     auto const index = static_cast<std::size_t>(source);
-    COPYSPEC_ASSERT(index < source_count, "a source");
+    COPYSPEC_ASSERT(index < detail::source_count, "a source");
     return index;
   }
 
-  std::array<Count, source_count> counts_{};
+  std::array<Count, detail::source_count> counts_{};
 };
 
 }  // namespace COPYSPEC_VERSION_NAMESPACE

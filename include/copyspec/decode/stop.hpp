@@ -17,13 +17,13 @@ inline namespace COPYSPEC_VERSION_NAMESPACE {
 struct StopDecision {
   bool stop = false;     ///< Generation ends with this token.
   std::size_t held = 0;  ///< Number of newest tokens that are or may become part of a stop: do not show them.
-};
 
-/// The stricter of two decisions.
-[[nodiscard]] constexpr StopDecision operator|(StopDecision a, StopDecision b) noexcept {
-  if (a.stop != b.stop) return a.stop ? a : b;
-  return {a.stop, std::max(a.held, b.held)};
-}
+  /// The stricter of two decisions.
+  [[nodiscard]] friend constexpr StopDecision operator|(StopDecision a, StopDecision b) noexcept {
+    if (a.stop != b.stop) return a.stop ? a : b;
+    return {a.stop, std::max(a.held, b.held)};
+  }
+};
 
 /// A caller's own stop rule, for example on text: `predicate(id, generated)`. `generated` is everything generated in
 /// this turn so far. It is called once for each token, in order, whether the token was drafted or not, so it may keep
@@ -33,10 +33,14 @@ concept StopPredicate = requires(F& predicate, SequenceId id, std::span<Token co
   { predicate(id, generated) } -> std::same_as<StopDecision>;
 };
 
+namespace detail {
+
 /// The predicate that never stops.
 struct NeverStop {
   [[nodiscard]] constexpr StopDecision operator()(SequenceId, std::span<Token const>) const noexcept { return {}; }
 };
+
+}  // namespace detail
 
 /// Single tokens and token sequences that end a turn.
 struct StopRules {

@@ -85,7 +85,8 @@ class BestDraft : public detail::ProposerGroup<Proposers...> {
         draft.length = draft_length(own, share);
         probabilities = own;
       }
-      if (double const gain = expected_tokens(probabilities.first(draft.length)) * token_cost - share(draft.length + 1);
+      if (double const gain =
+              detail::expected_tokens(probabilities.first(draft.length)) * token_cost - share(draft.length + 1);
           gain > greatest) {
         greatest = gain;
         best = draft;

@@ -27,10 +27,10 @@
 
 namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
+namespace detail {
 
-/// A proposer with a history and learnt weights: a `MixingProposer`.
-///
-/// Law: if the weights are of another kind, `set_learnt` throws an `Error` that names the path, and changes nothing.
+/// A proposer with a history and learnt weights: a `MixingProposer`. Law: if the weights are of another kind,
+/// `set_learnt` throws an `Error` that names the path, and changes nothing.
 template <class P>
 concept LearnsFromHistory = requires(P& proposer, P const& const_proposer, std::span<float const> weights,
                                      std::string const& path) {
@@ -38,6 +38,8 @@ concept LearnsFromHistory = requires(P& proposer, P const& const_proposer, std::
   { const_proposer.learnt() } -> std::convertible_to<std::vector<float>>;
   {proposer.set_learnt(weights, path)};
 };
+
+}  // namespace detail
 
 /// Saves a `History` to a file, with what a `MixingProposer` has learnt (`MixingProposer::learnt`), as weights that are
 /// opaque to the file. Of the history, only the tokens are stored; its tables are rebuilt on loading. Needs a POSIX
@@ -88,7 +90,7 @@ class HistoryFile {
 
   /// The same for a proposer with a history: appends the requests to it and sets what it has learnt. Changes neither if
   /// either is refused.
-  template <LearnsFromHistory Proposer>
+  template <detail::LearnsFromHistory Proposer>
   static void unpack(std::span<char const> bytes, std::string const& path, Proposer& proposer) {
     COPYSPEC_ASSERT(proposer.history() != nullptr, "a proposer with a history");
     Contents const contents = read(bytes, path);
@@ -136,7 +138,7 @@ class HistoryFile {
 
   /// The same for a proposer with a history, and for what it has learnt. Threads: no other call of the proposer or its
   /// copies meanwhile.
-  template <LearnsFromHistory Proposer>
+  template <detail::LearnsFromHistory Proposer>
   static void save(std::string const& path, Proposer const& proposer) {
     COPYSPEC_ASSERT(proposer.history() != nullptr, "a proposer with a history");
     save(path, *proposer.history(), proposer.learnt());
@@ -148,7 +150,7 @@ class HistoryFile {
   }
 
   /// The same for a proposer. Threads: no other call of it or its copies meanwhile.
-  template <LearnsFromHistory Proposer>
+  template <detail::LearnsFromHistory Proposer>
   static void load(std::string const& path, Proposer& proposer) {
     unpack(bytes_of(path), path, proposer);
   }

@@ -19,23 +19,19 @@
 
 namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
-namespace testing {
+namespace detail {
 
 /// Checks whether `model` satisfies the laws of `Model`: feeds it random tokens in different ways, compares the rows,
-/// and reports each violated law in words. Forgets both sequences before and after; other sequences stay as they are.
-///
-/// Costs about fifteen passes over `options.length` tokens, and memory for four times as many rows. A model that passes
-/// may still violate a law elsewhere. The checks find adapters that mix up positions, sequences, rows or caches.
-/// Exceptions of `forward` pass through.
+/// and reports each violated law in words.
 template <Model M>
-class ModelLaws : detail::LawProbe<M> {
-  using Probe = detail::LawProbe<M>;
+class ModelLaws : LawProbe<M> {
+  using Probe = LawProbe<M>;
 
  public:
-  explicit ModelLaws(M& model, LawOptions const& options = {}) : Probe(model, options) {}
+  explicit ModelLaws(M& model, testing::LawOptions const& options = {}) : Probe(model, options) {}
 
   /// Runs all checks. Both sequences hold nothing afterwards.
-  [[nodiscard]] LawReport check() {
+  [[nodiscard]] testing::LawReport check() {
     forget_all();
     std::mt19937_64 random(options_.seed);
     std::vector<Token> const tokens = draw(random);
@@ -148,10 +144,20 @@ class ModelLaws : detail::LawProbe<M> {
   }
 };
 
-/// Checks `ModelLaws` and, if `model` is a `TreeModel`, `TreeLaws`.
+}  // namespace detail
+namespace testing {
+
+/// Checks whether `model` satisfies the laws of `Model` and, if it is a `TreeModel`, those of `TreeModel`: feeds it
+/// random tokens in different ways, compares the rows, and reports each violated law in words. Forgets both sequences
+/// before and after; other sequences stay as they are.
+///
+/// Costs about fifteen passes over `options.length` tokens, and memory for four times as many rows. Trees cost up to
+/// eight passes per node, for three trees of up to `options.length` / 2 nodes. A model that passes may still violate a
+/// law elsewhere. The checks find adapters that mix up positions, sequences, rows or caches. Exceptions of `forward`
+/// pass through.
 template <Model M>
 [[nodiscard]] LawReport check_model_laws(M& model, LawOptions const& options = {}) {
-  LawReport report = ModelLaws<M>(model, options).check();
+  LawReport report = detail::ModelLaws<M>(model, options).check();
   if constexpr (TreeModel<M>) {
     LawReport const trees = detail::TreeLaws<M>(model, options).check();
     report.violations.insert(report.violations.end(), trees.violations.begin(), trees.violations.end());

@@ -29,12 +29,16 @@ enum class RandomStream : std::uint32_t {
   return std::uint64_t{drawn.words[1]} << 32U | drawn.words[0];
 }
 
+namespace detail {
+
 /// The number at a place of a stream, strictly between 0 and 1, in steps of 2^-52. O(1).
-[[nodiscard]] constexpr double uniform_number(detail::NoiseStream const& stream) noexcept {
-  detail::PhiloxWords const drawn = detail::philox4x32(stream.counter(0), stream.key());
+[[nodiscard]] constexpr double uniform_number(NoiseStream const& stream) noexcept {
+  PhiloxWords const drawn = philox4x32(stream.counter(0), stream.key());
   std::uint64_t const bits = std::uint64_t{drawn.words[1]} << 32U | drawn.words[0];
   return (static_cast<double>(bits >> 12U) + 0.5) * 0x1p-52;
 }
+
+}  // namespace detail
 
 }  // namespace COPYSPEC_VERSION_NAMESPACE
 }  // namespace copyspec

@@ -172,7 +172,7 @@ class RejectionVerifier {
   }
 
   [[nodiscard]] double uniform() noexcept {
-    return uniform_number({.seed = seed_for(RandomStream::verdict, options_.seed), .position = numbers_++});
+    return detail::uniform_number({.seed = seed_for(RandomStream::verdict, options_.seed), .position = numbers_++});
   }
 
   SamplingOptions defaults_;

@@ -207,7 +207,8 @@ struct Expected {
   std::uint64_t numbers = 0;
 
   double uniform(std::uint64_t seed) {
-    return copyspec::uniform_number({.seed = copyspec::seed_for(RandomStream::verdict, seed), .position = numbers++});
+    return copyspec::detail::uniform_number(
+        {.seed = copyspec::seed_for(RandomStream::verdict, seed), .position = numbers++});
   }
 
   // An invalid row gives the token behind the last with certainty.
