@@ -32,8 +32,8 @@ using Tokens = std::vector<Token>;
 
 constexpr std::size_t vocabulary = 64;
 
-// An engine whose passes cost one plus `row_cost` for each token after the first. Each token follows from the one before,
-// but for one in twelve.
+// An engine whose passes cost one plus `row_cost` for each token after the first. Each token follows from the one
+// before, but for one in twelve.
 class Engine {
  public:
   explicit Engine(double row_cost) : row_cost_(row_cost) {}
