@@ -39,7 +39,7 @@ TEST_CASE("a chain is fed up to the first token that is outside the vocabulary, 
   auto const drafted = [&](std::vector<Token> tokens) {
     Scripted proposer{std::move(tokens)};
     std::span<Token> const space = sequence.draft_space(10);
-    Draft const draft = Drafts::propose(limits, proposer, own, sequence.context(), space);
+    Draft const draft = Drafts::propose(proposer, own, sequence.context(), space);
     CHECK(draft.length == proposer.tokens.size());
     return Drafts::feedable(limits, own, sequence.context(), space.first(draft.length));
   };

@@ -46,8 +46,8 @@ class ChainDrafts {
 
   /// Lets the proposer write a draft to the front of `space`, which lies directly after `context`. Returns the draft as
   /// it was proposed.
-  [[nodiscard]] static Draft propose(EngineLimits const& /*limits*/, Proposer& proposer, Own& /*own*/,
-                                     std::span<Token const> context, std::span<Token> space) {
+  [[nodiscard]] static Draft propose(Proposer& proposer, Own& /*own*/, std::span<Token const> context,
+                                     std::span<Token> space) {
     Draft const draft = proposer.propose(context, space);
     COPYSPEC_ASSERT(draft.length <= space.size(), "a draft fits into the space it was given");
     return draft;

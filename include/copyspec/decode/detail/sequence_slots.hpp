@@ -142,7 +142,7 @@ class SequenceSlots {
   /// whole draft, the proposer is told.
   [[nodiscard]] Draft propose(Slot& slot, std::span<Token> space) {
     std::span<Token const> const context = slot.sequence.context();
-    Draft draft = drafts_.propose(limits_, slot.proposer, slot.draft, context, space);
+    Draft draft = drafts_.propose(slot.proposer, slot.draft, context, space);
     std::size_t fed = drafts_.feedable(limits_, slot.draft, context, space.first(draft.length));
     if (drafts_.is_chain(slot.draft)) fed = verifiers_.allowed_draft(slot.verifier, context, space.first(fed));
     if (fed != draft.length) Traits::on_draft_chosen(slot.proposer, context, fed);

@@ -74,13 +74,12 @@ class TreeDrafts {
     own.accepted_ = 0;
   }
 
-  [[nodiscard]] Draft propose(EngineLimits const& limits, Proposer& proposer, Own& own, std::span<Token const> context,
-                              std::span<Token> space) {
+  [[nodiscard]] Draft propose(Proposer& proposer, Own& own, std::span<Token const> context, std::span<Token> space) {
     std::size_t const share = branches_ / std::max<std::size_t>(drafting_, 1);
     drafting_ -= std::min<std::size_t>(drafting_, 1);
     if (share == 0) {
       typename Chains::Own none;
-      return Chains::propose(limits, proposer, none, context, space);
+      return Chains::propose(proposer, none, context, space);
     }
     std::span<std::int32_t> const parents = std::span(own.parents_).first(space.size());
     Draft const draft = proposer.propose_tree(context, {.tokens = space, .parents = parents, .max_branches = share});
