@@ -33,10 +33,10 @@ function(copyspec_install_packages)
     ${apt} install -y --no-install-recommends ${ARGN})
 endfunction()
 
-# copyspec_require_program(PROGRAM PACKAGE...): installs the packages unless the program is there.
-function(copyspec_require_program program)
+# Installs `package` unless `program` is there.
+function(copyspec_require_program program package)
   find_program(found ${program} NO_CACHE)
   if(NOT found)
-    copyspec_install_packages(${ARGN})
+    copyspec_install_packages(${package})
   endif()
 endfunction()
