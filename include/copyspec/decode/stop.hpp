@@ -47,20 +47,25 @@ struct StopRules {
   std::vector<Token> tokens = {};
   std::vector<std::vector<Token>> sequences = {};
 
-  /// The decision for `generated` and its newest token. O(sum of the lengths squared), independent of how much was
-  /// generated. Allocates nothing. Empty sequences never stop.
-  [[nodiscard]] StopDecision operator()(std::span<Token const> generated) const noexcept {
+  /// The decision for `generated` and its newest token. If not `may_stop`, no stop may be complete at this token: what
+  /// may become part of a later one is held. O(sum of the lengths squared), independent of how much was generated.
+  /// Allocates nothing. Empty sequences never stop.
+  [[nodiscard]] StopDecision operator()(std::span<Token const> generated, bool may_stop = true) const noexcept {
     if (generated.empty()) return {};
     StopDecision decision;
-    if (std::find(tokens.begin(), tokens.end(), generated.back()) != tokens.end()) decision = {.stop = true, .held = 1};
-    for (auto const& sequence : sequences) decision = decision | match(generated, sequence);
+    if (may_stop && std::find(tokens.begin(), tokens.end(), generated.back()) != tokens.end())
+      decision = {.stop = true, .held = 1};
+    for (auto const& sequence : sequences) decision = decision | match(generated, sequence, may_stop);
     return decision;
   }
 
  private:
-  // Finds the longest prefix of `sequence` that is a suffix of `generated`.
-  [[nodiscard]] static StopDecision match(std::span<Token const> generated, std::span<Token const> sequence) noexcept {
-    for (std::size_t count = std::min(generated.size(), sequence.size()); count > 0; --count) {
+  // Finds the longest prefix of `sequence` that is a suffix of `generated`. Only if `may_stop`, it may be all of it.
+  [[nodiscard]] static StopDecision match(std::span<Token const> generated, std::span<Token const> sequence,
+                                          bool may_stop) noexcept {
+    if (sequence.empty()) return {};
+    std::size_t const longest = sequence.size() - (may_stop ? 0 : 1);
+    for (std::size_t count = std::min(generated.size(), longest); count > 0; --count) {
       if (std::ranges::equal(generated.last(count), sequence.first(count)))
         return {.stop = count == sequence.size(), .held = count};
     }
