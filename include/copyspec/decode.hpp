@@ -13,3 +13,4 @@
 #include "decode/sequence.hpp"
 #include "decode/source_counters.hpp"
 #include "decode/stop.hpp"
+#include "decode/text_stream.hpp"
