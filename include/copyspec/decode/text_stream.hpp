@@ -59,7 +59,8 @@ concept TokenText = requires(F& token_text, Token token) {
 ///
 /// Errors: `begin` throws `Error(bad_options)` for an empty stop string. All other calls but `remove` throw it for a
 /// sequence that was not begun. What `token_text` and the callback throw passes through. Each call may then be
-/// repeated: no text is lost or doubled. Threads: one call at a time. Lifetime: `token_text` is kept, by value.
+/// repeated: no text is lost or doubled. Threads: one call at a time. Lifetime: `token_text` is kept by value.
+/// What `on_text` returns refers to the stream.
 template <TokenText F>
 class TextStream {
  public:
