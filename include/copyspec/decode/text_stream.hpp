@@ -16,6 +16,7 @@
 #include "../core/error.hpp"
 #include "../core/token.hpp"
 #include "../core/version.hpp"
+#include "../detail/recovery.hpp"
 #include "detail/text_tail.hpp"
 #include "output_delta.hpp"
 #include "sequence.hpp"
@@ -116,7 +117,7 @@ class TextStream {
 
   /// Makes a callback for `step`, `run` or `emit`. It calls `callback(delta, bytes)`, where `bytes` may be shown now
   /// and is valid during the call. If `callback` throws, it gets the same again, so do there all that may throw. It may
-  /// call `begin` and `remove`. An lvalue is kept by reference.
+  /// begin, remove, move and copy sequences, here too. An lvalue is kept by reference.
   template <class OnText>
   [[nodiscard]] auto on_text(OnText&& callback) {
     return [this, kept = Kept<OnText>{std::forward<OnText>(callback)}](OutputDelta const& delta) mutable {
@@ -135,8 +136,8 @@ class TextStream {
     detail::TextCut cut;    // at the newest token
     std::string partial;    // if it stops: the part of the first held token that is shown
     std::size_t seen = 0;   // number of tokens that `tail` has read
-    std::size_t shown = 0;  // number of tokens that the callback has got
-    std::string open;       // the part of a character that it has not got of them
+    std::size_t shown = 0;  // number of tokens that the callback was given
+    std::string open;       // the part of a character at their end, which it was not given
     std::uint64_t number;   // of all turns begun
   };
 
@@ -169,31 +170,28 @@ class TextStream {
       with_text(token, [&](std::string_view text) { turn.tail.append(text, false, false); });
   }
 
-  // Whether text may still follow after this delta.
-  template <class Delta>
-  [[nodiscard]] static bool goes_on(Delta const& delta) noexcept {
-    if constexpr (requires { delta.may_continue; })
-      if (delta.status == SequenceStatus::length) return delta.may_continue;
-    return delta.status == SequenceStatus::running;
-  }
-
   template <class OnText>
   void show(OutputDelta const& delta, OnText& callback) {
-    Turn const& turn = at(delta.sequence);
+    Turn& turn = at(delta.sequence);
     std::string bytes = std::move(bytes_);
     bytes.assign(turn.open);
     for (Token const token : delta.tokens) with_text(token, [&](std::string_view text) { bytes += text; });
     // Another rule may have stopped at the same token and hold more. Then the part of a token would follow a gap.
     bool const cut_here = turn.seen == turn.shown + delta.tokens.size() + turn.cut.held;
     if (delta.status == SequenceStatus::stopped && turn.cut.stop && cut_here) bytes += turn.partial;
-    std::size_t const whole = bytes.size() - (goes_on(delta) ? detail::OpenCharacter::at_end(bytes) : 0);
-    std::uint64_t const number = turn.number;
-    callback(delta, std::string_view(bytes).substr(0, whole));
-    // The callback may have removed the turn, or begun another.
-    if (auto const found = turns_.find(delta.sequence); found != turns_.end() && found->second.number == number) {
-      found->second.shown += delta.tokens.size();
-      found->second.open.assign(bytes, whole);
-    }
+    bool const goes_on =
+        delta.status == SequenceStatus::running || (delta.status == SequenceStatus::length && delta.may_continue);
+    std::size_t const whole = bytes.size() - (goes_on ? detail::OpenCharacter::at_end(bytes) : 0);
+    // Before the callback, which may copy the turn, move it, or begin another.
+    std::size_t const shown = std::exchange(turn.shown, turn.shown + delta.tokens.size());
+    std::string const open = std::exchange(turn.open, bytes.substr(whole));
+    auto const repeat = [&, number = turn.number] {
+      auto const found = turns_.find(delta.sequence);
+      if (found == turns_.end() || found->second.number != number) return;
+      found->second.shown = shown;
+      found->second.open = open;
+    };
+    detail::with_recovery([&] { callback(delta, std::string_view(bytes).substr(0, whole)); }, repeat);
     bytes_ = std::move(bytes);
   }
 

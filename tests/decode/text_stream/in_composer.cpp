@@ -6,7 +6,7 @@
 #include <copyspec/core/token.hpp>
 #include <copyspec/decode/composer.hpp>
 #include <copyspec/decode/output_delta.hpp>
-#include <copyspec/decode/sequence.hpp>
+#include <copyspec/decode/sequence_status.hpp>
 #include <copyspec/draft/proposer.hpp>
 #include <copyspec/lookup/copy_proposer.hpp>
 #include <copyspec/mix/mixing_proposer.hpp>
@@ -15,6 +15,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <map>
 #include <span>
 #include <string>
 #include <string_view>
@@ -184,4 +185,120 @@ TEST_CASE("a later turn of a conversation has a text of its own") {
     prompt = any_tokens(random, table.size(), random.between(1, 5));
   }
   CHECK(stopped == 8);
+}
+
+TEST_CASE("a turn that is extended goes on as if there had been no break") {
+  std::size_t breaks = 0;
+  for (std::size_t seed = 0; seed < 120; ++seed) {
+    CAPTURE(seed);
+    Random random(seed);
+    Work work = any_work(random);
+    Request& request = work.requests[0];
+    ToyModel<float> model(work.model);
+    Composer composer(model, CopyProposer(), GreedyVerifier());
+    std::size_t const never = 0;
+    TextStream text(TableText{&work.table, &random, &never});
+    text.begin(id(0), request.options);
+    composer.begin(id(0), request.prompt,
+                   {.max_new_tokens = random.between(1, 20), .may_continue = true, .stop = {.tokens = {end_of_turn}}});
+    auto on_tokens = text.on_text([&](OutputDelta const&, std::string_view bytes) { request.text += bytes; });
+    auto const& sequence = composer.sequence(id(0));
+    for (;;) {
+      composer.run(on_tokens, text);
+      if (sequence.status() != SequenceStatus::length) break;
+      REQUIRE(request.text == request.expected.streams[sequence.generated().size() - 1]);
+      if (sequence.generated().size() == budget) break;
+      ++breaks;
+      composer.extend(id(0), std::min(random.between(1, 20), budget - sequence.generated().size()));
+    }
+    REQUIRE(sequence.status() == request.ends);
+    REQUIRE(sequence.generated().size() == request.expected.tokens);
+    if (request.ends == SequenceStatus::stopped) REQUIRE(request.text == request.expected.text);
+  }
+  CHECK(breaks > 100);
+}
+
+TEST_CASE("a callback may copy and move sequences, and each copy shows the text of the turn") {
+  std::size_t copies = 0, moves = 0;
+  for (std::size_t seed = 0; seed < 120; ++seed) {
+    CAPTURE(seed);
+    Random random(seed);
+    Work const work = any_work(random);
+    Request const& request = work.requests[0];
+    ToyModel<float> model(work.model);
+    Composer composer(model, CopyProposer(), GreedyVerifier());
+    std::size_t const never = 0;
+    TextStream text(TableText{&work.table, &random, &never});
+    std::map<SequenceId, std::string> texts;
+    std::size_t next = 1;
+    text.begin(id(0), request.options);
+    composer.begin(id(0), request.prompt, {.max_new_tokens = budget, .stop = {.tokens = {end_of_turn}}});
+    auto on_tokens = text.on_text([&](OutputDelta const& delta, std::string_view bytes) {
+      if (work.throws_once_in > 0 && random.one_in(work.throws_once_in)) throw Interrupted();
+      SequenceId const sequence = delta.sequence;
+      texts[sequence] += bytes;
+      if (delta.status != SequenceStatus::running || next > 6 || !random.one_in(4)) return;
+      SequenceId const to = id(next++);
+      if (random.one_in(2)) {
+        ++copies;
+        composer.fork(sequence, to);
+        text.fork(sequence, to);
+        texts[to] = texts[sequence];
+      } else {
+        ++moves;
+        composer.move(sequence, to);
+        text.move(sequence, to);
+        texts[to] = texts[sequence];
+        texts.erase(sequence);
+      }
+    });
+    for (bool running = true; running;) {
+      try {
+        running = composer.step(on_tokens, text);
+      } catch (Interrupted const&) {
+      }
+    }
+    for (auto const& [sequence, shown] : texts) {
+      CAPTURE(static_cast<int>(sequence));
+      REQUIRE(composer.sequence(sequence).status() == request.ends);
+      REQUIRE(shown == request.expected.text);
+    }
+  }
+  CHECK(copies > 100);
+  CHECK(moves > 100);
+}
+
+TEST_CASE("a token without a text fails its own turn only") {
+  TokenTable const table = {"zero ", "one ", "two ", "thr", "ee ", "four "};
+  ToyModel<float> model(ToyModelOptions{.vocabulary = table.size(), .order = 2, .seed = 5});
+  Composer composer(model, MixingProposer(), GreedyVerifier());
+  bool broken = false;
+  TextStream text([&](Token token) -> std::string_view {
+    if (broken) throw Interrupted();
+    return table[static_cast<std::size_t>(token)];
+  });
+  std::map<SequenceId, std::string> texts;
+  std::map<SequenceId, SequenceStatus> ended;
+  for (std::size_t i = 0; i < 3; ++i) {
+    text.begin(id(i));
+    composer.begin(id(i), Tokens{static_cast<Token>(i)}, {.max_new_tokens = 20});
+  }
+  auto stop = [&](SequenceId sequence, std::span<Token const> generated) {
+    broken = sequence == id(1) && generated.size() == 7;
+    return text(sequence, generated);
+  };
+  composer.run(text.on_text([&](OutputDelta const& delta, std::string_view bytes) {
+    texts[delta.sequence] += bytes;
+    ended[delta.sequence] = delta.status;
+  }),
+               stop);
+  CHECK(ended[id(0)] == SequenceStatus::length);
+  CHECK(ended[id(1)] == SequenceStatus::failed);
+  CHECK(ended[id(2)] == SequenceStatus::length);
+  for (std::size_t i = 0; i < 3; ++i) {
+    std::string expected;
+    for (Token const token : composer.sequence(id(i)).generated().first(i == 1 ? 6 : 20))
+      expected += table[static_cast<std::size_t>(token)];
+    CHECK(texts[id(i)] == expected);
+  }
 }
