@@ -77,8 +77,8 @@ inline AnswerText answer_text(TokenTable const& table, std::span<Token const> an
     while (whole < ends.size() && ends[whole] <= cut) ++whole;
     result.cuts.push_back(cut);
     result.helds.push_back(ends.size() - whole);
-    result.streams.push_back(text.substr(0, whole == 0 ? 0 : ends[whole - 1]));
-    result.streams.back().resize(result.streams.back().size() - part_of_character(result.streams.back()));
+    std::string_view const released = std::string_view(text).substr(0, whole == 0 ? 0 : ends[whole - 1]);
+    result.streams.emplace_back(released.substr(0, released.size() - part_of_character(released)));
     result.text = text.substr(0, result.by ? cut : text.size());
     if (result.by) break;
   }

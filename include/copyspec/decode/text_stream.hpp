@@ -29,7 +29,7 @@ inline namespace COPYSPEC_VERSION_NAMESPACE {
 struct TextOptions {
   std::vector<std::string> stop = {};  ///< Strings that end the turn, wherever tokens begin and end. None is empty.
   bool show_stop = false;              ///< Whether the string that ended the turn is shown.
-  /// A string that is complete among the first so many tokens does not end the turn. As in `GenerateOptions`.
+  /// A string that is complete among the first so many tokens does not end the turn. The same as in `GenerateOptions`.
   std::size_t min_new_tokens = 0;
 };
 

@@ -217,7 +217,7 @@ TEST_CASE("the text of each turn is what a search through all of it finds, howev
       }
       if (request.expected.by && request.turn.status == SequenceStatus::stopped) {
         ++stopped;
-        inside += request.text.size() != request.expected.streams.back().size() ? 1 : 0;
+        inside += request.text.size() != request.expected.streams.back().size() ? 1U : 0U;
       }
       load.requests.erase(found);
       if (load.random.one_in(2)) load.stream.remove(sequence);
@@ -291,7 +291,7 @@ TEST_CASE("of a valid text, whole characters are shown until a turn ends") {
     Turn turn;
     for (std::size_t i = 0; i < table.size(); ++i) {
       turn.answer.push_back(static_cast<Token>(i));
-      cut_tokens += part_of_character(table[i]) > 0 ? 1 : 0;
+      cut_tokens += part_of_character(table[i]) > 0 ? 1U : 0U;
     }
     TextOptions const options{.stop = {any_text(random.between(1, 6)), any_text(3)}};
     AnswerText const expected = answer_text(table, turn.answer, options);

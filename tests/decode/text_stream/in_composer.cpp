@@ -139,7 +139,7 @@ TEST_CASE("each request gets the text of plain decoding up to its stop string, w
     CAPTURE(seed);
     Random random(seed);
     Work const work = any_work(random);
-    for (Request const& request : work.requests) stopped += request.expected.by ? 1 : 0;
+    for (Request const& request : work.requests) stopped += request.expected.by ? 1U : 0U;
     REQUIRE(serve(work, NoProposer(), random) == 0);
     copied += serve(work, CopyProposer(), random);
     mixed += serve(work, MixingProposer(), random);
@@ -181,7 +181,7 @@ TEST_CASE("a later turn of a conversation has a text of its own") {
                       text.on_text([&](OutputDelta const&, std::string_view bytes) { shown += bytes; }), text);
     REQUIRE(shown == expected.text);
     REQUIRE(copy(composer.sequence(id(0)).context()) == copy(plain.sequence(id(0)).context()));
-    stopped += expected.by ? 1 : 0;
+    stopped += expected.by ? 1U : 0U;
     prompt = any_tokens(random, table.size(), random.between(1, 5));
   }
   CHECK(stopped == 8);

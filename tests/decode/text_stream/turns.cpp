@@ -175,7 +175,11 @@ TEST_CASE("a later turn begins with an empty text and its own stop strings") {
 }
 
 TEST_CASE("token_text may return a string of its own") {
-  TextStream stream([](Token token) { return std::string(40, static_cast<char>('a' + token)) + "\xC3"; });
+  TextStream stream([](Token token) {
+    std::string text(40, static_cast<char>('a' + token));
+    text += '\xC3';
+    return text;
+  });
   stream.begin(id(0), {.stop = {"ab"}});
   Tokens const tokens = {0, 1};
   CHECK(decide(stream, id(0), tokens).held == 1);
