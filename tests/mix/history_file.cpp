@@ -4,13 +4,13 @@
 #include "copyspec/mix/mixing_proposer.hpp"
 
 #include <doctest/doctest.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <limits>
 #include <memory>
 #include <random>
@@ -19,11 +19,16 @@
 #include <utility>
 #include <vector>
 
+#include "support/allocation_counter.hpp"
+#include "support/temporary_folder.hpp"
+
 using copyspec::History;
 using copyspec::HistoryFile;
 using copyspec::MixingProposer;
 using copyspec::PassCost;
 using copyspec::Token;
+using copyspec_test::contents;
+using Folder = copyspec_test::TemporaryFolder;
 
 namespace {
 
@@ -78,24 +83,6 @@ std::string refusal(std::string const& bytes) {
   }
   REQUIRE(requests(history) == Requests{{1, 2, 3}});
   return message;
-}
-
-struct Folder {
-  std::filesystem::path path =
-      std::filesystem::temp_directory_path() /
-      ("copyspec-" + std::to_string(std::random_device()()) + std::to_string(std::random_device()()));
-  Folder() { std::filesystem::create_directory(path); }
-  Folder(Folder const&) = delete;
-  ~Folder() { std::filesystem::remove_all(path); }
-  [[nodiscard]] std::string file(char const* name) const { return (path / name).string(); }
-  [[nodiscard]] std::ptrdiff_t files() const {
-    return std::distance(std::filesystem::directory_iterator(path), std::filesystem::directory_iterator());
-  }
-};
-
-std::string contents(std::string const& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
 }
 
 }  // namespace
@@ -210,19 +197,95 @@ TEST_CASE("a save that fails leaves what was there, and nothing beside it") {
   history.append(Tokens{1});
   std::filesystem::create_directory(folder.file("in the way"));
   CHECK_THROWS_WITH_AS(HistoryFile::save(folder.file("in the way"), history, {}),
-                       doctest::Contains("cannot be renamed"), copyspec::Error);
+                       doctest::Contains("in the way: cannot be replaced: it is not a regular file"), copyspec::Error);
   CHECK(folder.files() == 1);
   CHECK_THROWS_WITH_AS(HistoryFile::save(folder.file("no/such/folder"), history, {}),
-                       doctest::Contains("cannot be made"), copyspec::Error);
+                       doctest::Contains("no/such/folder: no temporary file can be created beside it"),
+                       copyspec::Error);
 }
 
-TEST_CASE("a file is for its owner alone to read, and what a crash left beside it is no matter") {
+TEST_CASE("whether a file can be saved is found out without changing one") {
+  Folder const folder;
+  CHECK_NOTHROW(HistoryFile::require_writable(folder.file("history")));
+  CHECK(folder.files() == 0);
+  std::ofstream(folder.file("history")) << "something else";
+  CHECK_NOTHROW(HistoryFile::require_writable(folder.file("history")));
+  CHECK(contents(folder.file("history")) == "something else");
+  CHECK(folder.files() == 1);
+  CHECK_THROWS_AS(HistoryFile::require_writable(folder.path.string()), copyspec::Error);
+  CHECK_THROWS_AS(HistoryFile::require_writable(folder.file("no/such/folder")), copyspec::Error);
+}
+
+TEST_CASE("a file that claims more than it has is refused at no cost, and so is one of holes") {
+  Folder const folder;
+  constexpr std::uint64_t huge = std::uint64_t{1} << 40;
+  std::string const path = folder.file("history");
+  auto const refused = [&](std::uint64_t weights, std::uint64_t tokens, std::uint64_t size) {
+    std::string const whole = file_of(1, static_cast<std::uint32_t>(weights), 0, tokens, {});
+    std::ofstream(path, std::ios::binary).write(whole.data(), 32);
+    std::filesystem::resize_file(path, size);
+    History history(small);
+    std::string message;
+    std::size_t const allocated = allocated_bytes();
+    try {
+      (void)HistoryFile::load(path, history);
+    } catch (copyspec::Error const& error) {
+      message = error.what();
+      CHECK(message.starts_with(path + ": "));
+    }
+    CHECK(allocated_bytes() - allocated < 4096);
+    return message;
+  };
+  CHECK(refused(0, 0, huge).find("do not make its 1099511627776 bytes") != std::string::npos);
+  CHECK(refused(0, huge / 4, 40).find("do not make its 40 bytes") != std::string::npos);
+  CHECK(refused(0, huge / 4 - 10, huge).find("than a history can hold") != std::string::npos);
+  CHECK(refused(0, 1 << 22, 40 + (4 << 22)).find("its checksum is wrong") != std::string::npos);
+  CHECK(refused(1 << 22, 0, 40 + (4 << 22)).find("its checksum is wrong") != std::string::npos);
+}
+
+TEST_CASE("what is no regular file is not loaded, and not waited for") {
+  Folder const folder;
+  REQUIRE(::mkfifo(folder.file("pipe").c_str(), 0600) == 0);
+  History history(small);
+  auto const refused = [&](std::string const& path, char const* reason) {
+    CHECK_THROWS_WITH_AS((void)HistoryFile::load(path, history), doctest::Contains((path + ": " + reason).c_str()),
+                         copyspec::Error);
+  };
+  refused(folder.file("pipe"), "cannot be read: it is a pipe");
+  refused("/dev/zero", "cannot be read: it is a device");
+  refused(folder.path.string(), "cannot be read: it is a directory");
+  CHECK(history.end() == 0);
+}
+
+TEST_CASE("a symbolic link stays, and its file is saved and loaded") {
+  Folder const folder;
+  std::filesystem::create_directory(folder.file("there"));
+  std::filesystem::create_symlink("there/history", folder.file("link"));
+  std::filesystem::create_symlink("link", folder.file("history"));
+  for (Token const token : {1, 2}) {
+    History history(small);
+    history.append(Tokens{token});
+    HistoryFile::save(folder.file("history"), history, {});
+    CHECK(std::filesystem::is_symlink(folder.file("history")));
+    CHECK(std::filesystem::is_symlink(folder.file("link")));
+    CHECK(folder.files() == 3);
+    History loaded(small);
+    (void)HistoryFile::load(folder.file("there/history"), loaded);
+    CHECK(requests(loaded) == Requests{{token}});
+  }
+  std::filesystem::create_symlink("round", folder.file("round"));
+  CHECK_THROWS_WITH_AS(HistoryFile::save(folder.file("round"), History(small), {}),
+                       doctest::Contains("round: cannot be replaced: Too many levels of symbolic links"),
+                       copyspec::Error);
+}
+
+TEST_CASE("a file is for its owner alone to read, and what a crash left beside it is removed") {
   Folder const folder;
   History history(small);
   history.append(Tokens{1});
-  std::ofstream(folder.file("history.abcdef")) << "half a fi";
-  std::ofstream(folder.file("history")) << "something else";
+  std::ofstream(folder.file("history.copyspec-abcdef")) << "half a fi";
   HistoryFile::save(folder.file("history"), history, {});
+  CHECK(folder.files() == 1);
   using std::filesystem::perms;
   CHECK(std::filesystem::status(folder.file("history")).permissions() == (perms::owner_read | perms::owner_write));
   History loaded(small);

@@ -9,14 +9,17 @@
 namespace {
 
 std::atomic<std::size_t> counter = 0;
+std::atomic<std::size_t> bytes = 0;
 
 void* allocate(std::size_t size) noexcept {
   ++counter;
+  bytes += size;
   return std::malloc(size == 0 ? 1 : size);
 }
 
 void* allocate(std::size_t size, std::align_val_t alignment) noexcept {
   ++counter;
+  bytes += size;
   auto const step = static_cast<std::size_t>(alignment);
   return std::aligned_alloc(step, (size + step - 1) / step * step);
 }
@@ -30,6 +33,10 @@ void* or_throw(void* memory) {
 
 std::size_t allocations() noexcept {
   return counter;
+}
+
+std::size_t allocated_bytes() noexcept {
+  return bytes;
 }
 
 // All of them: what a sanitizer's runtime brings in place of a missing one does not forward to the others.
