@@ -32,9 +32,13 @@ int main() {
   fmt::print("copying: {}\n", copying.sequence(copyspec::SequenceId{0}).counters());
   fmt::print("identical: {}\n", std::ranges::equal(expected, answer));
 
-  // For one turn only: even tokens behind odd ones.
-  sampling.hooks.allows = [](std::span<copyspec::Token const> before, copyspec::Token token) {
-    return before.back() % 2 == 0 || token % 2 == 0;
+  // For one turn only: even tokens after odd ones.
+  sampling.hooks = [](std::size_t /*answer*/) {
+    copyspec::RowHooks hooks;
+    hooks.allows = [](std::span<copyspec::Token const> before, copyspec::Token token) {
+      return before.back() % 2 == 0 || token % 2 == 0;
+    };
+    return hooks;
   };
   auto const kept = copying.generate({}, {.max_new_tokens = 12, .sampling = sampling});
   fmt::print("kept to the rule: {}\n", kept);

@@ -22,9 +22,10 @@ void sampling_verifier(benchmark::State& state, SamplingOptions options) {
   std::vector<float> const logits = copyspec_bench::make_logits(16.0F);
   std::vector<Token> const context{1};
   SamplingVerifier verifier;
+  std::uint64_t seed = 0;
   for (auto _ : state) {
-    ++options.seed;
-    verifier.begin_turn(options, vocabulary, 1);
+    options.seed = ++seed;
+    verifier.begin_turn({.options = &options, .vocabulary = vocabulary, .budget = 1, .answer = 1});
     for (std::size_t row = 0; row < rows; ++row) {
       copyspec::LogitsView<float> const view(logits.data() + row * vocabulary, 1, vocabulary);
       benchmark::DoNotOptimize(verifier.verify(view, context, 1).next);

@@ -32,8 +32,6 @@ struct Decoder {
                                              std::span<copyspec::Token const> context)>
       prompt;
   copyspec::GenerateOptions options;
-  /// Makes the hooks of an answer that keeps to a grammar; empty without one.
-  std::function<copyspec::RowHooks()> grammar_hooks = {};
   /// Copies for all repetitions, with a history; without one, each repetition has its own.
   std::optional<copyspec::MixingProposer> proposer = {};
   M* draft_model = nullptr;  ///< What guesses, if anything does.
@@ -66,7 +64,6 @@ template <class M, class Proposer, class Verifier, class Watch>
     SpentTime const prefill_before = decoder.model->prefill();
 
     copyspec::GenerateOptions options = decoder.options;
-    if (decoder.grammar_hooks) options.sampling->hooks = decoder.grammar_hooks();
     std::vector<std::vector<copyspec::TokenLogprob>> logprobs;
     auto const keep_logprobs = [&](copyspec::OutputDelta const& emission) {
       for (std::size_t i = 0; i < emission.logprobs.size(); ++i)
@@ -87,8 +84,9 @@ template <class M, class Proposer, class Verifier, class Watch>
     copyspec::Sequence const& sequence = composer.sequence(id);
     if (sequence.status() == copyspec::SequenceStatus::invalid_row)
       copyspec::raise_error(copyspec::ErrorCode::engine,
-                            !decoder.grammar_hooks ? "the model returned logits that are not numbers"
-                                                   : "the grammar allows no token here, or the logits are not numbers");
+                            !sampling_of(decoder).hooks
+                                ? "the model returned logits that are not numbers"
+                                : "the grammar allows no token here, or the logits are not numbers");
     copyspec::SequenceCounters const& counters = sequence.counters();
     SpentTime const prefill = decoder.model->prefill() - prefill_before;
     run.turns.push_back({.prompt_tokens = prompt.size(),

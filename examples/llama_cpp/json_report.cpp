@@ -29,7 +29,7 @@ Json to_json(copyspec::SamplingOptions const& sampling) {
           {"top_k", sampling.top_k},
           {"top_p", sampling.top_p},
           {"min_p", sampling.min_p},
-          {"seed", sampling.seed}};
+          {"seed", sampling.seed.value_or(0)}};
 }
 
 Json to_json(Setup const& setup) {

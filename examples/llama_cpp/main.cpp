@@ -61,7 +61,7 @@ struct Options {
   EngineOptions engine;
   std::size_t repetitions = 1;
   std::size_t max_tokens = 400;
-  copyspec::SamplingOptions sampling{.temperature = 0};
+  copyspec::SamplingOptions sampling{.temperature = 0, .seed = 0};
   std::filesystem::path grammar;
 };
 
@@ -255,7 +255,7 @@ void run(Options const& options) {
                                                 .proposer = proposer,
                                                 .draft_model = draft ? &draft->model : nullptr,
                                                 .rollback = rollback};
-  if (grammar) decoder.grammar_hooks = [&] { return grammar->hooks(); };
+  if (grammar) decoder.options.sampling->hooks = grammar->hooks();
   for (std::filesystem::path const& text : options.references)
     decoder.options.references.push_back(vocabulary.tokens(read_text(text), false));
   // A prompt that does not fit is refused before any other is decoded.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <span>
 
@@ -9,6 +10,7 @@
 #include "copyspec/model/logits.hpp"
 #include "copyspec/verify/logprobs.hpp"
 #include "copyspec/verify/sampling_options.hpp"
+#include "copyspec/verify/sampling_turn.hpp"
 #include "copyspec/verify/sampling_verifier.hpp"
 #include "copyspec/verify/token_sampler.hpp"
 #include "copyspec/verify/verifier.hpp"
@@ -43,9 +45,9 @@ class ProbingVerifier {
     return verifier_.verify(rows, tokens, length);
   }
 
-  void begin_turn(std::optional<copyspec::SamplingOptions> const& options, std::size_t vocabulary, std::size_t budget) {
-    verifier_.begin_turn(options, vocabulary, budget);
-  }
+  void detach_workspace() { verifier_.detach_workspace(); }
+  void begin_turn(copyspec::SamplingTurn const& turn) { verifier_.begin_turn(turn); }
+  void on_fork(std::optional<std::uint64_t> seed) { verifier_.on_fork(seed); }
   [[nodiscard]] copyspec::SamplingOptions const& options() const noexcept { return verifier_.options(); }
   [[nodiscard]] copyspec::LogprobsView logprobs() const noexcept { return verifier_.logprobs(); }
   [[nodiscard]] std::size_t allowed_draft(std::span<copyspec::Token const> context,

@@ -40,6 +40,8 @@ inline namespace COPYSPEC_VERSION_NAMESPACE {
       return "ok";
     case VerdictStatus::invalid_row:
       return "invalid row";
+    case VerdictStatus::all_excluded:
+      return "all excluded";
   }
   return "unknown status";
 }

@@ -51,7 +51,7 @@ TEST_CASE("the stream that is drawn with copying is that without, and the seed's
                                     SamplingOptions{.temperature = 2, .top_k = 5, .top_p = 0.9F, .seed = 4}}) {
       Tokens const plain = stream_of(NoProposer(), options, first, stream);
       CHECK(stream_of(CopyProposer(), options, first, stream) == plain);
-      options.seed += 100;
+      options.seed = *options.seed + 100;
       if (options.temperature > 1) CHECK(stream_of(CopyProposer(), options, first, stream) != plain);
     }
   }

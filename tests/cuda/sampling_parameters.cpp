@@ -29,10 +29,10 @@ TEST_CASE("parameters say what the options say") {
 }
 
 TEST_CASE("filters that take nothing out are off") {
-  SamplingParameters parameters = SamplingParameters::of({.top_k = 3}, 0);
+  SamplingParameters parameters = SamplingParameters::of({.top_k = 3, .seed = 0}, 0);
   CHECK(parameters.filters_for(4).top_k == 3);
   CHECK_FALSE(parameters.filters_for(3).any());
-  CHECK_FALSE(SamplingParameters::of({}, 0).filters_for(10).any());
+  CHECK_FALSE(SamplingParameters::of({.seed = 0}, 0).filters_for(10).any());
   CHECK_FALSE(
       SamplingParameters::of({.temperature = 0, .top_k = 1, .top_p = 0.5F, .min_p = 0.5F}, 0).filters_for(10).any());
 }

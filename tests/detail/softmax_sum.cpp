@@ -9,11 +9,13 @@
 #include <cstdint>
 #include <initializer_list>
 #include <limits>
+#include <random>
 #include <vector>
 
 #include "support/rows.hpp"
 
 using copyspec::detail::distance_below;
+using copyspec::detail::least_within;
 using copyspec::detail::reproducible_weight;
 using copyspec::detail::softmax_sum;
 
@@ -30,6 +32,37 @@ TEST_CASE("a distance is the difference, scaled, and that of equal infinities ze
   CHECK(distance_below(infinite, 5, 2) == infinite);
   CHECK(distance_below(5, -infinite, 0.001F) == infinite);
   CHECK(distance_below(std::numeric_limits<float>::max(), std::numeric_limits<float>::lowest(), 1) == infinite);
+}
+
+TEST_CASE("no logit within a distance is below the bound of it, and the bound is near") {
+  Random random(6);
+  auto const any_of = [&](std::initializer_list<float> values) { return values.begin()[below(random, values.size())]; };
+  std::normal_distribution<float> normal;
+  std::size_t at_bound = 0;
+  for (int round = 0; round < 400000; ++round) {
+    float const size = any_of({1e-45F, 1e-38F, 1e-3F, 1, 1, 1, 30, 1e6F, 1e30F});
+    float const scale = any_of({1, 1, 1e-3F, 1 / 0.7F, 1 / 1.3F, 1e3F});
+    float const greatest = round % 16 == 0 ? 0 : size * normal(random);
+    float const logit = greatest - std::abs(size * any_of({1, 1, 1e-6F, 20}) * normal(random));
+    // The logit is at this distance exactly.
+    float const distance = distance_below(greatest, logit, scale);
+    float const least = least_within(greatest, distance, scale);
+    REQUIRE(least <= logit);
+    REQUIRE(!(distance_below(greatest, least, scale) >
+              distance + 4e-6F * (distance + std::abs(greatest) * scale) + 4 * std::numeric_limits<float>::min()));
+    // Nor is one of the next ones.
+    float next = logit;
+    for (int i = 0; i < 4; ++i) {
+      next = std::nextafter(next, -infinite);
+      if (distance_below(greatest, next, scale) > distance) break;
+      ++at_bound;
+      REQUIRE(least <= next);
+    }
+  }
+  CHECK(at_bound > 10000);
+  CHECK(least_within(infinite, 3, 1) == infinite);
+  CHECK(least_within(5, infinite, 1) == -infinite);
+  CHECK(least_within(std::numeric_limits<float>::lowest(), 30, 1e-3F) <= std::numeric_limits<float>::lowest());
 }
 
 TEST_CASE("a mass is the sum of the exponentials") {

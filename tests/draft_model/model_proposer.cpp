@@ -89,7 +89,7 @@ struct Pair {
     if (pick(3) == 0) options.fixed_length = 1 + pick(8);
     samples = pick(2) == 0;
     sampling = {.temperature = 0.2F + 0.2F * static_cast<float>(pick(8)),
-                .top_k = pick(2) * (1 + pick(5)),
+                .top_k = static_cast<std::ptrdiff_t>(pick(2) * (1 + pick(5))),
                 .top_p = pick(2) == 0 ? 1.0F : 0.8F,
                 .seed = seed};
     if (pick(3) == 0) sampling.penalties.presence = 1;

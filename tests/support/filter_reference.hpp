@@ -32,7 +32,7 @@ struct FilterReference {
   // it is never drawn.
   static Tokens left(std::span<float const> row, copyspec::SamplingOptions const& options) {
     Entries entries = sorted(row, options);
-    if (options.top_k > 0 && options.top_k < entries.size()) entries.resize(options.top_k);
+    if (options.top_k > 0) entries.resize(std::min(static_cast<std::size_t>(options.top_k), entries.size()));
     if (options.typical_p < 1) keep_typical(entries, options.typical_p);
     if (options.top_p < 1) entries.resize(prefix(entries, options.top_p));
     if (options.min_p > 0) {
@@ -97,10 +97,11 @@ inline copyspec::SamplingOptions random_filters(Random& random, std::size_t voca
   auto const one_of = [&](auto const& values) { return values[below(random, values.size())]; };
   auto const on = [&] { return below(random, 2) == 0; };
   constexpr std::array<float, 8> shares = {0, 1e-9F, 0.2F, 0.5F, 0.8F, 0.95F, 0.999F, 0x1.fffffep-1F};
-  copyspec::SamplingOptions options;
+  copyspec::SamplingOptions options{.seed = 0};
   options.temperature = one_of(std::array<float, 7>{0, 0.05F, 0.3F, 0.8F, 1, 1.7F, 5});
   options.temperature_first = on();
-  if (on()) options.top_k = one_of(std::array<std::size_t, 8>{1, 2, 5, 12, 40, vocabulary - 1, vocabulary, 5000});
+  auto const all = static_cast<std::ptrdiff_t>(vocabulary);
+  if (on()) options.top_k = one_of(std::array<std::ptrdiff_t, 8>{1, 2, 5, 12, 40, all - 1, all, 5000});
   if (on()) options.typical_p = one_of(shares);
   if (on()) options.top_p = one_of(shares);
   if (on()) options.min_p = one_of(std::array<float, 6>{1e-40F, 1e-9F, 0.01F, 0.1F, 0.5F, 1});

@@ -41,7 +41,10 @@ Plain decode_plainly(ToyLanguage options, Tokens const& context, std::size_t bud
   options.max_tokens = options.context_limit;
   Toy model(options);
   SamplingVerifier sampler;
-  sampler.begin_turn(options.sampling, options.vocabulary, budget == no_limit ? 0 : budget);
+  sampler.begin_turn({.options = options.sampling ? &*options.sampling : nullptr,
+                      .vocabulary = options.vocabulary,
+                      .budget = budget == no_limit ? 0 : budget,
+                      .answer = context.size()});
   Tokens said = context;
   for (Tokens pending = context; plain.tokens.size() < budget;) {
     Segment const segment{.tokens = pending, .rows = 1};
@@ -49,7 +52,7 @@ Plain decode_plainly(ToyLanguage options, Tokens const& context, std::size_t bud
     auto const row = rows.row(0);
     if (options.sampling) {
       Verdict const verdict = sampler.verify(rows, said, said.size());
-      if (verdict.status == VerdictStatus::invalid_row) {
+      if (verdict.status != VerdictStatus::ok) {
         plain.status = SequenceStatus::invalid_row;
         plain.shown = plain.tokens.size();
         break;

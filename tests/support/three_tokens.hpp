@@ -33,10 +33,10 @@ inline Chances probabilities(Row const& row, copyspec::SamplingOptions const& op
     logits[t] = logits[t] > 0 ? logits[t] / options.penalties.repetition : logits[t] * options.penalties.repetition;
     logits[t] -= static_cast<double>(count) * options.penalties.frequency + options.penalties.presence;
   }
-  if (options.hooks.edit) {
+  if (options.hooks) {
     Row edited{};
     std::ranges::transform(logits, edited.begin(), [](double logit) { return static_cast<float>(logit); });
-    options.hooks.edit(before, edited);
+    options.hooks(0).edit(before, edited);
     std::ranges::copy(edited, logits.begin());
   }
   std::vector<std::size_t> kept(vocabulary);
@@ -56,7 +56,7 @@ inline Chances probabilities(Row const& row, copyspec::SamplingOptions const& op
     while (count < kept.size() && sum < target) sum += weight(kept[count++]);
     kept.resize(std::max<std::size_t>(count, 1));
   };
-  if (options.top_k > 0) kept.resize(std::min(options.top_k, kept.size()));
+  if (options.top_k > 0) kept.resize(std::min(static_cast<std::size_t>(options.top_k), kept.size()));
   if (options.typical_p < 1) {
     std::map<std::size_t, double> surprise;
     double entropy = 0;

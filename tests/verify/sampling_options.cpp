@@ -6,7 +6,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -108,15 +107,16 @@ TEST_CASE("a bias is refused for a token outside the vocabulary, or that would b
   CHECK(with(0, -1e30F).empty());
 }
 
-TEST_CASE("more log-probabilities than tokens, and a mask that nobody asks for, are refused") {
+TEST_CASE(
+    "a number of likeliest tokens is refused if it is less than -1, or of log-probabilities above the vocabulary") {
+  auto const top_k = [](std::ptrdiff_t count) {
+    return error_after([&](SamplingOptions& options) { options.top_k = count; });
+  };
+  CHECK(names(top_k(-2), "top_k is -2"));
+  CHECK(names(top_k(std::numeric_limits<std::ptrdiff_t>::min()), "top_k is -"));
+  CHECK(top_k(-1).empty());
   CHECK(names(error_after([](SamplingOptions& options) { options.logprobs = 101; }), "101 likeliest"));
   CHECK(error_after([](SamplingOptions& options) { options.logprobs = 0; }).empty());
-  auto const mask = [](std::span<Token const>, std::span<float>) {};
-  CHECK(names(error_after([&](SamplingOptions& options) { options.hooks.mask = mask; }), "`allows`"));
-  CHECK(error_after([&](SamplingOptions& options) {
-          options.hooks.mask = mask;
-          options.hooks.allows = [](std::span<Token const>, Token) { return true; };
-        }).empty());
 }
 
 TEST_CASE("penalties are any if they change something") {

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "support/allocation_counter.hpp"
+#include "support/sampled_turn.hpp"
 #include "support/sanitized.hpp"
 #include "support/three_tokens.hpp"
 
@@ -24,15 +25,21 @@ namespace {
 
 using copyspec::LogitsView;
 using copyspec::PenaltyOptions;
+using copyspec::RowHooks;
 using copyspec::SamplingOptions;
 using copyspec::SamplingVerifier;
 using copyspec::Token;
 using copyspec::Verdict;
 using copyspec::VerdictStatus;
+using copyspec_test::each_turn;
 using copyspec_test::sanitized;
 
 using Tokens = std::vector<Token>;
 using Random = std::mt19937_64;
+
+SamplingVerifier in_turn(SamplingOptions const& options, std::size_t vocabulary) {
+  return copyspec_test::in_turn<SamplingVerifier>(options, vocabulary);
+}
 
 constexpr float minus_infinity = -std::numeric_limits<float>::infinity();
 
@@ -94,9 +101,9 @@ std::vector<std::pair<std::string, SamplingOptions>> settings() {
                                    .penalties = {.repetition = 1.3F, .frequency = 0.4F, .presence = 0.2F, .window = 3},
                                    .logit_bias = {{2, 1.5F}, {5, minus_infinity}}});
   SamplingOptions edited{.top_k = 5};
-  edited.hooks.edit = [](std::span<Token const> before, std::span<float> row) {
+  edited.hooks = each_turn({.edit = [](std::span<Token const> before, std::span<float> row) {
     row[static_cast<std::size_t>(before.back())] = minus_infinity;
-  };
+  }});
   all.emplace_back("edited", edited);
   return all;
 }
@@ -115,7 +122,7 @@ TEST_CASE("three tokens in a row have the joint distribution of the options, and
     SamplingVerifier verifier;
     for (std::size_t seed = 0; seed < draws; ++seed) {
       seeded.seed = seed;
-      verifier.begin_turn(seeded, vocabulary, 0);
+      verifier.begin_turn({.options = &seeded, .vocabulary = vocabulary, .answer = 1});
       ++seen[say_three(language, verifier, random)];
     }
     auto const row_after = [&](Tokens const& before) { return language.after(std::span(before).subspan(1)); };
@@ -147,25 +154,26 @@ bool is_forbidden(std::span<Token const> before, std::size_t token) {
 
 TEST_CASE("what is picked, refused and picked again is what a masked row gives") {
   Random random(11);
-  SamplingOptions masked{.temperature = 1.3F};
-  masked.hooks.edit = [](std::span<Token const> before, std::span<float> row) {
+  auto const mask = [](std::span<Token const> before, std::span<float> row) {
     for (std::size_t token = 0; token < row.size(); ++token)
       if (is_forbidden(before, token)) row[token] = minus_infinity;
   };
-  SamplingOptions asked{.temperature = 1.3F};
   std::size_t questions = 0;
-  asked.hooks.allows = [&](std::span<Token const> before, Token token) {
+  auto const allows = [&](std::span<Token const> before, Token token) {
     ++questions;
     return !is_forbidden(before, static_cast<std::size_t>(token));
   };
-  SamplingOptions both = asked;
-  both.hooks.mask = masked.hooks.edit;
+  SamplingOptions masked{.temperature = 1.3F, .hooks = each_turn({.edit = mask})};
+  SamplingOptions asked{.temperature = 1.3F, .hooks = each_turn({.allows = allows})};
+  SamplingOptions both{.temperature = 1.3F, .hooks = each_turn({.allows = allows, .mask = mask})};
   std::size_t rows = 0;
   for (std::uint64_t seed = 0; seed < 500; ++seed) {
     masked.seed = asked.seed = both.seed = seed;
-    SamplingVerifier with_mask(masked), with_questions(asked), with_both(both);
     Tokens const before(1 + random() % 9, 1);
     std::vector<float> const row = any_row(random, 1 + random() % 400);
+    SamplingVerifier with_mask = in_turn(masked, row.size());
+    SamplingVerifier with_questions = in_turn(asked, row.size());
+    SamplingVerifier with_both = in_turn(both, row.size());
     Verdict const verdict = verify_one(with_mask, row, before);
     for (SamplingVerifier* const verifier : {&with_questions, &with_both}) {
       Verdict const other = verify_one(*verifier, row, before);
@@ -180,15 +188,15 @@ TEST_CASE("what is picked, refused and picked again is what a masked row gives")
 
 TEST_CASE("hooks see the rows of the accepted path, in order, each with the tokens before it") {
   std::vector<Tokens> edited, asked;
-  SamplingOptions options{.temperature = 0};
-  options.hooks.edit = [&](std::span<Token const> before, std::span<float>) {
+  RowHooks hooks;
+  hooks.edit = [&](std::span<Token const> before, std::span<float>) {
     edited.emplace_back(before.begin(), before.end());
   };
-  options.hooks.allows = [&](std::span<Token const> before, Token) {
+  hooks.allows = [&](std::span<Token const> before, Token) {
     asked.emplace_back(before.begin(), before.end());
     return true;
   };
-  SamplingVerifier verifier(options);
+  SamplingVerifier verifier = in_turn({.temperature = 0, .hooks = each_turn(hooks)}, 4);
   // The rows give 1, 2, 0, 3; the draft is wrong at its third token.
   std::vector<float> rows(4 * 4);
   for (std::size_t i = 0; i < 4; ++i) rows[i * 4 + std::array<std::size_t, 4>{1, 2, 0, 3}[i]] = 5;
@@ -204,11 +212,11 @@ TEST_CASE("hooks see the rows of the accepted path, in order, each with the toke
 TEST_CASE("what a hook throws comes through, and the same rows give the same again") {
   Random random(3);
   std::vector<float> const row = any_row(random, 50);
-  SamplingOptions options{.penalties = {.repetition = 2, .window = PenaltyOptions::all_tokens}};
-  SamplingVerifier calm(options);
+  SamplingOptions options{.seed = 0, .penalties = {.repetition = 2, .window = PenaltyOptions::all_tokens}};
+  SamplingVerifier calm = in_turn(options, row.size());
   bool throws = true;
-  options.hooks.allows = [&](std::span<Token const>, Token) { return throws ? throw 1 : true; };
-  SamplingVerifier verifier(options);
+  options.hooks = each_turn({.allows = [&](std::span<Token const>, Token) { return throws ? throw 1 : true; }});
+  SamplingVerifier verifier = in_turn(options, row.size());
   Tokens const before{1, 2, 3, 3};
   CHECK_THROWS_AS(static_cast<void>(verify_one(verifier, row, before)), int);
   throws = false;
@@ -220,9 +228,10 @@ TEST_CASE("rows of another type are sampled as the floats they convert to") {
   std::vector<float> const row = any_row(random, 300);
   std::vector<double> const wide(row.begin(), row.end());
   for (bool const edits : {false, true}) {
-    SamplingOptions options{.logprobs = 2};
+    SamplingOptions options{.seed = 0, .logprobs = 2};
     if (edits) options.logit_bias = {{3, 4.0F}};
-    SamplingVerifier one(options), other(options);
+    SamplingVerifier one = in_turn(options, row.size());
+    SamplingVerifier other = in_turn(options, row.size());
     CHECK(verify_one(one, row, {1}).next == verify_one(other, wide, {1}).next);
     REQUIRE(one.logprobs().size() == 1);
     REQUIRE(other.logprobs().size() == 1);
@@ -236,7 +245,7 @@ TEST_CASE("rows of another type are sampled as the floats they convert to") {
 TEST_CASE("log-probabilities are of the row as it was returned, and of what came to stand") {
   std::vector<float> const row{0, 1, 2, 3};
   SamplingOptions options{.temperature = 0, .logit_bias = {{0, 10.0F}}, .logprobs = 2};
-  SamplingVerifier verifier(options);
+  SamplingVerifier verifier = in_turn(options, 4);
   double const log_mass = std::log(1 + std::exp(1.0) + std::exp(2.0) + std::exp(3.0));
   for (Tokens const& before : {Tokens{5}, Tokens{5, 0}, Tokens{5, 0, 0}}) {
     CHECK(verify_one(verifier, row, before).next == 0);
@@ -251,21 +260,39 @@ TEST_CASE("log-probabilities are of the row as it was returned, and of what came
   // A pass that is judged again, from the second token on.
   static_cast<void>(verify_one(verifier, row, {5, 0}));
   CHECK(verifier.logprobs().size() == 2);
-  verifier.begin_turn(std::nullopt, 4, 10);
+  verifier.begin_turn({.vocabulary = 4, .budget = 10});
   CHECK(verifier.logprobs().size() == 0);
 }
 
-TEST_CASE("a row without a token, or with none that may stand, is said to be invalid") {
-  std::vector<float> row{1, 2, 3};
-  SamplingOptions options;
-  options.hooks.allows = [](std::span<Token const>, Token) { return false; };
-  SamplingVerifier nothing_allowed(options);
-  CHECK(verify_one(nothing_allowed, row, {1}).status == VerdictStatus::invalid_row);
-  SamplingVerifier verifier;
-  row[1] = std::numeric_limits<float>::quiet_NaN();
-  CHECK(verify_one(verifier, row, {1}).status == VerdictStatus::invalid_row);
-  std::ranges::fill(row, minus_infinity);
-  CHECK(verify_one(verifier, row, {1}).status == VerdictStatus::invalid_row);
+TEST_CASE("a row of the model without a token is told from one whose tokens are all excluded") {
+  std::vector<float> const row{1, 2, 3};
+  std::vector<std::vector<float>> const invalid{{1, std::numeric_limits<float>::quiet_NaN(), 3},
+                                                std::vector<float>(3, minus_infinity)};
+  auto const none = [](std::span<Token const>, Token) { return false; };
+  auto const empty = [](std::span<Token const>, std::span<float> all) { std::ranges::fill(all, minus_infinity); };
+  std::vector<SamplingOptions> excluding(4);
+  excluding[0].logit_bias = {{0, minus_infinity}, {1, minus_infinity}, {2, minus_infinity}};
+  excluding[1].hooks = each_turn({.edit = empty});
+  excluding[2].hooks = each_turn({.allows = none});
+  excluding[3].hooks = each_turn({.allows = none, .mask = empty});
+  for (float const temperature : {0.0F, 1.0F})
+    for (std::ptrdiff_t const top_k : {0, 2}) {
+      auto const with_filters = [&](SamplingOptions options) {
+        options.temperature = temperature;
+        options.top_k = top_k;
+        return in_turn(options, row.size());
+      };
+      for (SamplingOptions const& options : excluding) {
+        SamplingVerifier verifier = with_filters(options);
+        CHECK(verify_one(verifier, row, {1}).status == VerdictStatus::all_excluded);
+        for (std::vector<float> const& of_model : invalid)
+          CHECK(verify_one(verifier, of_model, {1}).status == VerdictStatus::invalid_row);
+      }
+      SamplingVerifier verifier = with_filters({});
+      for (std::vector<float> const& of_model : invalid)
+        CHECK(verify_one(verifier, of_model, {1}).status == VerdictStatus::invalid_row);
+      CHECK(verify_one(verifier, row, {1}).status == VerdictStatus::ok);
+    }
 }
 
 TEST_CASE("at steady state nothing is allocated, whatever is asked for") {
@@ -281,10 +308,10 @@ TEST_CASE("at steady state nothing is allocated, whatever is asked for") {
                              .dry = {.multiplier = 0.5F},
                              .logit_bias = {{3, 1.0F}},
                              .logprobs = 5};
-  everything.hooks.allows = [](std::span<Token const>, Token token) { return token % 3 != 0; };
+  everything.hooks = each_turn({.allows = [](std::span<Token const>, Token token) { return token % 3 != 0; }});
   for (SamplingOptions const& options : {SamplingOptions{}, SamplingOptions{.top_p = 0.9F}, everything}) {
     SamplingVerifier verifier(options);
-    verifier.begin_turn(std::nullopt, 3000, 200);
+    verifier.begin_turn({.vocabulary = 3000, .budget = 200, .answer = 1});
     Tokens said{1};
     said.reserve(300);
     std::size_t before = 0;

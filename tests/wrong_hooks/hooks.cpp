@@ -5,6 +5,7 @@
 #include <copyspec/decode.hpp>
 #include <copyspec/testing/toy_model.hpp>
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
@@ -56,11 +57,16 @@ struct Proposer : NoProposer {
 
 struct Verifier {
   Verdict verify(LogitsView<float>, std::span<Token const>, std::size_t) { return {}; }
-#if WRONG == 0 || WRONG >= 15 && WRONG <= 18
+#if WRONG == 0 || WRONG >= 15 && WRONG <= 19
 #if WRONG == 15
   void begin_turn(SamplingOptions const&) {}
 #else
-  void begin_turn(std::optional<SamplingOptions> const&, std::size_t, std::size_t) {}
+  void begin_turn(SamplingTurn const&) {}
+#endif
+#if WRONG == 19
+  void on_fork(std::string const&) {}
+#else
+  void on_fork(std::optional<std::uint64_t>) {}
 #endif
 #if WRONG != 16
   SamplingOptions const& options() const {
@@ -86,13 +92,15 @@ struct Verifier {
   }
 #endif
   SamplingOptions options_;
-#elif WRONG == 19
-  static void check_supported(std::string const&) {}
 #elif WRONG == 20
-  void drawn_from(std::span<float const>) {}
+  static void check_supported(std::string const&) {}
 #elif WRONG == 21
-  void on_turn_begin(std::size_t) {}
+  void drawn_from(std::span<float const>) {}
 #elif WRONG == 22
+  void detach_workspace(int) {}
+#elif WRONG == 23
+  void on_turn_begin(std::size_t) {}
+#elif WRONG == 24
   void on_turn_end(std::size_t) {}
 #endif
 };

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "../core/assert.hpp"
 #include "../core/version.hpp"
 #include "../detail/host_device.hpp"
 #include "../verify/filter_rule.hpp"
@@ -24,9 +25,11 @@ struct SamplingParameters {
   float inverse_temperature = 1;  ///< Zero draws the greatest logit.
   std::uint32_t logprobs = 0;     ///< Whether to compute log-probabilities: 0 or 1.
 
-  /// The parameters for valid `options` and a context of `position` tokens.
+  /// The parameters for valid `options` and a context of `position` tokens. Requires a seed, except at temperature
+  /// zero.
   [[nodiscard]] static SamplingParameters of(SamplingOptions const& options, std::size_t position) noexcept {
-    return {.seed = options.seed,
+    COPYSPEC_ASSERT(options.temperature == 0 || options.seed, "the options name a seed");
+    return {.seed = options.seed.value_or(0),
             .position = position,
             .filters = detail::FilterRule::of(options),
             .inverse_temperature = options.temperature == 0 ? 0 : 1 / options.temperature,

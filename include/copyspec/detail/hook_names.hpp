@@ -42,11 +42,13 @@ COPYSPEC_HOOK_NAME(on_turn_begin)
 COPYSPEC_HOOK_NAME(on_turn_end)
 // Of verifiers.
 COPYSPEC_HOOK_NAME(begin_turn)
+COPYSPEC_HOOK_NAME(on_fork)
 COPYSPEC_HOOK_NAME(options)
 COPYSPEC_HOOK_NAME(logprobs)
 COPYSPEC_HOOK_NAME(allowed_draft)
 COPYSPEC_HOOK_NAME(drawn_from)
 COPYSPEC_HOOK_NAME(check_supported)
+COPYSPEC_HOOK_NAME(detach_workspace)
 
 // Not hooks, but names that are easily mistaken for those of hooks.
 COPYSPEC_HOOK_NAME(check_vocabulary)

@@ -21,7 +21,8 @@ namespace detail {
 /// A lower bound: every logit below it is farther than `distance` from `greatest`.
 [[nodiscard]] COPYSPEC_HOST_DEVICE inline float least_within(float greatest, float distance, float scale) noexcept {
   if (std::isinf(greatest)) return greatest;
-  float const below = distance / scale;
+  // Distances of less than the least normal number are rounded by more than their slack.
+  float const below = (distance + 0x1p-126F) / scale;
   return std::fma(std::abs(greatest) + below, -1e-6F, greatest - below);
 }
 

@@ -36,7 +36,7 @@ struct FilterRule {
   [[nodiscard]] static FilterRule of(SamplingOptions const& options) noexcept {
     FilterRule rule;
     if (options.temperature_first && options.temperature > 0) rule.scale = 1 / options.temperature;
-    rule.top_k = options.top_k;
+    if (options.top_k > 0) rule.top_k = static_cast<std::size_t>(options.top_k);
     rule.typical_share = static_cast<std::uint64_t>(options.typical_p * static_cast<double>(whole));
     rule.top_share = static_cast<std::uint64_t>(options.top_p * static_cast<double>(whole));
     if (options.min_p > 0) rule.farthest = static_cast<float>(-reproducible_log(options.min_p));

@@ -25,7 +25,7 @@ struct GreedyVerifier {
   [[nodiscard]] Verdict verify(LogitsView<Scalar> rows, std::span<Token const> tokens,
                                std::size_t length) const noexcept {
     return detail::accept_chain(rows, tokens, length, [](std::span<Scalar const> row, std::span<Token const>) noexcept {
-      return greedy_token(row);
+      return detail::RowToken::of(greedy_token(row));
     });
   }
 };

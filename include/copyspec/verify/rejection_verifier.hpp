@@ -17,10 +17,14 @@
 #include "../core/token.hpp"
 #include "../core/version.hpp"
 #include "../model/logits.hpp"
+#include "detail/suppressed_stops.hpp"
 #include "detail/token_distribution.hpp"
+#include "fresh_seed.hpp"
+#include "greedy_token.hpp"
 #include "logprobs.hpp"
 #include "random_streams.hpp"
 #include "sampling_options.hpp"
+#include "sampling_turn.hpp"
 #include "verifier.hpp"
 
 namespace copyspec {
@@ -46,20 +50,21 @@ inline namespace COPYSPEC_VERSION_NAMESPACE {
 /// the drafts, including their lengths, and is reproducible only with the same drafts.
 ///
 /// A draft ends before a token whose draft row gives no token, is longer than the vocabulary, or could not give that
-/// token. It also ends where the target model's row is invalid; if the draft is accepted up to there, the turn ends.
+/// token. It also ends where the target model's row gives no token; if the draft is accepted up to there, the turn
+/// ends.
 ///
 /// Bias, penalties, DRY, hooks and log-probabilities are not supported. For these, use a `SamplingVerifier`, whose
 /// token stream does not depend on the drafts.
 ///
-/// Cost: two `TokenDistribution`s per draft token. Copies share working memory. Allocates in `begin_turn`, and when
-/// filters keep more candidates than ever before. Threads: one call at a time, over all copies.
+/// Cost: two `TokenDistribution`s per draft token. Allocates in `begin_turn`, and when filters keep more candidates
+/// than ever before. Threads: as for `SamplingVerifier`.
 class RejectionVerifier {
  public:
   /// `options` apply to turns that bring none of their own. Throws `Error` if they are invalid or not supported.
   explicit RejectionVerifier(SamplingOptions options = {})
       : defaults_(std::move(options)), work_(std::make_shared<Work>()) {
     require_valid(defaults_, std::numeric_limits<Token>::max());
-    begin_turn(std::nullopt, 0, 0);
+    check_supported(defaults_);
   }
 
   /// Throws `Error`, which names the first of these options that is not supported.
@@ -72,22 +77,32 @@ class RejectionVerifier {
     refuse(!options.logit_bias.empty(), "logit_bias");
     refuse(options.penalties.any(), "penalties");
     refuse(options.dry.multiplier != 0, "dry");
-    refuse(options.hooks.edit || options.hooks.allows || options.hooks.mask || options.hooks.allowed_draft, "hooks");
+    refuse(options.hooks != nullptr, "hooks");
     refuse(options.logprobs.has_value(), "logprobs");
   }
 
-  /// Begins a turn. Its tokens are drawn with `options`, already validated for `vocabulary`, or else with those of the
-  /// constructor. Throws as `check_supported` does, and then changes nothing. Allocates.
-  void begin_turn(std::optional<SamplingOptions> const& options, std::size_t vocabulary, std::size_t /*budget*/) {
-    SamplingOptions const& chosen = options ? *options : defaults_;
-    check_supported(chosen);
-    options_ = chosen;
+  /// See `SamplingVerifier`.
+  void detach_workspace() { work_ = std::make_shared<Work>(); }
+
+  /// See `SamplingVerifier`. Throws as `check_supported` does too.
+  void begin_turn(SamplingTurn const& turn) {
+    SamplingOptions options = turn.options != nullptr ? *turn.options : defaults_;
+    require_valid(options, turn.vocabulary);
+    check_supported(options);
+    if (!options.seed) options.seed = fresh_seed();
+    detail::SuppressedStops stops(turn);
+    work_->model.reserve(turn.vocabulary);
+    work_->draft.reserve(turn.vocabulary);
+    work_->row.reserve(turn.vocabulary);
+    options_ = std::move(options);
+    stops_ = std::move(stops);
     rows_ = {};
-    work_->model.reserve(vocabulary);
-    work_->draft.reserve(vocabulary);
   }
 
-  /// The options of this turn.
+  /// See `SamplingVerifier`.
+  void on_fork(std::optional<std::uint64_t> seed) { options_.seed = seed ? *seed : fresh_seed(); }
+
+  /// The options of this turn, which always name a seed.
   [[nodiscard]] SamplingOptions const& options() const noexcept { return options_; }
 
   /// Sets the rows that the next draft to verify was drawn from: `Draft::drawn_from`, valid until that `verify`. Rows
@@ -98,12 +113,13 @@ class RejectionVerifier {
   template <class Scalar>
   [[nodiscard]] Verdict verify(LogitsView<Scalar> rows, std::span<Token const> tokens, std::size_t length) {
     std::span<Token const> const draft = tokens.subspan(length);
+    COPYSPEC_ASSERT(options_.seed, "a verifier that samples needs a `begin_turn`");
     COPYSPEC_ASSERT(rows.rows() == draft.size() + 1, "a row after the context and one after each draft token");
     auto const drawn = std::exchange(rows_, {});
     Verdict verdict;
     double p = 1;
     for (std::size_t i = 0;; ++i) {
-      bool const valid = work_->model.take(detail::as_floats(rows.row(i), work_->row), options_);
+      bool const valid = take_model(rows.row(i), length + i);
       std::span<float const> const drawn_from = i < drawn.size() ? drawn[i] : std::span<float const>();
       bool const goes_on = valid && i < draft.size() && take_draft(drawn_from, draft[i], rows.vocabulary());
       if (!goes_on) work_->draft.clear();
@@ -111,7 +127,9 @@ class RejectionVerifier {
       double const residual = valid ? residual_mass(p) : p;
       if (i == 0 || uniform() * (residual + 1 - p) < residual) {
         verdict.accepted = i;
-        verdict.status = valid ? VerdictStatus::ok : VerdictStatus::invalid_row;
+        verdict.status = valid                       ? VerdictStatus::ok
+                         : greedy_token(rows.row(i)) ? VerdictStatus::all_excluded
+                                                     : VerdictStatus::invalid_row;
         // Where the draft has exactly the target model's probabilities, the residual is empty and the draft token is
         // kept.
         if (valid) verdict.next = residual > 0 ? draw_residual(p, residual) : draft[i];
@@ -136,6 +154,18 @@ class RejectionVerifier {
     detail::TokenDistribution draft;  // Q
     std::vector<float> row;
   };
+
+  // Computes the probabilities of the token at `position`. Returns false if there is none to draw.
+  template <class Scalar>
+  [[nodiscard]] bool take_model(std::span<Scalar const> row, std::size_t position) {
+    std::span<float const> logits = detail::as_floats(row, work_->row);
+    if (stops_.at(position)) {
+      if (logits.data() != work_->row.data()) work_->row.assign(logits.begin(), logits.end());
+      stops_.exclude(work_->row);
+      logits = work_->row;
+    }
+    return work_->model.take(logits, options_);
+  }
 
   // Computes the probabilities that a token was drafted with. Returns false if it cannot have been drafted with them.
   [[nodiscard]] bool take_draft(std::span<float const> row, Token token, std::size_t vocabulary) {
@@ -172,11 +202,12 @@ class RejectionVerifier {
   }
 
   [[nodiscard]] double uniform() noexcept {
-    return detail::uniform_number({.seed = seed_for(RandomStream::verdict, options_.seed), .position = numbers_++});
+    return detail::uniform_number({.seed = seed_for(RandomStream::verdict, *options_.seed), .position = numbers_++});
   }
 
   SamplingOptions defaults_;
   SamplingOptions options_;  // of this turn
+  detail::SuppressedStops stops_;
   std::shared_ptr<Work> work_;
   std::span<std::span<float const> const> rows_;
   std::uint64_t numbers_ = 0;  // drawn in all turns, so that none is used twice

@@ -17,13 +17,20 @@
 namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 
-/// Penalties on the logits of tokens that occur among the newest `window` tokens, prompt included. Computed as
-/// llama.cpp does.
+/// The tokens that penalties count.
+enum class PenaltyScope : std::uint8_t {
+  context,    ///< The prompt and the generated tokens, as in llama.cpp.
+  generated,  ///< Only tokens generated in this turn.
+};
+
+/// Penalties on the logits of tokens that occur among the newest `window` tokens of a scope. Computed as llama.cpp
+/// does.
 struct PenaltyOptions {
   float repetition = 1;     ///< Divides positive logits and multiplies others (Keskar et al., "CTRL", 2019).
   float frequency = 0;      ///< Subtracted once per occurrence.
   float presence = 0;       ///< Subtracted once if the token occurs.
-  std::size_t window = 64;  ///< In tokens; `all_tokens` is the whole context.
+  std::size_t window = 64;  ///< In tokens; `all_tokens` is the whole scope.
+  PenaltyScope scope = PenaltyScope::context;
 
   static constexpr std::size_t all_tokens = ~std::size_t{0};
 
@@ -47,10 +54,10 @@ struct LogitBias {
   float bias = 0;
 };
 
-/// Hooks by which a caller edits or checks rows. `before` are the tokens before the one to draw: the context and the
-/// accepted part of the draft. Hooks are called in the order of the rows, and only for rows whose draft was accepted up
-/// to there. They must depend on their arguments alone, or on state derived from these: after a failed pass they may
-/// see the same rows again. What a hook throws passes through.
+/// Hooks by which a caller edits or checks the rows of one turn. `before` are the tokens before the one to draw: the
+/// context and the accepted part of the draft. Hooks are called in the order of the rows, and only for rows whose draft
+/// was accepted up to there. They must depend on their arguments alone, or on state derived from these: after a failed
+/// pass they may see the same rows again. What a hook throws passes through.
 struct RowHooks {
   /// Edits a row of logits in place, after bias and penalties; minus infinity excludes a token.
   std::function<void(std::span<Token const> before, std::span<float> row)> edit = nullptr;
@@ -64,6 +71,10 @@ struct RowHooks {
   std::function<std::size_t(std::span<Token const> context, std::span<Token const> draft)> allowed_draft = nullptr;
 };
 
+/// Makes the hooks of one turn, whose first generated token is at position `answer`. Called when a turn begins, and for
+/// each fork of it: no two turns share what a call returns. So hooks may keep state that follows the answer.
+using RowHooksFactory = std::function<RowHooks(std::size_t answer)>;
+
 /// How tokens are drawn from rows. The defaults draw from the model's own distribution.
 ///
 /// The order is that of llama.cpp: `logit_bias`, `penalties`, `dry`, `hooks.edit`, then the filters `top_k`,
@@ -73,22 +84,23 @@ struct RowHooks {
 struct SamplingOptions {
   float temperature = 1;  ///< Zero draws the token with the greatest remaining logit.
   bool temperature_first = false;
-  std::size_t top_k = 0;  ///< Keeps the tokens with the greatest logits; zero keeps all.
+  std::ptrdiff_t top_k = 0;  ///< Keeps the tokens with the greatest logits; 0 and -1 keep all.
   float typical_p = 1;  ///< Keeps the most typical tokens (Meister et al., 2023) with at least this mass; 1 keeps all.
   float top_p = 1;      ///< Keeps the likeliest tokens (Holtzman et al., 2020) with at least this mass; 1 keeps all.
   float min_p = 0;      ///< Keeps tokens with at least this share of the greatest probability.
-  std::uint64_t seed = 0;  ///< The same seed draws the same tokens from the same rows; a fork needs another.
+  /// The same seed draws the same tokens from the same rows. Without one, each turn gets a `fresh_seed`.
+  std::optional<std::uint64_t> seed = std::nullopt;
   PenaltyOptions penalties = {};
   DryOptions dry = {};
   std::vector<LogitBias> logit_bias = {};
   /// If set, requests the log-probability of each generated token and of this many likeliest tokens. They are taken
   /// from the model's own distribution: the softmax of the row as the model returned it.
   std::optional<std::size_t> logprobs = std::nullopt;
-  RowHooks hooks = {};
+  RowHooksFactory hooks = nullptr;  ///< One factory serves any number of turns.
 };
 
 /// Throws `Error`, which names the invalid option, unless these options are valid for a vocabulary of this many tokens.
-/// O(logit biases).
+/// Does not call `hooks`. O(logit biases).
 inline void require_valid(SamplingOptions const& options, std::size_t vocabulary) {
   auto const require = [](bool valid, char const* name, float value, char const* expected) {
     if (!valid)
@@ -104,6 +116,9 @@ inline void require_valid(SamplingOptions const& options, std::size_t vocabulary
   float const temperature = options.temperature;
   require(temperature == 0 || (temperature >= 1e-3F && temperature <= 1e3F), "temperature", temperature,
           "0, or a number from 0.001 to 1000");
+  if (options.top_k < -1)
+    raise_error(ErrorCode::bad_options, "sampling: top_k is " + std::to_string(options.top_k) +
+                                            ": expected a number of tokens, or 0 or -1 for all");
   share("typical_p", options.typical_p);
   share("top_p", options.top_p);
   share("min_p", options.min_p);
@@ -124,8 +139,6 @@ inline void require_valid(SamplingOptions const& options, std::size_t vocabulary
   if (options.logprobs && *options.logprobs > vocabulary)
     raise_error(ErrorCode::bad_options, "sampling: log-probabilities of the " + std::to_string(*options.logprobs) +
                                             " likeliest tokens, of a vocabulary of " + std::to_string(vocabulary));
-  if (options.hooks.mask && !options.hooks.allows)
-    raise_error(ErrorCode::bad_options, "sampling: a mask without `allows` is never called: use `edit`");
 }
 
 }  // namespace COPYSPEC_VERSION_NAMESPACE

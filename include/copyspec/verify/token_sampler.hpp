@@ -9,6 +9,7 @@
 #include <optional>
 #include <span>
 
+#include "../core/assert.hpp"
 #include "../core/token.hpp"
 #include "../core/version.hpp"
 #include "../detail/gumbel_noise.hpp"
@@ -21,11 +22,13 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 
 /// What tokens of a row are compared by when one is drawn at `position`; the greatest score is drawn, of those that the
-/// filters leave. At temperature zero it is the logit, otherwise logit / temperature plus the noise of the token.
+/// filters leave. At temperature zero it is the logit, otherwise logit / temperature plus the noise of the token, which
+/// requires a seed.
 [[nodiscard]] inline float sampling_score(float logit, Token token, SamplingOptions const& options,
                                           std::size_t position) noexcept {
   if (options.temperature == 0) return logit;
-  detail::NoiseStream const noise{.seed = options.seed, .position = position};
+  COPYSPEC_ASSERT(options.seed, "the options name a seed");
+  detail::NoiseStream const noise{.seed = *options.seed, .position = position};
   return detail::gumbel_score(logit, 1 / options.temperature, noise.word(token));
 }
 
@@ -38,14 +41,15 @@ inline namespace COPYSPEC_VERSION_NAMESPACE {
 class TokenSampler {
  public:
   /// The token that `row` gives, or nothing if it holds a NaN, or nothing above minus infinity. `position` is the
-  /// number of tokens before it.
+  /// number of tokens before it. Requires a seed, except at temperature zero.
   [[nodiscard]] std::optional<Token> draw(std::span<float const> row, SamplingOptions const& options,
                                           std::size_t position) {
     detail::FilterRule const rule = detail::FilterRule::of(options);
     bool const greedy = options.temperature == 0;
     if (greedy && !rule.any()) return greedy_token(row);
     if (!maxima_.take(row)) return std::nullopt;
-    stream_ = {.seed = options.seed, .position = position};
+    COPYSPEC_ASSERT(greedy || options.seed, "the options name a seed");
+    if (!greedy) stream_ = {.seed = *options.seed, .position = position};
     inverse_temperature_ = greedy ? 0 : 1 / options.temperature;
     best_ = {};
     if (!rule.any()) {

@@ -16,7 +16,9 @@ inline namespace COPYSPEC_VERSION_NAMESPACE {
 /// Whether a verdict has a next token.
 enum class VerdictStatus : std::uint8_t {
   ok,
-  invalid_row,  ///< The row after the accepted part gives no token: it holds a NaN, or nothing above minus infinity.
+  invalid_row,   ///< The model's row after the accepted part gives no token: it holds a NaN, or nothing above minus
+                 ///< infinity.
+  all_excluded,  ///< The model's row is valid, but bias, hooks or suppressed stop tokens leave no token.
 };
 
 /// What a verifier decided about one draft.

@@ -70,7 +70,7 @@ float margin(LlamaCpp& model, Tokens const& plain, Tokens const& other, Sampling
   auto const score = [&](Token token) {
     float const logit = row[static_cast<std::size_t>(token)];
     if (sampling.temperature == 0) return logit;
-    copyspec::detail::NoiseStream const noise{.seed = sampling.seed, .position = place};
+    copyspec::detail::NoiseStream const noise{.seed = sampling.seed.value(), .position = place};
     return copyspec::detail::gumbel_score(logit, 1 / sampling.temperature, noise.word(token));
   };
   float const difference = score(plain[place]) - score(other[place]);

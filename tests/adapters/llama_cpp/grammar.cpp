@@ -8,7 +8,6 @@
 #include <copyspec/copyspec.hpp>
 #include <cstddef>
 #include <nlohmann/json.hpp>
-#include <optional>
 #include <random>
 #include <span>
 #include <string>
@@ -106,7 +105,7 @@ float margin(LlamaCpp& model, Tokens const& context, SamplingOptions const& opti
     auto const rows = model.forward({&segment, 1});
     if (segment.rows > 0) row = rows.row(0);
   }
-  copyspec::detail::NoiseStream const noise{.seed = options.seed, .position = context.size()};
+  copyspec::detail::NoiseStream const noise{.seed = options.seed.value(), .position = context.size()};
   auto const score = [&](Token token) {
     float const logit = row[static_cast<std::size_t>(token)];
     if (options.temperature == 0) return logit;
@@ -129,7 +128,7 @@ TEST_CASE("answers keep to the grammar, and are the same with and without copyin
                                               {.temperature = 0.8F, .top_k = 40, .top_p = 0.95F, .seed = 2},
                                               {.temperature = 1.5F, .seed = 3}};
   for (SamplingOptions const& options : settings) {
-    CAPTURE(options.seed);
+    CAPTURE(options.seed.value_or(0));
     Answer const plain = answer(model, options, grammar, NoProposer());
     Answer const copied = answer(model, options, grammar, MixingProposer({.pass_cost = PassCost::marginal(0.02)}));
     Answer const disturbed = answer(model, options, grammar, RandomDrafts());
@@ -151,9 +150,9 @@ TEST_CASE("answers keep to the grammar, and are the same with and without copyin
 }
 
 TEST_CASE("a draft is cut before the first token that the grammar does not allow") {
-  RowHooks const hooks = LlamaCppGrammar(vocabulary(), people).hooks();
   Tokens tokens = tokenize("Anything.");
   std::size_t const context = tokens.size();
+  RowHooks const hooks = LlamaCppGrammar(vocabulary(), people).hooks()(context);
   for (Token const token : tokenize("[{\"name\": \"Ann\", \"age\": 31}] and")) tokens.push_back(token);
   std::span<Token const> const all(tokens);
   std::size_t const allowed = hooks.allowed_draft(all.first(context), all.subspan(context));
@@ -167,9 +166,9 @@ TEST_CASE("a draft is cut before the first token that the grammar does not allow
 }
 
 TEST_CASE("a row is masked to what may follow") {
-  RowHooks const hooks = LlamaCppGrammar(vocabulary(), people).hooks();
   std::vector<float> row(static_cast<std::size_t>(llama_vocab_n_tokens(&vocabulary())), 1);
   Tokens const before = tokenize("Anything.");
+  RowHooks const hooks = LlamaCppGrammar(vocabulary(), people).hooks()(before.size());
   hooks.mask(before, row);
   std::size_t left = 0;
   for (std::size_t token = 0; token < row.size(); ++token) {

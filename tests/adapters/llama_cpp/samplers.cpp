@@ -74,7 +74,7 @@ TEST_CASE("filters leave what llama.cpp's leave, in its order, with the temperat
     std::vector<float> const row = any_row(random, 1 + random() % 600);
     SamplingOptions options{.temperature = any_of<float>(random, {0.6F, 1, 1.4F}),
                             .temperature_first = random() % 2 == 0,
-                            .top_k = any_of<std::size_t>(random, {0, 1, 5, 40}),
+                            .top_k = any_of<std::ptrdiff_t>(random, {0, 1, 5, 40}),
                             .typical_p = any_of<float>(random, {1, 1, 0.9F, 0.5F}),
                             .top_p = any_of<float>(random, {1, 0.95F, 0.7F}),
                             .min_p = any_of<float>(random, {0, 0.02F, 0.1F})};

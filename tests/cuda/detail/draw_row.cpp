@@ -54,11 +54,12 @@ TEST_CASE("rows of a real size are drawn from as by the host, in lists and beyon
     for (SamplingOptions options : {SamplingOptions{.top_k = 50, .top_p = 0.9F}, SamplingOptions{.top_p = 0.9F},
                                     SamplingOptions{.top_k = 1000}, SamplingOptions{.min_p = 0.1F},
                                     SamplingOptions{.temperature = 0.5F, .temperature_first = true, .top_p = 0.6F}}) {
-      options.seed = random();
+      std::uint64_t const seed = random();
+      options.seed = seed;
       FilterRule const rule = FilterRule::of(options);
       RowCandidates<LogitFormat::float32, HostTeam> candidates(row, maxima.data(), greatest, rule.scale, 1024, team);
       BestWord const drawn =
-          draw_row<LogitFormat::float32>(row, {rule, {.seed = options.seed, .position = 5}, 1 / options.temperature},
+          draw_row<LogitFormat::float32>(row, {rule, {.seed = seed, .position = 5}, 1 / options.temperature},
                                          candidates, copyspec::detail::value_of_order_key(greatest), team);
       Token const token = TokenSampler().draw(logits, options, 5).value();
       REQUIRE(copyspec::detail::token_of(drawn) == token);

@@ -130,7 +130,8 @@ TEST_CASE("whole drafts are judged as by the verifier of the host, chains and tr
                                       batch.parents.begin() + batch.offsets[1]);
     if (!batch.trees)
       for (std::size_t i = 0; i < length; ++i) parents[i] = static_cast<std::int32_t>(i) - 1;
-    copyspec::SamplingVerifier verifier(batch.options[0]);
+    copyspec::SamplingVerifier verifier;
+    verifier.begin_turn({.options = &batch.options[0], .vocabulary = batch.vocabulary, .answer = position});
     copyspec::LogitsView<float> const rows(batch.row(begin).data(), length + 1, batch.vocabulary, batch.stride);
     copyspec::Verdict const expected = verify_tree(verifier, rows, std::span<Token const>(tokens).first(position),
                                                    std::span(tokens).subspan(position), std::span(parents));
@@ -284,7 +285,7 @@ TEST_CASE("of a row that turned out not to matter, nothing is drawn") {
   batch.stride = 32;
   batch.row_count = 2;
   batch.logits.assign(2 * 32, 0.0F);
-  batch.options = {{.top_p = 0.5F}};
+  batch.options = {{.top_p = 0.5F, .seed = 0}};
   batch.parameters = {SamplingParameters::of(batch.options[0], 0)};
   batch.offsets = {0, 0};
   SampledRun run;

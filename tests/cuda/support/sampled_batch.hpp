@@ -45,7 +45,7 @@ template <class Scalar>
 
 [[nodiscard]] inline copyspec::SamplingOptions random_sampling(std::mt19937& random) {
   auto const of = [&]<std::size_t n>(std::array<float, n> const& values) { return values[random() % n]; };
-  constexpr std::array<std::size_t, 9> counts = {0, 0, 0, 1, 2, 5, 20, 100, 1000000};
+  constexpr std::array<std::ptrdiff_t, 9> counts = {0, 0, 0, 1, 2, 5, 20, 100, 1000000};
   copyspec::SamplingOptions options;
   options.temperature = of(std::array{0.0F, 1.0F, 1.0F, 0.7F, 0.25F, 3.0F, 100.0F, 0.001F});
   options.temperature_first = random() % 2 == 0;

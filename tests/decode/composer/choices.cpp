@@ -30,6 +30,7 @@
 #include "support/composer_fixture.hpp"
 #include "support/hostile_proposer.hpp"
 #include "support/random.hpp"
+#include "support/sampled_turn.hpp"
 #include "support/thrown.hpp"
 #include "support/tokens.hpp"
 #include "support/watched_model.hpp"
@@ -41,6 +42,7 @@ using copyspec::GenerateOptions;
 using copyspec::GreedyVerifier;
 using copyspec::max_draft_tokens;
 using copyspec::PassCost;
+using copyspec::RowHooks;
 using copyspec::SamplingOptions;
 using copyspec::SamplingVerifier;
 using copyspec::Token;
@@ -140,9 +142,9 @@ Propose anything(ToyModelOptions const& options, std::string& wrong) {
 
 // No more than the first tokens of a draft are allowed.
 SamplingOptions allowing(std::size_t length) {
-  SamplingOptions options{.temperature = 0};
-  options.hooks.allowed_draft = [length](std::span<Token const>, std::span<Token const>) { return length; };
-  return options;
+  RowHooks hooks;
+  hooks.allowed_draft = [length](std::span<Token const>, std::span<Token const>) { return length; };
+  return {.temperature = 0, .hooks = copyspec_test::each_turn(hooks)};
 }
 
 using Words = std::vector<std::string>;
@@ -155,7 +157,7 @@ Words told(Script const& script, GenerateOptions const& turn, ToyModelOptions co
            std::size_t steps = 1) {
   Log log;
   WatchedModel model(options);
-  Composer composer(model, Recorder(script, log), SamplingVerifier());
+  Composer composer(model, Recorder(script, log), SamplingVerifier({.seed = 0}));
   composer.begin(id(0), some_prompt, turn);
   for (std::size_t i = 0; i < steps; ++i) composer.step(show_nothing);
   return in_words(log[some_prompt.front()]);
@@ -193,7 +195,7 @@ TEST_CASE("a proposer that is not asked is told that no draft is fed") {
 TEST_CASE("in a pass that repeats a refused one, a proposer is told that no draft is fed") {
   Log log;
   WatchedModel model(sixteen);
-  Composer composer(model, Recording(Script{.tokens = {1, 16, 3}}, log), SamplingVerifier());
+  Composer composer(model, Recording(Script{.tokens = {1, 16, 3}}, log), SamplingVerifier({.seed = 0}));
   composer.begin(id(0), some_prompt, {});
   composer.begin(id(1), Tokens{7}, {.max_draft_length = 0});
   model.fails = [](std::size_t call) { return call == 1 || call == 3 || call == 4; };
@@ -257,7 +259,7 @@ void check_law(std::uint64_t seed, std::size_t& truncated, std::size_t& repeated
   model.fails = [&](std::size_t) { return ++calls % 5 == 0 || random.one_in(7); };
   Log log;
   std::string wrong;
-  Composer composer(model, Proposer(anything(options, wrong), log), SamplingVerifier());
+  Composer composer(model, Proposer(anything(options, wrong), log), SamplingVerifier({.seed = 0}));
   std::map<Token, std::size_t> lengths;
   for (std::size_t i = 0; i < 3; ++i) {
     Tokens prompt = copyspec_test::any_tokens(random, 12, random.any_of<std::size_t>({1, 2, 30}));

@@ -40,6 +40,7 @@
 #include "support/hostile_proposer.hpp"
 #include "support/plain_decoder.hpp"
 #include "support/random.hpp"
+#include "support/sampled_turn.hpp"
 #include "support/thrown.hpp"
 #include "support/tokens.hpp"
 #include "support/toy_language.hpp"
@@ -58,6 +59,7 @@ using copyspec::OutputDelta;
 using copyspec::PassCost;
 using copyspec::PassReport;
 using copyspec::PenaltyOptions;
+using copyspec::RowHooks;
 using copyspec::SamplingOptions;
 using copyspec::SamplingVerifier;
 using copyspec::Sequence;
@@ -155,7 +157,7 @@ SamplingOptions any_sampling(Random& random, std::size_t vocabulary) {
   SamplingOptions options;
   options.temperature = random.any_of({0.0F, 0.5F, 1.0F, 1.0F, 3.0F});
   options.temperature_first = random.one_in(2);
-  options.top_k = random.any_of<std::size_t>({0, 0, 1, 3, 20});
+  options.top_k = random.any_of<std::ptrdiff_t>({0, -1, 1, 3, 20});
   options.typical_p = random.any_of({1.0F, 1.0F, 0.7F});
   options.top_p = random.any_of({1.0F, 0.9F, 0.5F});
   options.min_p = random.any_of({0.0F, 0.0F, 0.05F});
@@ -174,20 +176,22 @@ SamplingOptions any_sampling(Random& random, std::size_t vocabulary) {
     for (std::size_t token = 0; token < row.size(); ++token)
       if (forbidden(before, token)) row[token] = -std::numeric_limits<float>::infinity();
   };
-  if (random.one_in(4)) options.hooks.edit = mask;
+  RowHooks hooks;
+  if (random.one_in(4)) hooks.edit = mask;
   if (random.one_in(3)) {
     auto const allows = [forbidden](std::span<Token const> before, Token token) {
       return !forbidden(before, static_cast<std::size_t>(token));
     };
-    options.hooks.allows = allows;
-    if (random.one_in(2)) options.hooks.mask = mask;
+    hooks.allows = allows;
+    if (random.one_in(2)) hooks.mask = mask;
     if (random.one_in(2))
-      options.hooks.allowed_draft = [allows](std::span<Token const> context, std::span<Token const> draft) {
+      hooks.allowed_draft = [allows](std::span<Token const> context, std::span<Token const> draft) {
         std::size_t allowed = 0;
         while (allowed < draft.size() && allows({context.data(), context.size() + allowed}, draft[allowed])) ++allowed;
         return allowed;
       };
   }
+  options.hooks = copyspec_test::each_turn(hooks);
   return options;
 }
 
@@ -274,9 +278,8 @@ class Trial {
       if (trial->random_throw(trial->options_.callbacks_throw)) throw Interrupted{};
       return verdict;
     }
-    void begin_turn(std::optional<SamplingOptions> const& options, std::size_t vocabulary, std::size_t budget) {
-      sampling.begin_turn(options, vocabulary, budget);
-    }
+    void begin_turn(copyspec::SamplingTurn const& turn) { sampling.begin_turn(turn); }
+    void on_fork(std::optional<std::uint64_t> seed) { sampling.on_fork(seed); }
     [[nodiscard]] LogprobsView logprobs() const { return sampling.logprobs(); }
     [[nodiscard]] SamplingOptions const& options() const { return sampling.options(); }
     [[nodiscard]] std::size_t allowed_draft(std::span<Token const> context, std::span<Token const> draft) const {

@@ -69,7 +69,7 @@ TEST_CASE("drawn independently, each guess has numbers of its own, and the row i
 
 TEST_CASE("penalties and hooks of the turn are left out: they would be asked of rows that are not decided") {
   SamplingOptions options{.temperature = 1, .seed = 4};
-  options.hooks.allows = [](std::span<Token const>, Token) -> bool { throw 1; };
+  options.hooks = [](std::size_t) -> copyspec::RowHooks { throw 1; };
   options.penalties.presence = 100;
   DraftSampler guesser;
   guesser.set_sampling(options, false);

@@ -114,6 +114,30 @@ TEST_CASE("filters leave what sorting the row leaves") {
   }
 }
 
+TEST_CASE("what lies as far away as a filter reaches is kept, and nothing beyond") {
+  Random random(8);
+  BlockMaxima maxima;
+  SamplingFilters filters;
+  for (int round = 0; round < 20000; ++round) {
+    std::size_t const length = 2 + below(random, 30);
+    // Close to one another beside their size, so that distances are rounded.
+    std::vector<float> row = normal_row(random, length, 1);
+    float const offset = static_cast<float>(below(random, 200)) - 100;
+    for (float& logit : row) logit += offset;
+    REQUIRE(maxima.take(row));
+    float const scale = std::exp(static_cast<float>(below(random, 100)) / 50 - 1);
+    float const farthest = distance_below(maxima.greatest(), row[below(random, length)], scale);
+    Tokens kept;
+    for (Candidate const& candidate : filters.apply(maxima, {.scale = scale, .farthest = farthest}))
+      kept.push_back(candidate.token());
+    std::ranges::sort(kept);
+    Tokens expected;
+    for (std::size_t i = 0; i < length; ++i)
+      if (distance_below(maxima.greatest(), row[i], scale) <= farthest) expected.push_back(static_cast<Token>(i));
+    REQUIRE(kept == expected);
+  }
+}
+
 TEST_CASE("what is left knows its logit, its distance and its weight") {
   Random random(2);
   Filter filter;

@@ -27,10 +27,10 @@ namespace {
 constexpr float infinite = std::numeric_limits<float>::infinity();
 
 SamplingOptions any_options(Random& random) {
-  SamplingOptions options;
+  SamplingOptions options{.seed = 0};
   options.temperature = std::array{0.0F, 0.001F, 0.3F, 0.7F, 1.0F, 1.5F, 30.0F}[below(random, 7)];
   options.temperature_first = below(random, 2) == 0;
-  if (below(random, 2) == 0) options.top_k = 1 + below(random, 60);
+  if (below(random, 2) == 0) options.top_k = 1 + static_cast<std::ptrdiff_t>(below(random, 60));
   if (below(random, 3) == 0) options.typical_p = static_cast<float>(below(random, 100)) / 100;
   if (below(random, 3) == 0) options.top_p = static_cast<float>(below(random, 100)) / 100;
   if (below(random, 3) == 0) options.min_p = static_cast<float>(below(random, 100)) / 300;

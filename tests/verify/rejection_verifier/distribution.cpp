@@ -61,7 +61,7 @@ std::vector<std::size_t> say_three(Setting setting, std::size_t times) {
     setting.drafter.begin(seed);
     setting.options.seed = seed;
     RejectionVerifier verifier = made;
-    verifier.begin_turn(setting.options, vocabulary, 0);
+    verifier.begin_turn({.options = &setting.options, .vocabulary = vocabulary, .answer = 2});
     std::array<Token, 12> tokens{prompt[0], prompt[1]};
     for (std::size_t length = 2; length < 5;) {
       Draft const draft =

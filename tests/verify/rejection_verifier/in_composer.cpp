@@ -147,8 +147,7 @@ TEST_CASE("a draft model that is asked in between copies keeps the distribution,
     // No clock decides how often the draft model is asked.
     copyspec::ModelProposerOptions const costs{
         .pass_cost = cost, .draft_pass_cost = copyspec::PassCost::marginal(0.02), .draft_cost = 0.03};
-    SamplingOptions const options{.temperature = row < 0.1 ? 0.7F : 1.2F,
-                                  .top_k = row < 0.1 ? std::size_t{0} : std::size_t{5}};
+    SamplingOptions const options{.temperature = row < 0.1 ? 0.7F : 1.2F, .top_k = row < 0.1 ? 0 : 5};
     LanguageModel draft_model{&drafting};
     CHECK(surprise_with(copyspec::ModelProposer<LanguageModel>(draft_model, {}, costs), options) < 4);
     CHECK(surprise_with(copyspec::ModelProposer(draft_model, copyspec::MixingProposer({.pass_cost = cost}), costs),

@@ -243,7 +243,7 @@ struct Expected {
 
 SamplingOptions any_options(Random& random) {
   SamplingOptions options{.temperature = std::array{0.0F, 0.7F, 1.0F, 1.5F}[random() % 4], .seed = random() % 3};
-  if (random() % 2 == 0) options.top_k = 1 + random() % 5;
+  if (random() % 2 == 0) options.top_k = 1 + static_cast<std::ptrdiff_t>(random() % 5);
   if (random() % 3 == 0) options.top_p = 0.8F;
   if (random() % 3 == 0) options.min_p = 0.1F;
   return options;
@@ -262,7 +262,7 @@ TEST_CASE("a verdict is that of the rule, whatever the rows and drafts") {
   for (int trial = 0; trial < 60000; ++trial) {
     if (trial % 10 == 0) {
       options = any_options(random);
-      verifier.begin_turn(options, 8, 0);
+      verifier.begin_turn({.options = &options, .vocabulary = 8});
     }
     std::size_t const count = 3 + random() % 6;
     std::size_t const length = random() % 5;
@@ -323,7 +323,7 @@ TEST_CASE("a verdict is that of the rule, whatever the rows and drafts") {
     if (random() % 4 == 0) spans.emplace_back();  // of more than was fed
     verifier.drawn_from(spans);
     Verdict const verdict = verifier.verify(LogitsView<float>(rows.data(), length + 1, count), tokens, 2);
-    Verdict const by_rule = expected.verdict(options.seed, model, drafted,
+    Verdict const by_rule = expected.verdict(*options.seed, model, drafted,
                                              Tokens(tokens.begin() + 2, tokens.begin() + 2 + static_cast<int>(ends)));
     REQUIRE(verdict.accepted == by_rule.accepted);
     REQUIRE(verdict.status == by_rule.status);

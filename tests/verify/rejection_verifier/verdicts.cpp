@@ -18,7 +18,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
-#include <optional>
 #include <random>
 #include <span>
 #include <string>
@@ -26,6 +25,7 @@
 
 #include "support/allocation_counter.hpp"
 #include "support/random_logits.hpp"
+#include "support/sampled_turn.hpp"
 #include "support/three_tokens.hpp"
 #include "support/tokens.hpp"
 
@@ -56,6 +56,10 @@ std::vector<float> joined(std::vector<std::vector<float>> const& rows) {
   return all;
 }
 
+RejectionVerifier in_turn(SamplingOptions const& options, std::size_t vocabulary) {
+  return copyspec_test::in_turn<RejectionVerifier>(options, vocabulary);
+}
+
 // The verdict on a draft behind a context of one token.
 template <class Scalar = float>
 Verdict verdict_of(RejectionVerifier& verifier, std::vector<Scalar> const& rows, Tokens const& draft,
@@ -74,7 +78,7 @@ TEST_CASE("named tokens are accepted as often as the model would say them") {
   Random random(3);
   for (int trial = 0; trial < 3; ++trial) {
     SamplingOptions const options{.temperature = 0.8F, .top_k = 4, .seed = static_cast<std::uint64_t>(trial)};
-    RejectionVerifier verifier(options);
+    RejectionVerifier verifier = in_turn(options, 5);
     std::vector<std::vector<float>> const rows{any_logits(random, 5), any_logits(random, 5), any_logits(random, 5)};
     Tokens const draft{trial, 4 - trial};
     std::array<double, 3> seen{};
@@ -96,7 +100,7 @@ TEST_CASE("at temperature zero, what is said is what a greedy verifier says, how
   for (int trial = 0; trial < 20000; ++trial) {
     SamplingOptions options{.temperature = 0, .seed = random()};
     if (random() % 2 == 0) options.top_k = 3;
-    RejectionVerifier verifier(options);
+    RejectionVerifier verifier = in_turn(options, 6);
     std::size_t const length = random() % 4;
     std::vector<float> rows;
     std::vector<std::vector<float>> drawn_from;
@@ -128,7 +132,7 @@ TEST_CASE("a draft is accepted up to an invalid row, and one of the model's ends
   std::vector<float> broken = row;
   broken[3] = not_a_number;
   for (std::uint64_t seed = 0; seed < 50; ++seed) {
-    RejectionVerifier verifier({.seed = seed});
+    RejectionVerifier verifier = in_turn({.seed = seed}, 5);
     for (auto const& invalid : {nothing, broken}) {
       // The draft has the model's probabilities, so it is accepted as far as it counts.
       Verdict verdict = verdict_of(verifier, joined({invalid}), {}, {});
@@ -161,7 +165,8 @@ TEST_CASE("a draft is accepted up to an invalid row, and one of the model's ends
 
 TEST_CASE("rows of another type are judged as the floats they convert to") {
   Random random(6);
-  RejectionVerifier one, other;
+  RejectionVerifier one = in_turn({.seed = 0}, 9);
+  RejectionVerifier other = in_turn({.seed = 0}, 9);
   for (int i = 0; i < 200; ++i) {
     std::vector<float> const rows = joined({any_logits(random, 9), any_logits(random, 9), any_logits(random, 9)});
     std::vector<double> const wide(rows.begin(), rows.end());
@@ -180,18 +185,20 @@ TEST_CASE("what is not supported is refused by its name, and what was begun goes
   refused["penalties"].penalties.presence = 1;
   refused["dry"].dry.multiplier = 1;
   refused["logprobs"].logprobs = 0;
-  refused["hooks"].hooks.edit = [](std::span<Token const>, std::span<float>) {};
+  refused["hooks"].hooks = [](std::size_t) { return copyspec::RowHooks(); };
   RejectionVerifier verifier(usual);
+  verifier.begin_turn({.vocabulary = 8});
   for (auto const& [name, options] : refused) {
     std::string const message = "sampling: " + name + ": not supported by a RejectionVerifier: use a SamplingVerifier";
     CHECK_THROWS_WITH_AS(RejectionVerifier{options}, message.c_str(), copyspec::Error);
-    CHECK_THROWS_WITH_AS(verifier.begin_turn(options, 8, 0), message.c_str(), copyspec::Error);
+    CHECK_THROWS_WITH_AS(verifier.begin_turn({.options = &options, .vocabulary = 8}), message.c_str(), copyspec::Error);
     CHECK(verifier.options().temperature == 0.5F);
   }
   CHECK_THROWS_AS(RejectionVerifier({.temperature = -1}), copyspec::Error);
-  verifier.begin_turn(SamplingOptions{.temperature = 2}, 8, 0);
+  SamplingOptions const hot{.temperature = 2};
+  verifier.begin_turn({.options = &hot, .vocabulary = 8});
   CHECK(verifier.options().temperature == 2);
-  verifier.begin_turn(std::nullopt, 8, 0);
+  verifier.begin_turn({.vocabulary = 8});
   CHECK(verifier.options().temperature == 0.5F);
   CHECK(verifier.options().seed == 3);
 }
@@ -206,7 +213,7 @@ TEST_CASE("at steady state nothing is allocated") {
   }
   for (SamplingOptions const& options : {SamplingOptions{}, SamplingOptions{.top_k = 40, .top_p = 0.9F}}) {
     RejectionVerifier verifier(options);
-    verifier.begin_turn(std::nullopt, count, 0);
+    verifier.begin_turn({.vocabulary = count});
     std::size_t before = 0;
     for (std::size_t i = 0; i < 60; ++i) {
       if (i == 24) before = allocations();

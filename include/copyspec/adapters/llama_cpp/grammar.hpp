@@ -5,7 +5,6 @@
 
 #include <cstddef>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -24,7 +23,7 @@ namespace adapters {
 /// token is checked first; only if it is refused is the row masked and drawn from again.
 ///
 /// Borrows the vocabulary, which must outlive this object and its hooks. Throws `LlamaCppError` for a grammar that
-/// llama.cpp cannot parse; llama.cpp logs the reason. Threads: one call at a time for each `hooks()`.
+/// llama.cpp cannot parse; llama.cpp logs the reason. Threads: one call at a time for the hooks of one turn.
 class LlamaCppGrammar {
  public:
   /// Parses `gbnf`, whose start rule is `root`.
@@ -34,16 +33,19 @@ class LlamaCppGrammar {
       raise_error<LlamaCppError>(ErrorCode::bad_options, "llama.cpp cannot read this grammar, whose root is " + root);
   }
 
-  /// The hooks of one turn, whose answer begins with the first token that they are asked about. They share ownership of
-  /// the grammar. O(1) per token of the answer besides llama.cpp's own cost; per draft, a copy of the grammar's state.
-  /// Allocates.
-  [[nodiscard]] RowHooks hooks() const {
-    auto const answer = std::make_shared<Answer>(start_);
-    return {.edit = nullptr,
-            .allows = [answer](std::span<Token const> before, Token token) { return answer->allows(before, token); },
-            .mask = [answer](std::span<Token const> before, std::span<float> row) { answer->mask(before, row); },
-            .allowed_draft = [answer](std::span<Token const> context,
-                                      std::span<Token const> draft) { return answer->allowed_draft(context, draft); }};
+  /// For `SamplingOptions::hooks`: each turn gets hooks with a grammar state of its own. They share ownership of the
+  /// grammar. Cost: O(1) per token of the answer besides llama.cpp's own; per draft, and per turn, a copy of the
+  /// grammar's state. Allocates.
+  [[nodiscard]] RowHooksFactory hooks() const {
+    return [start = start_](std::size_t begin) -> RowHooks {
+      auto const answer = std::make_shared<Answer>(start, begin);
+      return {
+          .edit = nullptr,
+          .allows = [answer](std::span<Token const> before, Token token) { return answer->allows(before, token); },
+          .mask = [answer](std::span<Token const> before, std::span<float> row) { answer->mask(before, row); },
+          .allowed_draft = [answer](std::span<Token const> context,
+                                    std::span<Token const> draft) { return answer->allowed_draft(context, draft); }};
+    };
   }
 
  private:
@@ -63,7 +65,9 @@ class LlamaCppGrammar {
   // The grammar's state after the answer so far.
   class Answer {
    public:
-    explicit Answer(Shared start) : start_(std::move(start)), grammar_(llama_sampler_clone(start_.get())) {}
+    /// An answer whose first token is at position `begin`.
+    Answer(Shared start, std::size_t begin)
+        : start_(std::move(start)), grammar_(llama_sampler_clone(start_.get())), begin_(begin), read_(begin) {}
 
     bool allows(std::span<Token const> before, Token token) {
       follow(before);
@@ -92,18 +96,17 @@ class LlamaCppGrammar {
    private:
     // After a failed pass, the same tokens come again.
     void follow(std::span<Token const> before) {
-      if (!begin_) begin_ = read_ = before.size();
       if (before.size() < read_) {
         grammar_.reset(llama_sampler_clone(start_.get()));
-        read_ = *begin_;
+        read_ = begin_;
       }
       for (; read_ < before.size(); ++read_) llama_sampler_accept(grammar_.get(), before[read_]);
     }
 
     Shared start_;
     Owned grammar_;
-    std::optional<std::size_t> begin_;  // where the answer begins
-    std::size_t read_ = 0;
+    std::size_t begin_;
+    std::size_t read_;  // tokens before this position are part of the state
     std::vector<llama_token_data> candidates_;
   };
 

@@ -165,7 +165,11 @@ class SequenceSlots {
     std::size_t const budget = sequence.budget_left();
     std::size_t const begins = sequence.length() - prompt.size();
     drafts_.reserve(limits_, slot.draft, std::min(limits_.max_tokens, budget));
-    verifiers_.begin_turn(slot.verifier, options.sampling, limits_.vocabulary_size, budget);
+    verifiers_.begin_turn(slot.verifier, {.options = options.sampling ? &*options.sampling : nullptr,
+                                          .vocabulary = limits_.vocabulary_size,
+                                          .budget = budget,
+                                          .answer = sequence.length(),
+                                          .stop_tokens = options.stop.tokens});
     if constexpr (Adapter::samples) Traits::set_sampling(slot.proposer, slot.verifier.options(), Adapter::needs_drawn);
     slot.turn.begin(std::move(options));
     Traits::set_references(slot.proposer, slot.turn.options().references);

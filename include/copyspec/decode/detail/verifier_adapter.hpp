@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <utility>
@@ -12,6 +13,7 @@
 #include "../../verify/batch_verifier.hpp"
 #include "../../verify/logprobs.hpp"
 #include "../../verify/sampling_options.hpp"
+#include "../../verify/sampling_turn.hpp"
 #include "../../verify/verifier.hpp"
 #include "../../verify/verifier_traits.hpp"
 
@@ -36,16 +38,16 @@ class VerifierAdapter {
   static constexpr bool samples = Traits::samples;
   static constexpr bool needs_drawn = Traits::needs_drawn;
 
-  explicit VerifierAdapter(Verifier verifier) : verifier_(std::move(verifier)) {}
+  /// Sequences of other batches may use copies of `verifier` on other threads.
+  explicit VerifierAdapter(Verifier verifier) : verifier_(std::move(verifier)) { Traits::detach_workspace(verifier_); }
 
   [[nodiscard]] Own begin_sequence() const { return verifier_; }
 
   static void check_supported(SamplingOptions const& options) { Traits::check_supported(options); }
 
-  static void begin_turn(Own& own, std::optional<SamplingOptions> const& options, std::size_t vocabulary,
-                         std::size_t budget) {
-    Traits::begin_turn(own, options, vocabulary, budget);
-  }
+  static void begin_turn(Own& own, SamplingTurn const& turn) { Traits::begin_turn(own, turn); }
+
+  static void on_fork(Own& own, std::optional<std::uint64_t> seed) { Traits::on_fork(own, seed); }
 
   [[nodiscard]] static LogprobsView logprobs(Own const& own) noexcept { return Traits::logprobs(own); }
 
@@ -96,7 +98,9 @@ class VerifierAdapter<Verifier, Rows> {
 
   static void check_supported(SamplingOptions const&) noexcept {}
 
-  static void begin_turn(Own&, std::optional<SamplingOptions> const&, std::size_t, std::size_t) noexcept {}
+  static void begin_turn(Own&, SamplingTurn const&) noexcept {}
+
+  static void on_fork(Own&, std::optional<std::uint64_t>) noexcept {}
 
   [[nodiscard]] static LogprobsView logprobs(Own const&) noexcept { return {}; }
 

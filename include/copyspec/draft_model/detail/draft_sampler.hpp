@@ -42,7 +42,8 @@ class DraftSampler {
     options_.typical_p = options.typical_p;
     options_.top_p = options.top_p;
     options_.min_p = options.min_p;
-    options_.seed = independently ? seed_for(RandomStream::draft, options.seed) : options.seed;
+    options_.seed = options.seed;
+    if (independently && options.seed) options_.seed = seed_for(RandomStream::draft, *options.seed);
     independently_ = independently;
   }
 
