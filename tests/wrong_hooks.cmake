@@ -6,7 +6,7 @@ cmake_minimum_required(VERSION 3.25)
 
 set(hooks reserve require_vocabulary set_references set_sampling prepare propose_tree propose_after on_draft_chosen on_pass
     on_turn_begin on_turn_end observe_pass end_turn on_turn_begin begin_turn options logprobs allowed_draft on_fork
-    check_supported drawn_from detach_workspace on_turn_begin on_turn_end)
+    check_supported drawn_from detach_workspace on_turn_begin on_turn_end set_scope claim)
 string(REGEX REPLACE "\\|" ";-I" includes "-I${INCLUDES}")
 
 function(compile wrong result output)

@@ -15,8 +15,9 @@
 
 namespace copyspec_llama {
 
-/// Puts what a user says into the form that a model was trained on, by the chat template in its file. Borrows the
-/// model and the vocabulary, which must outlive it.
+/// Puts what a user says into the form that a model was trained on, by the chat template in its file. Names of control
+/// tokens are these in the template, and text in what the user says. Borrows the model and the vocabulary, which must
+/// outlive it.
 class ChatFormat {
  public:
   ChatFormat(llama_model const& model, Vocabulary const& vocabulary);
@@ -31,7 +32,10 @@ class ChatFormat {
 
  private:
   [[nodiscard]] std::string apply(std::span<llama_chat_message const> messages) const;
-  [[nodiscard]] std::string added_text(Conversation const& conversation, std::size_t turn) const;
+  [[nodiscard]] std::string added_text(Conversation const& conversation, std::size_t turn,
+                                       std::string const& said) const;
+  [[nodiscard]] std::vector<copyspec::Token> added_tokens(Conversation const& conversation, std::size_t turn,
+                                                          bool starts_context) const;
 
   Vocabulary const* vocabulary_;
   char const* chat_template_;  // null: none that can be applied

@@ -83,10 +83,9 @@ template <class M, class Proposer, class Verifier, class Watch>
 
     copyspec::Sequence const& sequence = composer.sequence(id);
     if (sequence.status() == copyspec::SequenceStatus::invalid_row)
-      copyspec::raise_error(copyspec::ErrorCode::engine,
-                            !sampling_of(decoder).hooks
-                                ? "the model returned logits that are not numbers"
-                                : "the grammar allows no token here, or the logits are not numbers");
+      copyspec::raise_error(copyspec::ErrorCode::engine, "the model returned logits that are not numbers");
+    if (sequence.status() == copyspec::SequenceStatus::all_excluded)
+      copyspec::raise_error(copyspec::ErrorCode::bad_options, "the grammar allows no token here");
     copyspec::SequenceCounters const& counters = sequence.counters();
     SpentTime const prefill = decoder.model->prefill() - prefill_before;
     run.turns.push_back({.prompt_tokens = prompt.size(),

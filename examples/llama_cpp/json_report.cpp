@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include <array>
+#include <cstdint>
 #include <optional>
 
 #include "copyspec/format.hpp"
@@ -24,12 +25,12 @@ Json to_json(copyspec::PassCost const& cost) {
   return {{"one_row_seconds", cost.seconds(1)}, {"curve", curve}};
 }
 
-Json to_json(copyspec::SamplingOptions const& sampling) {
+Json to_json(copyspec::SamplingOptions const& sampling, std::uint64_t seed) {
   return {{"temperature", sampling.temperature},
           {"top_k", sampling.top_k},
           {"top_p", sampling.top_p},
           {"min_p", sampling.min_p},
-          {"seed", sampling.seed.value_or(0)}};
+          {"seed", seed}};
 }
 
 Json to_json(Setup const& setup) {
@@ -39,7 +40,7 @@ Json to_json(Setup const& setup) {
             {"context", setup.context},
             {"batch", setup.batch},
             {"max_tokens", setup.max_tokens},
-            {"sampling", to_json(setup.sampling)},
+            {"sampling", to_json(setup.sampling, setup.seed)},
             {"grammar", setup.grammar},
             {"repetitions", setup.repetitions},
             {"pass_cost", to_json(setup.costs.copying)}};

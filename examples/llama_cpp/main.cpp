@@ -11,7 +11,6 @@
 #include <cstdio>
 #include <exception>
 #include <filesystem>
-#include <fstream>
 #include <functional>
 #include <iostream>
 #include <iterator>
@@ -38,6 +37,8 @@
 #include "engine.hpp"
 #include "measure.hpp"
 #include "measured_model.hpp"
+#include "numbers.hpp"
+#include "output_file.hpp"
 #include "report.hpp"
 #include "terminal.hpp"
 #include "vocabulary.hpp"
@@ -61,18 +62,16 @@ struct Options {
   EngineOptions engine;
   std::size_t repetitions = 1;
   std::size_t max_tokens = 400;
-  copyspec::SamplingOptions sampling{.temperature = 0, .seed = 0};
+  copyspec::SamplingOptions sampling{.temperature = 0};
+  std::uint64_t seed = 0;
   std::filesystem::path grammar;
 };
 
 void add_options(CLI::App& app, Options& options) {
+  // llama.cpp counts in 32 bits.
+  constexpr auto most = static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max());
   auto const add_count = [&app](std::string const& names, std::size_t& value, std::string const& description) {
-    // llama.cpp counts in 32 bits. Checks are without a description, which the help would put beside the type.
-    constexpr auto most = static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max());
-    app.add_option(names, value, description)
-        ->type_name("N")
-        ->capture_default_str()
-        ->check(CLI::Range(std::size_t{1}, most).description(""));
+    add_number(app, names, std::size_t{1}, most, value, description);
   };
   auto const add_weights = [&app](std::string const& name, Weights& weights, std::string const& description) {
     std::vector<std::string> const values{"file", "f32"};
@@ -117,26 +116,25 @@ void add_options(CLI::App& app, Options& options) {
   add_count("-n,--max-tokens", options.max_tokens, "Cut answers after so many tokens");
   add_count("-r,--repetitions", options.repetitions,
             "Decode everything so many times; once with a history, which then has the answers");
-  auto const add_number = [&app](std::string const& name, float& value, float most, std::string const& description) {
-    app.add_option(name, value, description)
-        ->type_name("X")
-        ->capture_default_str()
-        ->check(CLI::Range(0.0F, most).description(""));
-  };
-  add_number("--temperature", options.sampling.temperature, 1000.0F, "Draw tokens at this temperature; 0 is greedy");
-  app.add_option("--top-k", options.sampling.top_k, "Draw from so many of the likeliest tokens; 0 is all")
+  copyspec::SamplingOptions& sampling = options.sampling;
+  add_number(app, "--temperature", 0.0F, 1000.0F, sampling.temperature, "Draw tokens at this temperature; 0 is greedy");
+  add_number(
+      app, "--top-k", std::size_t{0}, most,
+      [&sampling](std::size_t count) { sampling.top_k = static_cast<decltype(sampling.top_k)>(count); },
+      "Draw from so many of the likeliest tokens; 0 is all")
+      ->default_str(fmt::format("{}", sampling.top_k));
+  add_number(app, "--top-p", 0.0F, 1.0F, sampling.top_p, "Draw from the likeliest tokens with this much probability");
+  add_number(app, "--min-p", 0.0F, 1.0F, sampling.min_p, "Draw from tokens with this share of the likeliest one's");
+  app.add_option_function<std::string>(
+         "--seed", [&options](std::string const& text) { options.seed = parse_seed("--seed", text); },
+         "The same seed draws the same tokens, however they are drafted; -1 is a random one, which is shown")
       ->type_name("N")
-      ->capture_default_str();
-  add_number("--top-p", options.sampling.top_p, 1.0F, "Draw from the likeliest tokens with this much probability");
-  add_number("--min-p", options.sampling.min_p, 1.0F, "Draw from tokens with this share of the likeliest one's");
-  app.add_option("--seed", options.sampling.seed, "The same seed draws the same tokens, however they are drafted")
-      ->type_name("N")
-      ->capture_default_str();
+      ->default_str("-1");
   app.add_option("--grammar", options.grammar, "Keep answers to the GBNF grammar in this file, from `root` on")
       ->type_name("FILE");
-  app.add_option("--logprobs", options.sampling.logprobs,
-                 "Show the log-probability of each token, and so many of the likeliest ones")
-      ->type_name("N");
+  add_number(
+      app, "--logprobs", std::size_t{0}, most, [&sampling](std::size_t count) { sampling.logprobs = count; },
+      "Show the log-probability of each token, and so many of the likeliest ones");
   add_count("-t,--threads", options.engine.threads, "Threads of llama.cpp");
   add_count("--context", options.engine.context,
             "Most tokens of a conversation, as far as the model was trained for them");
@@ -162,18 +160,6 @@ std::vector<Conversation> conversations(Options const& options, Progress& progre
     if (!text.empty()) return {own_conversation("standard input", split_turns(text))};
   }
   return built_in_conversations(options.only);
-}
-
-void write_json(std::filesystem::path const& file, std::string const& text) {
-  std::ofstream stream(file);
-  stream << text << std::flush;
-  if (!stream) copyspec::raise_error(copyspec::ErrorCode::file, fmt::format("cannot write {}", file.string()));
-}
-
-// Before minutes of work, not after. What is in the file stays until there is something to replace it with.
-void check_writable(std::filesystem::path const& file) {
-  if (!std::ofstream(file, std::ios::app))
-    copyspec::raise_error(copyspec::ErrorCode::file, fmt::format("cannot write {}", file.string()));
 }
 
 // Which weights are decoded, and why that matters here.
@@ -226,7 +212,9 @@ struct DraftEngine {
 void run(Options const& options) {
   Progress progress;
   std::vector<Conversation> const asked = conversations(options, progress);
-  if (!options.json.empty()) check_writable(options.json);
+  // Before minutes of work, not after.
+  if (!options.json.empty()) require_writable(options.json);
+  if (!options.history.empty()) copyspec::HistoryFile::require_writable(options.history.string());
   std::filesystem::path const file = chosen_weights(options.model, options.weights, options, progress);
   Engine const engine(file, options.engine, progress);
   copyspec::Rollback const rollback = copyspec::adapters::LlamaCpp::needs_checkpoints(engine.context())
@@ -257,7 +245,7 @@ void run(Options const& options) {
                                                 .rollback = rollback};
   if (grammar) decoder.options.sampling->hooks = grammar->hooks();
   for (std::filesystem::path const& text : options.references)
-    decoder.options.references.push_back(vocabulary.tokens(read_text(text), false));
+    decoder.options.references.push_back(vocabulary.tokens(read_text(text), false, ControlNames::text));
   // A prompt that does not fit is refused before any other is decoded.
   for (Conversation const& conversation : asked) {
     std::size_t const length = format.prompt(conversation, 0, {}).size();
@@ -270,6 +258,8 @@ void run(Options const& options) {
 
   progress.clear();
   fmt::print("{}\n", describe_weights(options.weights, engine));
+  if (options.sampling.temperature > 0)
+    fmt::print("Seed: {0}. With --seed {0}, the same tokens are drawn again.\n", options.seed);
   if (!format.why_plain().empty()) fmt::print("Prompts are used as they are: {}.\n", format.why_plain());
   std::fflush(stdout);
 
@@ -281,14 +271,18 @@ void run(Options const& options) {
                     .batch = model.max_tokens(),
                     .max_tokens = options.max_tokens,
                     .sampling = options.sampling,
+                    .seed = options.seed,
                     .grammar = options.grammar.string(),
                     .repetitions = options.repetitions,
                     .costs = measurement.costs,
                     .draft_file = draft ? draft->file : std::filesystem::path(),
                     .draft_model = draft ? draft->engine.description() : std::string()};
   fmt::print("\n{}", text_report(setup, measurement.results, vocabulary));
+  if (!options.json.empty()) write_text(options.json, json_report(setup, measurement.results, vocabulary));
+  // What was measured cannot be had again; the next run learns again what is not saved.
+  if (std::fflush(stdout) != 0)
+    copyspec::raise_error(copyspec::ErrorCode::file, "cannot write the results to standard output");
   if (proposer) copyspec::HistoryFile::save(options.history.string(), *proposer);
-  if (!options.json.empty()) write_json(options.json, json_report(setup, measurement.results, vocabulary));
 }
 
 // One line, whatever the message looks like. Not by fmt, which throws when there is no standard error.
@@ -310,13 +304,18 @@ int parse_and_run(int argc, char** argv) {
       "copyspec-llama");
   app.footer(
       "Prompts come from --prompt, from --file or from standard input in the form of a file; without any, from the "
-      "built-in set.\n"
+      "built-in set. Names of control tokens in them are text.\n"
+      "Outputs are tried before anything is decoded, and the results are written before the history.\n"
       "Exit status: 0 if everything was measured, 1 if something cannot be used, 2 for wrong arguments.");
   add_options(app, options);
   try {
     app.parse(argc, argv);
     if (!options.history.empty() && options.repetitions > 1)
       throw CLI::ValidationError("--history", "needs a single repetition: the next would copy its own answers");
+    if (!options.history.empty() && options.history.lexically_normal() == options.json.lexically_normal())
+      throw CLI::ValidationError("--json", "this is the file of --history");
+    if (app.count("--seed") == 0) options.seed = parse_seed("--seed", "-1");
+    options.sampling.seed = options.seed;
   } catch (CLI::CallForHelp const& help) {
     return app.exit(help);
   } catch (CLI::ParseError const& error) {

@@ -33,7 +33,7 @@ void complete(char const* file, char const* text) {
   auto const size = static_cast<std::int32_t>(std::strlen(text));
   std::vector<copyspec::Token> prompt(static_cast<std::size_t>(size) + 2);
   std::int32_t const tokens =
-      llama_tokenize(vocabulary, text, size, prompt.data(), static_cast<std::int32_t>(prompt.size()), true, true);
+      llama_tokenize(vocabulary, text, size, prompt.data(), static_cast<std::int32_t>(prompt.size()), true, false);
   if (tokens <= 0) copyspec::raise_error(copyspec::ErrorCode::file, "there is no text to continue");
   prompt.resize(static_cast<std::size_t>(tokens));
 

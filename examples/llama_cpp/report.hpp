@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <span>
 #include <string>
@@ -22,6 +23,7 @@ struct Setup {
   std::size_t batch = 0;
   std::size_t max_tokens = 0;
   copyspec::SamplingOptions sampling = {};
+  std::uint64_t seed = 0;    ///< That tokens were drawn with, if they were.
   std::string grammar = {};  ///< The file it is in, or nothing.
   std::size_t repetitions = 0;
   LearntCosts costs = {};

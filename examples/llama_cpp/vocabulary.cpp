@@ -25,14 +25,15 @@ std::string Vocabulary::name(Token token) const {
   return piece(token, true);
 }
 
-std::vector<Token> Vocabulary::tokens(std::string_view text, bool starts_context) const {
+std::vector<Token> Vocabulary::tokens(std::string_view text, bool starts_context, ControlNames control_names) const {
   if (text.size() > static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max()))
     copyspec::raise_error(copyspec::ErrorCode::engine, "a text of more than 2 GiB cannot be made into tokens");
   auto const size = static_cast<std::int32_t>(text.size());
+  bool const parse = control_names == ControlNames::tokens;
   // Without room, llama.cpp says how many tokens there are, as a negative number.
-  std::int32_t const count = -llama_tokenize(vocabulary_, text.data(), size, nullptr, 0, starts_context, true);
+  std::int32_t const count = -llama_tokenize(vocabulary_, text.data(), size, nullptr, 0, starts_context, parse);
   std::vector<Token> tokens(count > 0 ? static_cast<std::size_t>(count) : 0);
-  if (llama_tokenize(vocabulary_, text.data(), size, tokens.data(), count, starts_context, true) != count)
+  if (llama_tokenize(vocabulary_, text.data(), size, tokens.data(), count, starts_context, parse) != count)
     copyspec::raise_error(copyspec::ErrorCode::engine, "llama.cpp cannot make the prompt into tokens");
   return tokens;
 }

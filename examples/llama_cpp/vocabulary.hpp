@@ -11,6 +11,10 @@
 
 namespace copyspec_llama {
 
+/// What names of control tokens in a text are: these tokens, as in a chat template, or text like any other, as in what
+/// a user says.
+enum class ControlNames : bool { tokens, text };
+
 /// What a model's tokens stand for. Borrows from the model, which must outlive it.
 class Vocabulary {
  public:
@@ -22,9 +26,9 @@ class Vocabulary {
   /// As `text`, but control tokens have their name.
   [[nodiscard]] std::string name(copyspec::Token token) const;
 
-  /// `text` as tokens, with the names of control tokens read as these. At the start of a context, what the model wants
-  /// to begin with is put in front.
-  [[nodiscard]] std::vector<copyspec::Token> tokens(std::string_view text, bool starts_context) const;
+  /// `text` as tokens. At the start of a context, what the model wants to begin with is put in front.
+  [[nodiscard]] std::vector<copyspec::Token> tokens(std::string_view text, bool starts_context,
+                                                    ControlNames control_names) const;
 
   /// The tokens that end an answer, in ascending order.
   [[nodiscard]] std::vector<copyspec::Token> const& ends() const noexcept { return ends_; }

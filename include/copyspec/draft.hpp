@@ -7,6 +7,7 @@
 #include "draft/proposer_traits.hpp"
 
 #include "draft/best_draft.hpp"
+#include "draft/draft_scope.hpp"
 #include "draft/first_draft.hpp"
 #include "draft/proposer.hpp"
 #include "draft/tree_proposer.hpp"

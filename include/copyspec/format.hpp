@@ -60,6 +60,10 @@ inline namespace COPYSPEC_VERSION_NAMESPACE {
       return "context full";
     case SequenceStatus::invalid_row:
       return "invalid row";
+    case SequenceStatus::all_excluded:
+      return "all excluded";
+    case SequenceStatus::failed:
+      return "failed";
   }
   return "unknown status";
 }

@@ -7,3 +7,4 @@
 #include "mix/histories.hpp"
 #include "mix/history.hpp"
 #include "mix/mixing_proposer.hpp"
+#include "mix/mixing_scope.hpp"

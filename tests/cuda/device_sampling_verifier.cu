@@ -8,6 +8,7 @@
 #include <copyspec/lookup/copy_proposer.hpp>
 #include <cstddef>
 #include <cstdint>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -83,10 +84,34 @@ TEST_CASE("verdicts are those of the rows, at the positions of the sequences") {
   }
 }
 
+TEST_CASE("where no seed is named, turns are drawn independently") {
+  Stream const stream;
+  DeviceSamplingVerifier verifier({}, {.stream = stream, .sequences = 2, .draft_length = 1});
+  DeviceArray<float> const logits(std::vector<float>(2 * 16, 1.0F));
+  Tokens const tokens{1, 2};
+  std::vector<VerifyInput> const inputs = {{SequenceId{0}, tokens, 2}, {SequenceId{1}, tokens, 2}};
+  std::vector<Verdict> verdicts(2);
+  std::set<Token> drawn;
+  std::size_t alike = 0;
+  for (int turn = 0; turn < 24; ++turn) {
+    for (VerifyInput const& input : inputs) verifier.on_turn_begin(input.sequence, tokens, 0);
+    verifier.verify(DeviceLogitsView<float>(logits.data(), 2, 16), inputs, verdicts);
+    Token const first = verdicts[0].next;
+    drawn.insert(first);
+    alike += first == verdicts[1].next ? 1 : 0;
+    if (turn == 0) verifier.verify(DeviceLogitsView<float>(logits.data(), 2, 16), inputs, verdicts);
+    CHECK(verdicts[0].next == first);
+    for (VerifyInput const& input : inputs) verifier.on_turn_end(input.sequence, tokens, 2);
+  }
+  CHECK(drawn.size() > 4);
+  CHECK(alike < 12);
+}
+
 TEST_CASE("what only the host can do is refused") {
   CHECK_THROWS_AS(DeviceSamplingVerifier({.typical_p = 0.5F}), copyspec::Error);
   CHECK_THROWS_AS(DeviceSamplingVerifier({.penalties = {.repetition = 1.1F}}), copyspec::Error);
   CHECK_THROWS_AS(DeviceSamplingVerifier({.logit_bias = {{3, 1.0F}}}), copyspec::Error);
   CHECK_THROWS_AS(DeviceSamplingVerifier({.logprobs = 0}), copyspec::Error);
+  CHECK_THROWS_AS(DeviceSamplingVerifier({.hooks = [](std::size_t) { return copyspec::RowHooks(); }}), copyspec::Error);
   CHECK_THROWS_AS(DeviceSamplingVerifier({.temperature = -1}), copyspec::Error);
 }

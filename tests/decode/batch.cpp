@@ -717,7 +717,7 @@ TEST_CASE("a pass is reported once, if it was committed and each token fed had a
   CHECK(told.reports.size() == 1);
 }
 
-TEST_CASE("what a stop predicate throws passes through, and its sequence goes on as if the pass had not been") {
+TEST_CASE("what a stop predicate throws ends its sequence and no other") {
   DecodeBatch batch(limits, NoProposer(), GreedyVerifier());
   for (std::size_t i = 0; i < 3; ++i) batch.begin(id(i), Tokens{2}, {.max_new_tokens = 3});
   auto const stop = [](SequenceId sequence, std::span<Token const>) -> StopDecision {
@@ -725,10 +725,14 @@ TEST_CASE("what a stop predicate throws passes through, and its sequence goes on
     return {};
   };
   PassPlan const plan = batch.plan();
-  CHECK_THROWS_AS(batch.commit(rows_for(plan), stop), Refused);
-  CHECK(batch.sequence(id(0)).generated().size() == 1);
-  CHECK(batch.sequence(id(1)).generated().empty());
-  CHECK(batch.sequence(id(2)).generated().empty());
+  batch.commit(rows_for(plan), stop);
+  CHECK(batch.sequence(id(1)).status() == SequenceStatus::failed);
+  CHECK_THROWS_AS(std::rethrow_exception(batch.error(id(1))), Refused);
+  CHECK(batch.sequence(id(1)).generated().size() == 1);
+  CHECK(batch.sequence(id(1)).released().empty());
   run_to_end(batch);
-  for (std::size_t i = 0; i < 3; ++i) CHECK(copy(batch.sequence(id(i)).generated()) == Tokens{1, 1, 1});
+  for (std::size_t i : {0U, 2U}) {
+    CHECK(copy(batch.sequence(id(i)).generated()) == Tokens{1, 1, 1});
+    CHECK(batch.error(id(i)) == nullptr);
+  }
 }

@@ -538,8 +538,16 @@ class Walk {
       end_pass();
     } else if (pick(40) == 0) {
       truncate();
+    } else if (pick(40) == 0) {
+      fork();
+    } else if (pick(40) == 0) {
+      fail();
+    } else if (pick(20) == 0 && (sequence_.running() || status_ == SequenceStatus::length)) {
+      extend();
     } else if (!sequence_.running()) {
-      if (context_.size() + 1 < limit_)
+      if (pick(8) == 0 && !sequence_.needs_truncate())
+        shift();
+      else if (context_.size() + 1 < limit_)
         begin();
       else
         truncate();
@@ -590,7 +598,19 @@ class Walk {
     if (context_.empty() && prompt.empty()) prompt.resize(1);
     for (Token& t : prompt) t = token();
     std::size_t const budget = pick(5) == 0 ? std::size_t(-1) : pick(20);
-    sequence_.begin(prompt, budget);
+    may_continue_ = pick(2) == 0;
+    if (pick(2) == 0) {
+      sequence_.begin(prompt, budget, may_continue_);
+    } else {
+      // What is placed is not there before the turn begins, and may be placed anew.
+      Tokens const other(std::min<std::size_t>(room, prompt.size() + 3), 1);
+      if (!other.empty()) sequence_.place(other, 3);
+      std::span<Token const> const placed = sequence_.place(prompt, budget);
+      if (!std::ranges::equal(sequence_.context(), context_)) wrong_ = "the context while a prompt is placed";
+      if (!std::ranges::equal(placed.first(context_.size()), context_)) wrong_ = "the context that was placed";
+      if (!std::ranges::equal(placed.subspan(context_.size()), prompt)) wrong_ = "the prompt that was placed";
+      sequence_.begin_placed(prompt.size(), budget, may_continue_);
+    }
     context_.insert(context_.end(), prompt.begin(), prompt.end());
     turn_ = context_.size();
     budget_ = std::min(budget, limit_ - turn_);
@@ -610,6 +630,49 @@ class Walk {
     lost_ = std::min(lost_, length);
   }
 
+  void extend() {
+    std::size_t const more = pick(6) == 0 ? std::size_t(-1) : pick(9);
+    sequence_.extend(more);
+    budget_ += std::min(more, limit_ - turn_ - budget_);
+    if (budget_ > context_.size() - turn_) status_ = SequenceStatus::running;
+  }
+
+  void fail() {
+    sequence_.fail();
+    if (status_ == SequenceStatus::running) held_ = 0;
+    status_ = SequenceStatus::failed;
+  }
+
+  // Goes on with a copy, of which a model has taken over some tokens.
+  void fork() {
+    sequence_ = sequence_.fork(SequenceId{100});
+    if (sequence_.id() != SequenceId{100}) wrong_ = "the id of a copy";
+    sequence_.rename(SequenceId{101});
+    if (sequence_.id() != SequenceId{101}) wrong_ = "the id of a sequence that was renamed";
+    counters_ = {};
+    lost_ = 0;
+    model_.assign(context_.begin(), context_.begin() + static_cast<std::ptrdiff_t>(pick(context_.size() + 1)));
+    sequence_.copied(model_.size());
+    if (sequence_.needs_truncate() != (status_ == SequenceStatus::running && model_.size() == context_.size()))
+      wrong_ = "only the newest token of a turn is fed for its row";
+  }
+
+  void shift() {
+    std::size_t const first = pick(context_.size() + 1), count = pick(context_.size() - first + 1);
+    sequence_.shift(first, count);
+    auto const erase = [&](Tokens& tokens) {
+      auto const begin = tokens.begin() + static_cast<std::ptrdiff_t>(std::min(first, tokens.size()));
+      tokens.erase(begin, tokens.size() < first + count ? tokens.end() : begin + static_cast<std::ptrdiff_t>(count));
+    };
+    erase(context_);
+    erase(model_);
+    lost_ = std::min(lost_, model_.size());
+    turn_ = context_.size();
+    budget_ = held_ = 0;
+    sources_.clear();
+    status_ = SequenceStatus::idle;
+  }
+
   void rewind() {
     std::size_t const cached = sequence_.cached();
     std::size_t const held =
@@ -621,6 +684,7 @@ class Walk {
 
   void begin_pass() {
     max_tokens_ = 1 + pick(pick(2) == 0 ? 4 : 30);
+    sequence_.make_room(max_tokens_);
     std::span<Token> const space = sequence_.draft_space(max_tokens_);
     std::size_t const pending = context_.size() - model_.size();
     std::size_t const left = budget_ - (context_.size() - turn_);
@@ -676,7 +740,9 @@ class Walk {
   void judge() {
     Verdict const verdict{.accepted = pick(draft_.size() + 1),
                           .next = token(),
-                          .status = pick(30) == 0 ? VerdictStatus::invalid_row : VerdictStatus::ok};
+                          .status = pick(30) == 0   ? VerdictStatus::invalid_row
+                                    : pick(30) == 0 ? VerdictStatus::all_excluded
+                                                    : VerdictStatus::ok};
     auto const stop = [](std::span<Token const> generated) {
       return StopDecision{.stop = generated.back() == 7 && generated.size() > 3,
                           .held = static_cast<std::size_t>(generated.back() % 4)};
@@ -708,7 +774,7 @@ class Walk {
       if (kept < verdict.accepted) ++counters_.by_source[draft_sources_[kept]].accepted;
       ++counters_.generated;
       StopDecision const decision = stop(std::span<Token const>(context_).subspan(turn_));
-      held_ = std::min(decision.held, context_.size() - turn_);
+      held_ = std::min({decision.held, context_.size() - turn_, held_ + 1});
       if (decision.stop)
         status_ = SequenceStatus::stopped;
       else if (context_.size() == limit_)
@@ -716,9 +782,12 @@ class Walk {
       else if (context_.size() - turn_ == budget_)
         status_ = SequenceStatus::length;
     }
-    if (status_ == SequenceStatus::running && verdict.status != VerdictStatus::ok)
+    if (status_ == SequenceStatus::running && verdict.status == VerdictStatus::invalid_row)
       status_ = SequenceStatus::invalid_row;
-    if (status_ != SequenceStatus::running && status_ != SequenceStatus::stopped) held_ = 0;
+    if (status_ == SequenceStatus::running && verdict.status == VerdictStatus::all_excluded)
+      status_ = SequenceStatus::all_excluded;
+    bool const goes_on = status_ == SequenceStatus::running || (status_ == SequenceStatus::length && may_continue_);
+    if (!goes_on && status_ != SequenceStatus::stopped) held_ = 0;
     ++counters_.decode_passes;
     counters_.draft_passes += draft_.empty() ? 0U : 1U;
     counters_.drafted += draft_.size();
@@ -748,6 +817,7 @@ class Walk {
   std::size_t rows_ = 0;
   std::size_t max_tokens_ = 0;
   bool in_flight_ = false;
+  bool may_continue_ = false;
   std::string wrong_;
 };
 
@@ -776,4 +846,104 @@ TEST_CASE("a prompt may be part of the context itself") {
   sequence.begin(sequence.context().subspan(10, 30), 50'000);
   REQUIRE(sequence.length() == 80);
   for (std::size_t i = 0; i < 30; ++i) CHECK(sequence.context()[50 + i] == static_cast<copyspec::Token>(10 + i));
+}
+
+TEST_CASE("each token raises the number of held ones by no more than one, drafted or not") {
+  auto const hold_all = [](std::span<Token const> generated) {
+    return StopDecision{.held = generated.size() < 3 ? 0 : generated.size()};
+  };
+  Sequence drafted = begun({1}, 20);
+  next(drafted, {2, 3, 4, 5});
+  drafted.accept(accept(4, 6), hold_all);
+  CHECK(text(drafted.released()) == "2 3");
+  Sequence plain = begun({1}, 20);
+  for (Token token = 2; token < 7; ++token) {
+    next(plain);
+    plain.accept(accept(0, token), hold_all);
+  }
+  CHECK(text(plain.released()) == "2 3");
+}
+
+TEST_CASE("a turn that may continue holds at the end of its budget what may become part of a stop") {
+  auto const hold = [](std::span<Token const>) { return StopDecision{.held = 1}; };
+  for (bool const may_continue : {false, true}) {
+    Sequence sequence(SequenceId{7}, 100);
+    sequence.begin(Tokens{1}, 2, may_continue);
+    next(sequence, {2});
+    sequence.accept(accept(1, 3), hold);
+    CHECK(sequence.status() == SequenceStatus::length);
+    CHECK(text(sequence.released()) == (may_continue ? "2" : "2 3"));
+    sequence.extend(1);
+    CHECK(sequence.running());
+    CHECK(sequence.budget_left() == 1);
+    sequence.make_room(0);
+    CHECK(text(next(sequence).tokens) == "3");
+  }
+}
+
+TEST_CASE("a budget is extended up to the context limit, and by nothing it is not") {
+  Sequence sequence = begun({1, 2}, 0, 10);
+  sequence.extend(0);
+  CHECK(sequence.status() == SequenceStatus::length);
+  sequence.extend(3);
+  CHECK(sequence.running());
+  CHECK(sequence.budget_left() == 3);
+  // The newest token is fed for its row.
+  CHECK(sequence.pending() == 2);
+  sequence.extend(~std::size_t{0});
+  CHECK(sequence.budget_left() == 8);
+  sequence.extend(~std::size_t{0});
+  CHECK(sequence.budget_left() == 8);
+}
+
+TEST_CASE("room is made in steps, as far as the turn may go") {
+  Sequence sequence = begun(Tokens(100, 1), 5000, 100'000);
+  CHECK(sequence.room() == 1124);
+  CHECK_FALSE(sequence.make_room(1000));
+  CHECK(sequence.make_room(1500));
+  CHECK(sequence.room() == 1601);
+  CHECK_FALSE(sequence.make_room(1500));
+  CHECK(sequence.draft_space(10'000).size() == 1500);
+  Sequence short_one = begun(Tokens(100, 1), 7, 100'000);
+  CHECK(short_one.room() == 107);
+  CHECK_FALSE(short_one.make_room(1000));
+  Sequence long_one = begun(Tokens(40'000, 1), 60'000, 100'000);
+  CHECK(long_one.room() == 50'000);
+  CHECK(long_one.make_room(20'000));
+  CHECK(long_one.room() == 60'001);
+}
+
+TEST_CASE("a turn that fails keeps its context, shows all, and leaves the next one unharmed") {
+  Sequence sequence = begun({1}, 9);
+  auto const hold = [](std::span<Token const>) { return StopDecision{.held = 1}; };
+  next(sequence, {2});
+  sequence.accept(accept(1, 3), hold);
+  CHECK(text(sequence.released()) == "2");
+  next(sequence, {4});
+  sequence.fail();
+  CHECK(sequence.status() == SequenceStatus::failed);
+  CHECK(text(sequence.context()) == "1 2 3");
+  CHECK(text(sequence.released()) == "2 3");
+  CHECK(sequence.needs_truncate());
+  sequence.truncated(sequence.cached());
+  sequence.begin(Tokens{5}, 3);
+  CHECK(text(next(sequence).tokens) == "3 5");
+}
+
+TEST_CASE("a copy says what its source would, and neither changes the other") {
+  Sequence sequence = begun({1, 2}, 9);
+  next(sequence, {3});
+  sequence.accept(accept(1, 4), never);
+  Sequence other = sequence.fork(SequenceId{8});
+  CHECK(text(other.context()) == "1 2 3 4");
+  CHECK(text(other.generated()) == "3 4");
+  CHECK(text(other.sources()) == "om");
+  CHECK(other.budget_left() == 7);
+  CHECK(other.counters().generated == 0);
+  next(other);
+  other.accept(accept(0, 6), never);
+  CHECK(text(next(sequence).tokens) == "4");
+  sequence.accept(accept(0, 5), never);
+  CHECK(text(other.context()) == "1 2 3 4 6");
+  CHECK(text(sequence.context()) == "1 2 3 4 5");
 }

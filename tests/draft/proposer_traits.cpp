@@ -9,9 +9,11 @@
 #include <string>
 #include <vector>
 
+#include "copyspec/core/error.hpp"
 #include "copyspec/core/token.hpp"
 #include "copyspec/cost/pass_cost.hpp"
 #include "copyspec/draft/best_draft.hpp"
+#include "copyspec/draft/draft_scope.hpp"
 #include "copyspec/draft/first_draft.hpp"
 #include "copyspec/draft_model/model_proposer.hpp"
 #include "copyspec/testing/toy_model.hpp"
@@ -44,6 +46,8 @@ struct Noting {
   void reserve(std::size_t) const { note("reserve"); }
   void require_vocabulary(std::size_t) const { note("require_vocabulary"); }
   void set_references(std::span<Tokens const>) const { note("set_references"); }
+  void set_scope(std::shared_ptr<copyspec::DraftScope> const&) const { note("set_scope"); }
+  void claim() const { note("claim"); }
   void set_sampling(copyspec::SamplingOptions const&, bool) const { note("set_sampling"); }
   void prepare(std::span<Token const>, std::size_t) const { note("prepare"); }
   void on_draft_chosen(std::span<Token const>, std::size_t) const { note("on_draft_chosen"); }
@@ -59,7 +63,9 @@ void call_all(P& proposer) {
   Tokens const context{1, 2, 3};
   Tokens space(4);
   Traits::require_vocabulary(proposer, 32);
-  Traits::set_sampling(proposer, {}, false);
+  Traits::set_sampling(proposer, {.seed = 1}, false);
+  Traits::claim(proposer);
+  Traits::set_scope(proposer, nullptr);
   Traits::set_references(proposer, {});
   Traits::reserve(proposer, 100);
   Traits::on_turn_begin(proposer, context, 0);
@@ -74,9 +80,19 @@ void call_all(P& proposer) {
 }  // namespace
 
 TEST_CASE("every combinator forwards every call to the proposers in it") {
-  std::vector<std::string> const calls{
-      "require_vocabulary", "set_sampling", "set_references", "reserve", "on_turn_begin", "prepare", "propose",
-      "on_draft_chosen",    "on_pass",      "on_turn_end",    "truncate"};
+  std::vector<std::string> const calls{"require_vocabulary",
+                                       "claim",
+                                       "set_scope",
+                                       "set_sampling",
+                                       "set_references",
+                                       "reserve",
+                                       "on_turn_begin",
+                                       "prepare",
+                                       "propose",
+                                       "on_draft_chosen",
+                                       "on_pass",
+                                       "on_turn_end",
+                                       "truncate"};
   auto const check = [&](char const* name, auto proposer, Noting const& inner) {
     CAPTURE(name);
     call_all(proposer);
@@ -103,6 +119,10 @@ TEST_CASE("a proposer without optional calls can be given all of them") {
   CHECK(ProposerTraits<NoProposer>::propose_after(proposer, {}, {}, 0).length == 0);
   static_assert(!ProposerTraits<NoProposer>::prepares && !ProposerTraits<NoProposer>::continues);
   static_assert(ProposerTraits<Noting>::prepares);
+  static_assert(ProposerTraits<Noting>::scoped && !ProposerTraits<NoProposer>::scoped);
+  struct Scope : copyspec::DraftScopeOf<Scope> {};
+  CHECK_THROWS_WITH_AS(ProposerTraits<NoProposer>::set_scope(proposer, std::make_shared<Scope>()),
+                       "a scope was given, and the proposer takes none", copyspec::Error);
 }
 
 TEST_CASE("a choice between drafts is a chain that begins after the context") {

@@ -409,6 +409,104 @@ TEST_CASE("the draft model's time is not counted as the other's") {
   CHECK(composer.proposer(SequenceId{0}).draft_model().failures() == 0);
 }
 
+TEST_CASE("of the time of each pass exactly what the draft model took for it is taken off") {
+  struct Slow : CountingUp {
+    std::chrono::microseconds takes{};
+    copyspec::LogitsView<float> forward(std::span<copyspec::Segment const> batch) {
+      StillClock::current() += takes;
+      return CountingUp::forward(batch);
+    }
+  };
+  Slow draft;
+  draft.takes = std::chrono::microseconds(700);
+  // Every pass has three drafted tokens, for which the draft model takes longer than the other model for all rows.
+  ModelProposer<Slow, NoProposer, StillClock> proposer(draft, NoProposer(), {.fixed_length = 3});
+  Tokens context{1};
+  Tokens space(8);
+  for (int step = 0; step < 50; ++step) {
+    auto const before = StillClock::now();
+    std::size_t const drafted = proposer.propose(context, space).length;
+    REQUIRE(drafted == 3);
+    StillClock::current() += std::chrono::microseconds(1000);
+    std::chrono::duration<double> const took = StillClock::now() - before;
+    proposer.on_pass({.rows = drafted + 1, .sequences = 1, .seconds = took.count()});
+    for (std::size_t i = 0; i <= drafted; ++i) context.push_back((context.back() + 1) % 64);
+    // A pass without a draft has nothing taken off.
+    proposer.on_draft_chosen(context, 0);
+    proposer.on_pass({.rows = 1, .sequences = 1, .seconds = 0.0005});
+    context.push_back((context.back() + 1) % 64);
+  }
+  CHECK(proposer.pass_cost().seconds(4) == doctest::Approx(1e-3).epsilon(1e-6));
+  CHECK(proposer.pass_cost().seconds(1) == doctest::Approx(5e-4).epsilon(1e-6));
+}
+
+TEST_CASE("a copy made between two passes drafts on by itself, and leaves the original alone") {
+  Pair const pair(3);
+  CompanionModel companion(pair.draft_toy, pair.companion);
+  using Proposer = ModelProposer<CompanionModel, MixingProposer>;
+  MixingProposer const mixing({.pass_cost = PassCost::marginal(0.02)});
+  auto const make = [&] { return Proposer(companion, mixing, {.fixed_length = 4}); };
+  Tokens space(16);
+  auto const propose = [&](auto& proposer, Tokens const& context) {
+    std::size_t const length = proposer.propose(context, space).length;
+    return Tokens(space.begin(), space.begin() + static_cast<std::ptrdiff_t>(length));
+  };
+  Proposer original = make();
+  original.set_sampling({.temperature = 1, .seed = 9}, false);
+  Proposer undisturbed = make();
+  undisturbed.set_sampling({.temperature = 1, .seed = 9}, false);
+  Tokens context{1, 2, 3};
+  for (Token step = 0; step < 10; ++step) {
+    propose(original, context);
+    propose(undisturbed, context);
+    context.push_back(step % 5);
+  }
+  original.prepare(context, 16);
+  Proposer copy = original;
+  Tokens other = context;
+  for (Token step = 0; step < 10; ++step) {
+    Proposer fresh = make();
+    fresh.set_sampling({.temperature = 1, .seed = 9}, false);
+    REQUIRE(propose(copy, other) == propose(fresh, other));
+    REQUIRE(propose(original, context) == propose(undisturbed, context));
+    other.push_back(4 - step % 4);
+    context.push_back(step % 3);
+  }
+}
+
+TEST_CASE("copies are claimed for one batch, until it is gone") {
+  CountingUp draft;
+  Alone const original(draft);
+  {
+    Alone first = original;
+    first.claim();
+    Alone moved = std::move(first);
+    Alone second = moved;
+    CHECK_THROWS_WITH_AS(
+        second.claim(),
+        "copies of this proposer already serve another composer: make one for each, with a draft model each",
+        copyspec::Error);
+    FirstDraft both(CopyProposer(), original);
+    CHECK_THROWS_AS(both.claim(), copyspec::Error);
+    Alone(draft).claim();
+  }
+  Alone again = original;
+  again.claim();
+}
+
+TEST_CASE("two composers of copies are refused while both live") {
+  CountingUp model, draft;
+  Alone const original(draft);
+  {
+    Counting<Alone> composer(model, original);
+    composer.generate(Tokens{1}, {.max_new_tokens = 5});
+    CHECK_THROWS_AS(Counting<Alone>(model, original), copyspec::Error);
+    CHECK_THROWS_AS(Counting<Alone>(model, composer.proposer(SequenceId{0})), copyspec::Error);
+  }
+  Counting<Alone> after(model, original);
+  after.generate(Tokens{1}, {.max_new_tokens = 5});
+}
+
 TEST_CASE("nothing is allocated once the beginning is over") {
   CountingUp model, draft;
   auto const cost = PassCost::marginal(0.02);
@@ -424,4 +522,29 @@ TEST_CASE("nothing is allocated once the beginning is over") {
   CHECK(steps > 5);
   CHECK(draft.passes > 10);
   CHECK(allocations() == before);
+}
+
+TEST_CASE("a draft model that knows no placeholders is not asked where a context has one") {
+  ToyModelOptions const options{.vocabulary = 16, .order = 2, .placeholders = true};
+  ToyModel<float> target(options);
+  ToyModel<float> draft({.vocabulary = 16, .order = 2});
+  Composer composer(target, ModelProposer(draft, NoProposer(), {.fixed_length = 3}), GreedyVerifier());
+  SequenceId const image{0}, copy{1}, text{2};
+  composer.begin(image, Tokens{1, 2, 3}, {.max_new_tokens = 5});
+  composer.run();
+  std::size_t const before = composer.sequence(image).counters().drafted;
+  CHECK(before > 0);
+  composer.begin(image, Tokens{4, -2, 5}, {.max_new_tokens = 40});
+  composer.fork(image, copy);
+  composer.begin(text, Tokens{1, 2, 3}, {.max_new_tokens = 40});
+  composer.run();
+  CHECK(composer.sequence(image).counters().drafted == before);
+  CHECK(composer.sequence(copy).counters().drafted == 0);
+  CHECK(composer.sequence(text).counters().drafted > 0);
+  CHECK(composer.sequence(image).generated().size() == 40);
+  // Without the placeholder it can be read again.
+  composer.truncate(image, 3);
+  composer.begin(image, Tokens{4, 5}, {.max_new_tokens = 40});
+  composer.run();
+  CHECK(composer.sequence(image).counters().drafted > before);
 }

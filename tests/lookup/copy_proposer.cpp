@@ -352,3 +352,41 @@ TEST_CASE("nothing is allocated up to what was reserved") {
   CHECK(allocations() == before);
   CHECK(drafted > 1000);
 }
+
+TEST_CASE("a long context is read again in pieces where it has grown, and truncated in pieces") {
+  constexpr std::size_t piece = CopyProposer::piece;
+  Random random(21);
+  Tokens text;
+  while (text.size() < 3 * piece) text.push_back(static_cast<Token>(below(random, 30)));
+  CopyProposer used;
+  used.reserve(text.size());
+  CHECK(!propose(used, text, 64).empty());
+  std::size_t left = text.size();
+  std::size_t pieces = 0;
+  SUBCASE("grown") {
+    used.reserve(2 * text.size());
+    pieces = 2;
+  }
+  SUBCASE("truncated") {
+    left = 1000;
+    used.truncate(left);
+    pieces = 1;
+  }
+  SUBCASE("grown while it is truncated") {
+    left = piece + 5;
+    used.truncate(left);
+    used.reserve(2 * text.size());
+    pieces = 1;
+  }
+  SUBCASE("a few tokens less") {
+    left -= 100;
+    used.truncate(left);
+  }
+  Tokens context(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(left));
+  for (std::size_t i = 0; i < pieces; ++i) CHECK(propose(used, context, 64).empty());
+  CopyProposer fresh;
+  for (std::size_t i = 0; i < 20; ++i) {
+    REQUIRE(propose(used, context, 64) == propose(fresh, context, 64));
+    context.push_back(text[i]);
+  }
+}

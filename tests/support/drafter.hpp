@@ -35,7 +35,7 @@ struct Drafter {
   Language const* told;  // the rows that are said to have been drawn from
   Kind kind = Kind::drawn;
   std::size_t longest = 4;
-  SamplingOptions options = {};
+  SamplingOptions options = {.seed = 0};
   std::uint64_t* draws = nullptr;
   bool by_position = false;  // noise that belongs to positions, as must not be
   std::mt19937_64 random{17};

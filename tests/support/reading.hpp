@@ -18,9 +18,12 @@ inline copyspec::detail::ContextHashes contexts_of(std::span<copyspec::Token con
 
 // Has `sources` read all of `context` that it did not.
 inline void read(copyspec::detail::CopySources& sources, std::span<copyspec::Token const> context, bool follow = true) {
-  while (sources.size() < context.size()) {
-    std::size_t const length = sources.size();
-    sources.append(context.first(length + 1), contexts_of(context.first(length)), follow);
+  while (!sources.has_read(context.size())) {
+    std::size_t const end = sources.begin_reading(context);
+    while (sources.size() < end) {
+      std::size_t const length = sources.size();
+      sources.append(context.first(length + 1), contexts_of(context.first(length)), follow);
+    }
   }
 }
 

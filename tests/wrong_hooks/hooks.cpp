@@ -52,6 +52,10 @@ struct Proposer : NoProposer {
 #elif WRONG == 14
  private:
   void on_turn_begin(std::span<Token const>, std::size_t) {}
+#elif WRONG == 25
+  void set_scope(std::string const&) {}
+#elif WRONG == 26
+  void claim(int) {}
 #endif
 };
 

@@ -100,6 +100,9 @@ class DeviceVerifier {
     std::transform(returned, returned + trials.size(), verdicts.begin(), on_host);
   }
 
+ protected:
+  [[nodiscard]] Method& method() noexcept { return method_; }
+
  private:
   struct FreeDevice {
     void operator()(void* memory) const noexcept { static_cast<void>(cudaFree(memory)); }

@@ -3,9 +3,12 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
+#include <exception>
 #include <optional>
 #include <span>
 #include <utility>
+#include <vector>
 
 #include "../core/assert.hpp"
 #include "../core/token.hpp"
@@ -16,6 +19,7 @@
 #include "../model/logits.hpp"
 #include "../verify/batch_verifier.hpp"
 #include "../verify/verifier_traits.hpp"
+#include "batch_sequences.hpp"
 #include "detail/planned_pass.hpp"
 #include "detail/sequence_slots.hpp"
 #include "detail/truncation_cursor.hpp"
@@ -48,7 +52,11 @@ inline namespace COPYSPEC_VERSION_NAMESPACE {
 /// `reserve`. Threads: one call at a time.
 template <DraftProposer Proposer, class Verifier, class Rows = LogitsView<float>>
   requires SequenceVerifier<Verifier, Rows> || BatchVerifier<Verifier, Rows>
-class DecodeBatch {
+class DecodeBatch : public BatchSequences<Proposer, Verifier, Rows> {
+  using Base = BatchSequences<Proposer, Verifier, Rows>;
+  using Base::cursor_, Base::in_pass_, Base::none, Base::notice_unanswered, Base::pass_, Base::plainly_, Base::slots_;
+  using typename Base::Slot;
+
   // Makes hooks with a wrong signature a compile-time error.
   static_assert(sizeof(ProposerTraits<Proposer>) > 0 && sizeof(VerifierTraits<Verifier>) > 0);
 
@@ -56,25 +64,7 @@ class DecodeBatch {
   /// Copies `proposer`, and a verifier that serves one sequence, for each sequence. `proposer` itself receives the pass
   /// reports. Throws `Error` if it cannot propose for a vocabulary of this size.
   explicit DecodeBatch(EngineLimits const& limits, Proposer proposer = Proposer(), Verifier verifier = Verifier())
-      : slots_(limits, std::move(proposer), std::move(verifier)) {}
-
-  [[nodiscard]] EngineLimits const& limits() const noexcept { return slots_.limits(); }
-
-  /// Throws the `Error` that `begin` would throw. O(prompt).
-  void require_servable(SequenceId id, std::span<Token const> prompt, GenerateOptions const& options) const {
-    slots_.require_servable(id, prompt, options);
-  }
-
-  /// Begins a turn of sequence `id` and appends `prompt` to its context. The context of a new `id` is empty. Throws
-  /// `Error` for a request that cannot be served; everything is then as before. If a hook throws, a new sequence is
-  /// removed, and an existing one is idle, without the prompt. Output not yet emitted is lost. Needs: it is not
-  /// running; no pass is under way. O(prompt).
-  void begin(SequenceId id, std::span<Token const> prompt, GenerateOptions options = {}) {
-    COPYSPEC_ASSERT(!in_pass_, "a pass is under way");
-    require_servable(id, prompt, options);
-    pass_.reserve(size() + 1);
-    slots_.begin(id, prompt, std::move(options));
-  }
+      : Base(limits, std::move(proposer), std::move(verifier)) {}
 
   /// What the engine must forget before the next plan, one request at a time: sequences of the newest pass, then other
   /// running ones. Answer with `truncated` before the next call. An unanswered request is repeated, without a path. An
@@ -82,43 +72,50 @@ class DecodeBatch {
   [[nodiscard]] std::optional<Truncation> next_truncation() {
     COPYSPEC_ASSERT(!in_pass_, "a pass is under way");
     notice_unanswered();
-    std::size_t const index = cursor_.next(slots_.all(), pass_.scheduled());
+    slots_.compact();
+    std::size_t const index = cursor_.next(slots_, pass_.scheduled());
     if (index == none) return std::nullopt;
-    return slots_.drafts().truncation(slots_.all()[index].draft, slots_.all()[index].sequence);
+    return slots_.drafts().truncation(slots_[index].draft, slots_[index].sequence);
   }
 
-  /// What the engine must forget of this sequence, running or not.
-  [[nodiscard]] std::optional<Truncation> truncation(SequenceId id) {
-    notice_unanswered();
-    Slot& slot = slots_.at(id);
-    if (!slot.sequence.needs_truncate()) return std::nullopt;
-    return slots_.drafts().truncation(slot.draft, slot.sequence);
+  /// What the engine must copy before the next plan, one request at a time, after `next_truncation` has none. Answer
+  /// with `copied` before the next call. Only `fork` gives reason to.
+  [[nodiscard]] std::optional<CacheCopy> next_copy() {
+    COPYSPEC_ASSERT(!in_pass_, "a pass is under way");
+    slots_.compact();
+    for (std::size_t i = 0; i < slots_.places(); ++i) {
+      Slot& slot = slots_[i];
+      if (slot.source.length == 0 || !slot.active() || slots_.awaits_source(slot)) continue;
+      if (std::size_t const length = slots_.copyable(slot); length > 0)
+        return CacheCopy{.from = slot.source.from, .to = slot.sequence.id(), .length = length};
+    }
+    return std::nullopt;
   }
 
-  /// Reports that the engine has truncated, or has lost tokens between passes, and holds the first `held` tokens. These
-  /// are no more than it was asked to keep, or `sequence(id).cached()`. Lost tokens are fed again.
-  void truncated(SequenceId id, std::size_t held) {
-    Slot& slot = slots_.at(id, cursor_.asked());
-    slot.sequence.truncated(held);
-    slots_.drafts().truncated(slot.draft);
-    cursor_.answered();
+  /// Reports that the engine holds the first `held` tokens of `to` after a copy: no more than requested; zero if it
+  /// could not copy. The others are fed.
+  void copied(SequenceId to, std::size_t held) {
+    Slot& slot = slots_.at(to);
+    slot.sequence.copied(held);
+    slot.source = {};
   }
 
   /// Plans a pass of at most `max_tokens` tokens, or of none. Every running sequence gets one token before any gets
   /// more. Sequences that wait for one token, and their drafts, come before chunks of prompts. Sequences without a
   /// token come first next time. Each piece of work of a proposer is passed to `timed`, which calls it. Needs:
-  /// max_tokens <= limits().max_tokens; no truncation of a running sequence is due.
+  /// max_tokens <= slots_.limits().max_tokens; no truncation of a running sequence is due.
   template <class Timed = detail::Untimed>
   [[nodiscard]] PassPlan plan(std::size_t max_tokens, Timed&& timed = Timed()) {
     COPYSPEC_ASSERT(!in_pass_, "a pass is under way");
-    COPYSPEC_ASSERT(max_tokens <= limits().max_tokens, "more tokens than a pass of the engine takes");
+    COPYSPEC_ASSERT(max_tokens <= slots_.limits().max_tokens, "more tokens than a pass of the engine takes");
+    slots_.compact();
     bool const with_drafts = !std::exchange(plainly_, false);
     reportable_ = false;
     detail::with_recovery([&] { pass_.plan(slots_, max_tokens, with_drafts, timed); }, [this] { put_back(); });
     in_pass_ = !pass_.segments().empty();
-    return {pass_.segments(), slots_.drafts().tree_segments(limits()), pass_.held_over(), pass_.has_drafts()};
+    return {pass_.segments(), slots_.drafts().tree_segments(slots_.limits()), pass_.held_over(), pass_.has_drafts()};
   }
-  [[nodiscard]] PassPlan plan() { return plan(limits().max_tokens); }
+  [[nodiscard]] PassPlan plan() { return plan(slots_.limits().max_tokens); }
 
   /// Reports that the engine could not feed the segments, or only some. Everything is as before the plan. Returns
   /// whether there were drafts. If so, the next plan has none, so drafts never fail where plain decoding would succeed.
@@ -130,13 +127,17 @@ class DecodeBatch {
   }
 
   /// Reports that the engine has fed the segments. `rows` are the rows of all segments, in order, and no others. Takes
-  /// verdicts, and ends turns by their options or by `stop`. Each verdict is computed through `timed`.
+  /// verdicts, and ends turns by their options or by `stop`. Each verdict is computed through `timed`. Throws `Error`
+  /// if there are not as many rows as the segments ask for, and what a `BatchVerifier` throws; all is as before the
+  /// plan then. What `stop`, or the verifier of one sequence, throws ends that sequence with `failed`.
   template <StopPredicate Stop = detail::NeverStop, class Timed = detail::Untimed>
   void commit(Rows rows, Stop&& stop = Stop(), Timed&& timed = Timed()) {
     COPYSPEC_ASSERT(in_pass_, "no pass is under way");
-    COPYSPEC_ASSERT(rows.rows() == pass_.rows(), "a row for each that the segments ask for");
-    COPYSPEC_ASSERT(rows.rows() == 0 || rows.vocabulary() == limits().vocabulary_size, "rows of the vocabulary");
-    detail::with_recovery([&] { pass_.take(slots_, rows, stop, timed); }, [this] { put_back(); });
+    auto const take = [&] {
+      pass_.require_rows(rows, slots_.limits().vocabulary_size);
+      pass_.take(slots_, rows, stop, timed);
+    };
+    detail::with_recovery(take, [this] { put_back(); });
     in_pass_ = false;
     reportable_ = true;
     cursor_.restart_after_pass();
@@ -151,50 +152,28 @@ class DecodeBatch {
   }
 
   /// Calls `on_tokens(OutputDelta)` for each sequence that has new output or has ended since the last call. The
-  /// callback must not begin, truncate or remove sequences.
+  /// callback may make any call of the batch that is allowed between passes, for any sequence, but none that a pass
+  /// consists of. If it throws, all others are served first, then the first exception passes through, and the next call
+  /// repeats what was not taken.
   template <class OnTokens>
   void emit(OnTokens&& on_tokens) {
-    for (Slot& slot : slots_.all())
-      slot.turn.emit(slot.sequence, slots_.verifiers().logprobs(slot.verifier), on_tokens);
+    COPYSPEC_ASSERT(!in_pass_ && !slots_.pinned(), "a pass is under way, or a callback of this function");
+    slots_.compact();
+    slots_.pin(true);
+    std::exception_ptr first;
+    for (std::size_t i = 0; i < slots_.places(); ++i) {
+      Slot* const slot = slots_.find_at(i);
+      if (slot == nullptr) continue;
+      std::exception_ptr error = detail::exception_of(
+          [&] { slot->turn.emit(slot->sequence, slots_.verifiers().logprobs(slot->verifier), on_tokens); });
+      if (first == nullptr) first = std::move(error);
+    }
+    slots_.pin(false);
+    slots_.compact();
+    detail::rethrow(first);
   }
-
-  /// Whether any sequence is running.
-  [[nodiscard]] bool running() const noexcept {
-    return std::ranges::any_of(slots_.all(), [](Slot const& slot) { return slot.sequence.running(); });
-  }
-
-  /// Removes everything after the first `length` tokens of `id`, for example to edit a prompt, and ends its turn.
-  void truncate(SequenceId id, std::size_t length) {
-    COPYSPEC_ASSERT(!in_pass_, "a pass is under way");
-    slots_.truncate(slots_.at(id), length);
-  }
-
-  /// Removes sequence `id` and what it has not emitted. Returns whether it existed. The engine must forget all of it.
-  bool remove(SequenceId id) {
-    COPYSPEC_ASSERT(!in_pass_, "a pass is under way");
-    std::size_t const index = slots_.find(id);
-    if (index == none) return false;
-    slots_.all().erase(slots_.all().begin() + static_cast<std::ptrdiff_t>(index));
-    notice_unanswered();
-    cursor_.restart();
-    return true;
-  }
-
-  [[nodiscard]] std::size_t size() const noexcept { return slots_.all().size(); }
-  [[nodiscard]] bool contains(SequenceId id) const noexcept { return slots_.find(id) != none; }
-  /// The sequence `id`, which was begun and not removed. Valid until the next `begin` or `remove`.
-  [[nodiscard]] Sequence const& sequence(SequenceId id) const { return slots_.at(id).sequence; }
-  /// The sequence at `index`, in the order in which they were first begun. Valid as above.
-  [[nodiscard]] Sequence const& nth_sequence(std::size_t index) const { return slots_.all()[index].sequence; }
-  /// The proposer of sequence `id`. Valid as above.
-  [[nodiscard]] Proposer const& proposer(SequenceId id) const { return slots_.at(id).proposer; }
 
  private:
-  using Slots = detail::SequenceSlots<Proposer, Verifier, Rows>;
-  using Pass = detail::PlannedPass<Proposer, Verifier, Rows>;
-  using Slot = typename Slots::Slot;
-  static constexpr std::size_t none = Slots::none;
-
   // Restores every sequence of the pass that was not committed.
   void put_back() noexcept {
     pass_.cancel(slots_);
@@ -202,16 +181,6 @@ class DecodeBatch {
     cursor_.restart_after_pass();
   }
 
-  // If the engine could not truncate, drafts are not why it failed.
-  void notice_unanswered() noexcept {
-    if (cursor_.restart_if_unanswered()) plainly_ = false;
-  }
-
-  Slots slots_;
-  Pass pass_;
-  detail::TruncationCursor cursor_;
-  bool in_pass_ = false;     // a plan was made and neither committed nor failed
-  bool plainly_ = false;     // the next plan has no drafts
   bool reportable_ = false;  // the newest pass was committed and not yet reported
 };
 

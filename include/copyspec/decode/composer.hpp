@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
+#include <exception>
 #include <optional>
 #include <span>
 #include <utility>
@@ -13,6 +16,8 @@
 #include "../detail/stopwatch.hpp"
 #include "../draft/proposer.hpp"
 #include "../model/engine.hpp"
+#include "../model/forking_model.hpp"
+#include "../model/shifting_model.hpp"
 #include "../model/tree_model.hpp"
 #include "../verify/batch_verifier.hpp"
 #include "../verify/verifier_traits.hpp"
@@ -59,22 +64,53 @@ class Composer {
   Composer& operator=(Composer const&) = delete;
 
   ~Composer() {
-    while (batch_.size() > 0) remove(batch_.nth_sequence(batch_.size() - 1).id());
+    batch_.for_each_sequence([this](Sequence const& sequence) { model_->truncate(sequence.id(), 0); });
   }
 
-  /// Begins a turn of sequence `id` and appends `prompt` to its context. If `id` is new, its context is empty, and what
-  /// the model may still hold under this id is forgotten. O(prompt).
+  /// See `BatchSequences::begin`. What the model may still hold under a new id is forgotten, except for
+  /// `GenerateOptions::cached_prefix`.
   void begin(SequenceId id, std::span<Token const> prompt, GenerateOptions options = {}) {
     if (!batch_.contains(id)) {
       batch_.require_servable(id, prompt, options);
-      model_->truncate(id, 0);
+      options.cached_prefix = std::min(options.cached_prefix, keep_first(id, options.cached_prefix));
     }
     batch_.begin(id, prompt, std::move(options));
+  }
+
+  /// See `BatchSequences` for this and the next calls. The model does its part at once, or in the next step.
+  void fork(SequenceId from, SequenceId to, std::optional<std::uint64_t> seed = std::nullopt) requires ForkingModel<M> {
+    if (!batch_.contains(to)) keep_first(to, 0);
+    batch_.fork(from, to, seed);
+  }
+  void move(SequenceId from, SequenceId to) requires ForkingModel<M> {
+    settle(batch_.truncation(from));
+    if (!batch_.contains(to)) keep_first(to, 0);
+    std::size_t const cached = sequence(from).cached();
+    std::size_t const copied = cached == 0 ? 0 : model_->fork(from, to, cached);
+    detail::with_recovery([&] { batch_.move(from, to); }, [&] { keep_first(to, 0); });
+    batch_.truncated(to, copied);
+    keep_first(from, 0);
+  }
+  void pause(SequenceId id) { batch_.pause(id); }
+  void resume(SequenceId id) { batch_.resume(id); }
+  [[nodiscard]] bool paused(SequenceId id) const { return batch_.paused(id); }
+  void preempt(SequenceId id) {
+    preempted(id);
+    batch_.preempt(id);
+  }
+  void extend(SequenceId id, std::size_t more) { batch_.extend(id, more); }
+  void shift(SequenceId id, std::size_t first, std::size_t count) requires ShiftingModel<M> {
     settle(batch_.truncation(id));
+    std::size_t const cached = sequence(id).cached();
+    bool const moves = cached > first + count;
+    std::size_t const left = moves ? model_->shift(id, first, count) : keep_first(id, std::min(cached, first));
+    detail::with_recovery([&] { batch_.shift(id, first, count); }, [&] { preempted(id); });
+    if (left < sequence(id).cached()) batch_.truncated(id, left);
   }
 
   /// Runs one pass over all running sequences. Calls `on_tokens(OutputDelta)` for each that has new output or has
-  /// ended. Returns whether any is still running. Callbacks must not begin, truncate or remove sequences.
+  /// ended. Returns whether any is still running and not paused. `on_tokens` may make any call but `step`, `run` and
+  /// `generate`, for any sequence. `stop` may make none.
   template <class OnTokens, StopPredicate Stop = detail::NeverStop>
   bool step(OnTokens&& on_tokens, Stop&& stop = Stop()) {
     if (std::optional<Rows> const rows = forward()) {
@@ -105,8 +141,18 @@ class Composer {
     return sequence(SequenceId{0}).generated();
   }
 
-  /// The sequence `id`, which was begun and not removed. Valid until the next `begin` or `remove`.
+  /// The sequence `id`, which was begun and not removed. Valid until it is removed.
+  [[nodiscard]] bool contains(SequenceId id) const noexcept { return batch_.contains(id); }
+
   [[nodiscard]] Sequence const& sequence(SequenceId id) const { return batch_.sequence(id); }
+
+  /// What a hook, the stop predicate or the verifier of this sequence threw, if that ended its turn; otherwise null.
+  [[nodiscard]] std::exception_ptr error(SequenceId id) const { return batch_.error(id); }
+
+  /// How the tokens of this turn are drawn, with the seed, fresh or named, that repeats it. Valid until the next turn.
+  [[nodiscard]] SamplingOptions const& sampling(SequenceId id) const requires SamplingSequenceVerifier<Verifier> {
+    return batch_.sampling(id);
+  }
 
   /// The proposer of sequence `id`. Valid as above.
   [[nodiscard]] Proposer const& proposer(SequenceId id) const { return batch_.proposer(id); }
@@ -114,13 +160,18 @@ class Composer {
   /// Removes everything after the first `length` tokens of sequence `id`, for example to edit a prompt, and ends its
   /// turn.
   void truncate(SequenceId id, std::size_t length) {
-    batch_.truncate(id, length);
     settle(batch_.truncation(id));
+    std::size_t const cached = sequence(id).cached();
+    std::size_t const held =
+        length < cached ? detail::timed<Clock>(times_.truncate, [&] { return keep_first(id, length); }) : cached;
+    // What the model has forgotten counts as lost if the sequence keeps it.
+    detail::with_recovery([&] { batch_.truncate(id, length); }, [&] { batch_.truncated(id, held); });
+    if (held < cached) batch_.truncated(id, held);
   }
 
   /// Removes sequence `id`, if it exists, here and in the model.
   void remove(SequenceId id) {
-    if (batch_.remove(id)) model_->truncate(id, 0);
+    if (batch_.remove(id)) keep_first(id, 0);
   }
 
   /// Time spent since the composer was made.
@@ -133,12 +184,33 @@ class Composer {
     return [&total](auto&& work) -> decltype(auto) { return detail::timed<Clock>(total, work); };
   }
 
+  // Makes the model forget all but the first `length` tokens of a sequence. Returns how many it holds then.
+  std::size_t keep_first(SequenceId id, std::size_t length) { return model_->truncate(id, length); }
+
+  void preempted(SequenceId id) {
+    keep_first(id, 0);
+    batch_.truncated(id, 0);
+  }
+
   void settle(std::optional<Truncation> const& truncation) {
     if (!truncation) return;
     detail::timed<Clock>(times_.truncate, [&] { batch_.truncated(truncation->sequence, held_after(*truncation)); });
   }
   void settle() {
     while (auto const truncation = batch_.next_truncation()) settle(truncation);
+    if constexpr (ForkingModel<M>)
+      while (auto const copy = batch_.next_copy()) take_over(*copy);
+  }
+
+  // If the model throws, the tokens are fed.
+  void take_over(CacheCopy const& copy) requires ForkingModel<M> {
+    std::size_t held = 0;
+    auto const fork = [&] {
+      held = detail::timed<Clock>(times_.truncate,
+                                  [&] { return std::size_t{model_->fork(copy.from, copy.to, copy.length)}; });
+    };
+    detail::with_recovery(fork, [&] { batch_.copied(copy.to, 0); });
+    batch_.copied(copy.to, held);
   }
 
   [[nodiscard]] std::size_t held_after(Truncation const& truncation) {

@@ -17,6 +17,7 @@ struct EngineLimits {
   std::size_t max_tokens = 0;
   std::size_t context_limit = 0;
   std::size_t max_branches = 0;  ///< Zero: no trees are drafted.
+  bool placeholders = false;     ///< Whether prompts may have negative tokens (`PlaceholderEngine`).
 };
 
 /// The limits of an `Engine`, with branches if it is a `TreeModel`.
@@ -24,7 +25,8 @@ template <Engine M>
 [[nodiscard]] EngineLimits limits_of(M const& model) {
   EngineLimits limits{.vocabulary_size = model.vocabulary_size(),
                       .max_tokens = model.max_tokens(),
-                      .context_limit = model.context_limit()};
+                      .context_limit = model.context_limit(),
+                      .placeholders = knows_placeholders(model)};
   if constexpr (TreeModel<M>) limits.max_branches = model.max_branches();
   return limits;
 }

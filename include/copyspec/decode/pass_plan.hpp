@@ -32,6 +32,13 @@ struct Truncation {
   std::span<std::int32_t const> path = {};
 };
 
+/// What the engine must copy: what it holds of the first `length` tokens of `from`, to `to`, of which it holds nothing.
+struct CacheCopy {
+  SequenceId from{};
+  SequenceId to{};
+  std::size_t length = 0;
+};
+
 namespace detail {
 
 /// The report for a pass over `batch` that took `seconds`. Nothing if a segment fed more tokens than it had rows,

@@ -5,41 +5,22 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <utility>
-#include <vector>
 
 #include "../core/assert.hpp"
 #include "../core/token.hpp"
 #include "../core/version.hpp"
 #include "../model/model.hpp"
 #include "../verify/verifier.hpp"
+#include "detail/answer_end.hpp"
+#include "detail/cache_state.hpp"
+#include "detail/token_room.hpp"
+#include "sequence_counters.hpp"
+#include "sequence_status.hpp"
 #include "source_counters.hpp"
 #include "stop.hpp"
 
 namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
-
-/// The state of a sequence.
-enum class SequenceStatus : std::uint8_t {
-  idle,          ///< No turn was begun since it was constructed or truncated.
-  running,       ///< A turn is under way; tokens are pending.
-  stopped,       ///< A stop token, stop sequence or stop predicate ended the turn.
-  length,        ///< The turn generated as many tokens as it may.
-  context_full,  ///< The context has reached the context limit.
-  invalid_row,   ///< The model returned a row without a valid token (`VerdictStatus::invalid_row`).
-};
-
-/// Costs and gains of one sequence so far, over all its turns.
-struct SequenceCounters {
-  std::size_t generated = 0;       ///< Tokens generated.
-  std::size_t decode_passes = 0;   ///< Passes that returned rows.
-  std::size_t prefill_passes = 0;  ///< Passes that only fed part of a prompt.
-  std::size_t tokens_fed = 0;      ///< Tokens fed, draft tokens included.
-  std::size_t draft_passes = 0;    ///< Passes with a draft.
-  std::size_t drafted = 0;         ///< Draft tokens fed, all nodes of trees.
-  std::size_t accepted = 0;        ///< Draft tokens that became generated tokens.
-  SourceCounters by_source = {};   ///< `drafted` and `accepted` of each source.
-};
 
 /// The decoding state of one sequence, without a model, a clock or I/O. It says what to feed next, takes in the
 /// verdict, and knows what the model must forget. `DecodeBatch` keeps many of them: see `examples/own_loop.cpp`.
@@ -49,7 +30,7 @@ struct SequenceCounters {
 /// `verify_tree` has moved the accepted nodes together; the model keeps the path (`TreeModel`) and does not truncate.
 ///
 /// Invariants: cached() <= length() <= context_limit(); while running, length() < context_limit() and at least one
-/// token is pending. Only `begin` allocates. Threads: one call at a time.
+/// token is pending. Only `place`, `begin`, `make_room` and `fork` allocate. Threads: one call at a time.
 class Sequence {
  public:
   /// An empty sequence that may grow to `context_limit` tokens, prompt and output of all turns together.
@@ -64,18 +45,18 @@ class Sequence {
   /// Number of tokens so far, without any draft.
   [[nodiscard]] std::size_t length() const noexcept { return length_; }
   /// Number of leading context tokens that the model holds, once it has truncated if `needs_truncate()`.
-  [[nodiscard]] std::size_t cached() const noexcept { return cached_; }
+  [[nodiscard]] std::size_t cached() const noexcept { return cache_.cached(); }
   /// Number of context tokens that are still to be fed.
-  [[nodiscard]] std::size_t pending() const noexcept { return length_ - cached_; }
+  [[nodiscard]] std::size_t pending() const noexcept { return length_ - cached(); }
   /// Number of tokens that this turn may still generate.
   [[nodiscard]] std::size_t budget_left() const noexcept { return budget_ - (length_ - turn_); }
   /// Whether the model may hold tokens beyond `cached()` and must be told to truncate.
-  [[nodiscard]] bool needs_truncate() const noexcept { return needs_truncate_; }
+  [[nodiscard]] bool needs_truncate() const noexcept { return cache_.needs_truncate(); }
 
-  /// The context. Valid until the next `begin`, like the spans below.
-  [[nodiscard]] std::span<Token const> context() const noexcept { return {tokens_.data(), length_}; }
+  /// The context. Valid until the next `place`, `begin` or `make_room`, like the spans below.
+  [[nodiscard]] std::span<Token const> context() const noexcept { return {room_.tokens(), length_}; }
   /// The context, followed by the draft that is being verified.
-  [[nodiscard]] std::span<Token const> tokens() const noexcept { return {tokens_.data(), length_ + draft_length_}; }
+  [[nodiscard]] std::span<Token const> tokens() const noexcept { return {room_.tokens(), length_ + draft_length_}; }
   /// The tokens generated in this turn, a stop included.
   [[nodiscard]] std::span<Token const> generated() const noexcept { return context().subspan(turn_); }
   /// The part of `generated()` that can no longer become part of a stop, and so may be shown.
@@ -83,38 +64,66 @@ class Sequence {
     return generated().first(generated().size() - held_);
   }
   /// The source of each token of `generated()`.
-  [[nodiscard]] std::span<Source const> sources() const noexcept { return {sources_.data(), length_ - turn_}; }
+  [[nodiscard]] std::span<Source const> sources() const noexcept { return room_.sources().first(length_ - turn_); }
 
-  /// Begins a turn: appends `prompt`, which may be empty, to the context, and allows `budget` generated tokens, as far
-  /// as there is room. Needs: not running; a context of a token or more; room for one. Allocates. O(prompt + budget).
-  void begin(std::span<Token const> prompt, std::size_t budget) {
+  /// Writes `prompt`, which may be empty or a part of the context, after the context, without beginning a turn, and
+  /// makes room for the first tokens of an answer of up to `budget`. Returns the context and the prompt. If it throws,
+  /// nothing has changed. Needs: not running; a token or more in both; room for one more. Allocates. O(prompt).
+  std::span<Token const> place(std::span<Token const> prompt, std::size_t budget) {
     COPYSPEC_ASSERT(!running(), "the last turn has not ended");
     COPYSPEC_ASSERT(length_ + prompt.size() > 0, "nothing to continue");
     COPYSPEC_ASSERT(length_ + prompt.size() < context_limit_, "no room for an answer");
-    turn_ = length_ + prompt.size();
-    budget_ = std::min(budget, context_limit_ - turn_);
-    std::vector<Token> outgrown;  // lives until the prompt was copied, which may be a part of the context
-    if (tokens_.size() < turn_ + budget_) {
-      outgrown.resize(turn_ + budget_);
-      std::copy(tokens_.begin(), tokens_.begin() + static_cast<std::ptrdiff_t>(length_), outgrown.begin());
-      tokens_.swap(outgrown);
-    }
-    std::copy(prompt.begin(), prompt.end(), tokens_.begin() + static_cast<std::ptrdiff_t>(length_));
-    sources_.resize(std::max(sources_.size(), budget_));
-    length_ = turn_;
-    held_ = 0;
-    // The newest token must be fed for its row, even if the model holds it from the previous turn.
-    forget(length_ - 1);
-    status_ = budget_ == 0 ? SequenceStatus::length : SequenceStatus::running;
+    std::size_t const end = length_ + prompt.size();
+    room_.place(prompt, length_, detail::TokenRoom::first(end, std::min(budget, context_limit_ - end)));
+    return {room_.tokens(), end};
   }
 
-  /// Room for a draft in a pass in which this sequence may feed `max_tokens` tokens. It is no longer than can be kept.
-  /// It is empty if this pass will not reach the newest token, or feeds again what a model lost.
+  /// Begins a turn on the `prompt` tokens that were placed last. Allows `budget` generated tokens, as far as there is
+  /// room in the context. With `may_continue`, tokens that may become part of a stop stay held when the budget ends.
+  void begin_placed(std::size_t prompt, std::size_t budget, bool may_continue = false) noexcept {
+    length_ = turn_ = length_ + prompt;
+    budget_ = std::min(budget, context_limit_ - turn_);
+    may_continue_ = may_continue;
+    held_ = 0;
+    status_ = SequenceStatus::length;
+    if (budget_ > 0) run();
+  }
+
+  /// `place` and `begin_placed`.
+  void begin(std::span<Token const> prompt, std::size_t budget, bool may_continue = false) {
+    place(prompt, budget);
+    begin_placed(prompt.size(), budget, may_continue);
+  }
+
+  /// Allows this turn `more` generated tokens, as if its budget had been greater from the start. Needs: running, or
+  /// ended by its budget.
+  void extend(std::size_t more) noexcept {
+    COPYSPEC_ASSERT(running() || status_ == SequenceStatus::length, "only a budget can be extended");
+    std::size_t const most = context_limit_ - turn_;
+    budget_ += std::min(more, most - budget_);
+    if (!running() && budget_left() > 0) run();
+  }
+
+  /// Number of tokens that there is room for now.
+  [[nodiscard]] std::size_t room() const noexcept { return room_.size(turn_); }
+
+  /// Makes room for a draft of up to `draft` tokens and the token after it. Returns whether memory has grown, after
+  /// which spans of tokens are invalid. If it throws, nothing has changed. O(1), or O(context) each time that it grows.
+  bool make_room(std::size_t draft) {
+    std::size_t const end = length_ + std::min(draft + 1, budget_left());
+    if (end <= room()) return false;
+    room_.reserve(std::min(turn_ + budget_, std::max(end, length_ + detail::TokenRoom::step(length_))), turn_);
+    return true;
+  }
+
+  /// Room for a draft in a pass in which this sequence may feed `max_tokens` tokens: what `make_room` has made, and no
+  /// more than can be kept. Empty if this pass will not reach the newest token, or feeds again what a model lost.
   [[nodiscard]] std::span<Token> draft_space(std::size_t max_tokens) noexcept {
-    COPYSPEC_ASSERT(running() && !in_flight(), "a draft belongs to a pass that is still to come");
-    if (pending() >= max_tokens || cached_ < replayed_) return {};
+    COPYSPEC_ASSERT(running() && !cache_.in_flight(), "a draft belongs to a pass that is still to come");
+    COPYSPEC_ASSERT(length_ < room(), "room for the next token is what `make_room` makes");
+    if (pending() >= max_tokens || cache_.replays()) return {};
     // One place is for the bonus token.
-    return {tokens_.data() + length_, std::min(max_tokens - pending(), budget_left() - 1)};
+    return {room_.tokens() + length_, std::min({max_tokens - pending(), budget_left() - 1, room() - length_ - 1})};
   }
 
   /// What to feed in the next pass: the pending tokens and the draft. `max_tokens` is at least 1. If more tokens are
@@ -122,136 +131,145 @@ class Sequence {
   /// of `draft_space(max_tokens)`; `sources` are as in `Draft`.
   [[nodiscard]] Segment next_segment(std::size_t draft_length, std::size_t max_tokens,
                                      std::span<Source const> sources = {}) noexcept {
-    COPYSPEC_ASSERT(!needs_truncate_, "the model may hold tokens that were taken back");
     COPYSPEC_ASSERT(draft_length <= draft_space(max_tokens).size(), "a longer draft than there was room for");
     draft_length_ = draft_length;
-    // Sources are written in place, too.
-    drafted_from_ = {};
-    for (std::size_t i = 0; i < draft_length; ++i) {
-      Source const source = sources.empty() ? Source::other : sources[std::min(i, sources.size() - 1)];
-      COPYSPEC_ASSERT(source != Source::model, "a draft is not what the model says");
-      sources_[length_ - turn_ + i] = source;
-      ++drafted_from_[source].drafted;
-    }
-    fed_ = std::min(pending() + draft_length, max_tokens);
-    bool const reaches_newest = cached_ + fed_ >= length_;
-    return {.sequence = id_, .tokens = {tokens_.data() + cached_, fed_}, .rows = reaches_newest ? draft_length + 1 : 0};
+    drafted_from_ = room_.write_sources(length_ - turn_, sources, draft_length);
+    std::size_t const first = cached();
+    cache_.feed(std::min(pending() + draft_length, max_tokens));
+    return {.sequence = id_,
+            .tokens = {room_.tokens() + first, cache_.fed()},
+            .rows = reaches_newest() ? draft_length + 1 : 0};
   }
 
   /// Reports that the pass succeeded and had no rows for this sequence.
   void commit_prefill() noexcept {
-    COPYSPEC_ASSERT(in_flight() && cached_ + fed_ < length_, "this pass has rows to be judged");
+    COPYSPEC_ASSERT(cache_.in_flight() && !reaches_newest(), "this pass has rows to be judged");
     ++counters_.prefill_passes;
-    settle(cached_ + fed_);
+    settle();
   }
 
   /// Reports that the pass succeeded and `verdict` judged its rows. Keeps the accepted tokens and the next one, up to
   /// the first token at which the budget, the context or `stop(generated)` ends the turn. `stop` returns a
-  /// `StopDecision`. Returns the tokens kept. If `stop` throws, nothing was kept; call `cancel` then. For a tree,
-  /// `path` names the accepted nodes, at least `verdict.accepted` of them, as `verify_tree` writes it.
+  /// `StopDecision`; each token raises the number of held ones by one at most. Returns the tokens kept. If `stop`
+  /// throws, nothing was kept; call `cancel` then. For a tree, `path` names the accepted nodes, at least
+  /// `verdict.accepted` of them, as `verify_tree` writes it.
   template <class Stop>
   std::span<Token const> accept(Verdict const& verdict, Stop&& stop, std::span<std::int32_t const> path = {}) {
-    COPYSPEC_ASSERT(in_flight() && cached_ + fed_ >= length_, "this pass had no rows");
+    COPYSPEC_ASSERT(cache_.in_flight() && reaches_newest(), "this pass had no rows");
     COPYSPEC_ASSERT(verdict.accepted <= draft_length_, "more accepted than drafted");
     COPYSPEC_ASSERT(path.empty() || path.size() >= verdict.accepted, "a node for each accepted token");
     bool const valid = verdict.status == VerdictStatus::ok;
-    if (valid) tokens_[length_ + verdict.accepted] = verdict.next;
-    std::size_t const offered = verdict.accepted + (valid ? 1 : 0);
-    std::size_t kept = 0;
-    SequenceStatus status = SequenceStatus::running;
-    StopDecision decision{.stop = false, .held = held_};
-    while (kept < offered && status == SequenceStatus::running) {
-      std::size_t const said = length_ + ++kept - turn_;
-      decision = stop(std::span<Token const>(tokens_.data() + turn_, said));
-      decision.held = std::min(decision.held, said);
-      if (decision.stop)
-        status = SequenceStatus::stopped;
-      else if (length_ + kept == context_limit_)
-        status = SequenceStatus::context_full;
-      else if (said == budget_)
-        status = SequenceStatus::length;
-    }
-    if (status == SequenceStatus::running && !valid) status = SequenceStatus::invalid_row;
-
+    if (valid) room_.tokens()[length_ + verdict.accepted] = verdict.next;
+    std::span<Token const> const answer(room_.tokens() + turn_, length_ - turn_ + verdict.accepted + (valid ? 1 : 0));
+    detail::AnswerEnd const end = detail::AnswerEnd::of(
+        answer, length_ - turn_, held_,
+        {.budget = budget_, .room = context_limit_ - turn_, .may_continue = may_continue_}, verdict.status, stop);
+    std::size_t const kept = end.kept;
     std::size_t const copied = std::min(kept, verdict.accepted);
-    std::span<Source> const sources = std::span(sources_).subspan(length_ - turn_);
+    std::span<Source> const sources = room_.sources().subspan(length_ - turn_);
     for (std::size_t i = 0; i < copied; ++i) {
       // A path ascends, so the sources that it names are not overwritten yet.
       if (!path.empty()) sources[i] = sources[static_cast<std::size_t>(path[i])];
       ++counters_.by_source[sources[i]].accepted;
     }
     if (kept > copied) sources[copied] = Source::model;
-    counters_.by_source += drafted_from_;
-    ++counters_.decode_passes;
-    counters_.draft_passes += draft_length_ > 0 ? 1 : 0;
-    counters_.drafted += draft_length_;
-    counters_.accepted += copied;
-    counters_.generated += kept;
-    // A turn that ended otherwise has no stop, so tokens held for one are released.
-    held_ = status == SequenceStatus::running || status == SequenceStatus::stopped ? decision.held : 0;
-    status_ = status;
-    std::size_t const held_by_model = cached_ + fed_;
+    counters_.add_verdict(drafted_from_, draft_length_, copied, kept);
+    held_ = end.held;
+    status_ = end.status;
+    settle();
     length_ += kept;
-    settle(held_by_model);
-    forget(length_ - kept + copied);
-    return {tokens_.data() + length_ - kept, kept};
+    cache_.forget(length_ - kept + copied);
+    return {room_.tokens() + length_ - kept, kept};
   }
 
   /// Reports that the pass failed. The sequence is as before `next_segment`. The model may hold some of the tokens it
   /// was fed.
   void cancel() noexcept {
-    if (!in_flight()) return;
-    fed_ = draft_length_ = 0;
-    needs_truncate_ = true;
+    cache_.cancel();
+    draft_length_ = 0;
   }
 
   /// Reports that the model has truncated to `cached()` and holds `held` <= cached() tokens. Lost tokens are fed again,
   /// in passes without a draft, and are not judged again.
-  void truncated(std::size_t held) noexcept {
-    COPYSPEC_ASSERT(!in_flight() && held <= cached_, "a model holds no more than it was asked to keep");
-    if (held < cached_) replayed_ = std::max(replayed_, cached_);
-    cached_ = held;
-    needs_truncate_ = false;
+  void truncated(std::size_t held) noexcept { cache_.truncated(held); }
+
+  /// Ends the turn after a failure of its own. The context and what may be shown are as they are.
+  void fail() noexcept {
+    cancel();
+    if (running()) held_ = 0;
+    status_ = SequenceStatus::failed;
   }
 
   /// Removes everything after the first `length` tokens and ends the turn. The caller must truncate the proposer too.
   void truncate(std::size_t length) noexcept {
-    COPYSPEC_ASSERT(!in_flight() && length <= length_, "only what was said can be taken back");
-    length_ = turn_ = length;
-    budget_ = held_ = 0;
-    replayed_ = std::min(replayed_, length);
-    status_ = SequenceStatus::idle;
-    forget(length);
+    COPYSPEC_ASSERT(!cache_.in_flight() && length <= length_, "only what is there can be removed");
+    end_at(length);
+    cache_.remove_after(length);
+  }
+
+  /// Removes `count` tokens from position `first` on and moves those after them down, as a model that can shift its
+  /// cache does. Ends the turn. Needs: not running, nothing to truncate. O(context).
+  void shift(std::size_t first, std::size_t count) noexcept {
+    COPYSPEC_ASSERT(!running() && first + count <= length_, "between turns, only what is there can be removed");
+    room_.erase(first, count, length_);
+    end_at(length_ - count);
+    cache_.shift(first, count);
+  }
+
+  /// A copy under another id, of which a model holds nothing, in the same state of the same turn. Its counters are
+  /// zero. Needs: no pass is under way. Allocates. O(context).
+  [[nodiscard]] Sequence fork(SequenceId to) const {
+    COPYSPEC_ASSERT(!cache_.in_flight(), "a sequence is copied between passes");
+    Sequence copy = *this;
+    copy.id_ = to;
+    copy.cache_ = {};
+    copy.counters_ = {};
+    return copy;
+  }
+
+  /// Changes the id. A model holds under the new one what it held under the old one.
+  void rename(SequenceId id) noexcept { id_ = id; }
+
+  /// Reports that a model, which held nothing, has taken over the first `length` tokens from elsewhere. If that is the
+  /// whole context of a running turn, it must forget the newest one, which is fed for its row.
+  void copied(std::size_t length) noexcept {
+    COPYSPEC_ASSERT(length <= length_, "tokens of the context");
+    cache_.copied(length);
+    if (running()) cache_.forget(length_ - 1);
   }
 
  private:
-  [[nodiscard]] bool in_flight() const noexcept { return fed_ > 0; }
+  [[nodiscard]] bool reaches_newest() const noexcept { return cached() + cache_.fed() >= length_; }
 
-  void settle(std::size_t held_by_model) noexcept {
-    counters_.tokens_fed += fed_;
-    cached_ = held_by_model;
-    fed_ = draft_length_ = 0;
+  void run() noexcept {
+    // The newest token must be fed for its row, even if the model holds it.
+    cache_.forget(length_ - 1);
+    status_ = SequenceStatus::running;
   }
 
-  void forget(std::size_t length) noexcept {
-    if (cached_ <= length) return;
-    cached_ = length;
-    needs_truncate_ = true;
+  void end_at(std::size_t length) noexcept {
+    length_ = turn_ = length;
+    budget_ = held_ = 0;
+    status_ = SequenceStatus::idle;
+  }
+
+  void settle() noexcept {
+    counters_.tokens_fed += cache_.fed();
+    cache_.commit();
+    draft_length_ = 0;
   }
 
   SequenceId id_;
   std::size_t context_limit_;
-  std::vector<Token> tokens_;    // the context, then room up to the end of the turn
-  std::vector<Source> sources_;  // of the tokens this turn generated, then of the draft, then room
-  std::size_t length_ = 0, cached_ = 0;
-  std::size_t replayed_ = 0;  // tokens before this position were judged before
-  std::size_t turn_ = 0;      // position of this turn's first generated token
+  detail::TokenRoom room_;  // the context, then the draft, then room; sources of the tokens from `turn_` on
+  detail::CacheState cache_;
+  std::size_t length_ = 0;
+  std::size_t turn_ = 0;  // position of this turn's first generated token
   std::size_t budget_ = 0;
   std::size_t held_ = 0;
-  std::size_t fed_ = 0;  // tokens in the current pass
   std::size_t draft_length_ = 0;
   SourceCounters drafted_from_;  // counts of the draft in flight
-  bool needs_truncate_ = false;
+  bool may_continue_ = false;
   SequenceStatus status_ = SequenceStatus::idle;
   SequenceCounters counters_;
 };

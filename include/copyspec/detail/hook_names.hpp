@@ -31,6 +31,8 @@ namespace detail {
 COPYSPEC_HOOK_NAME(reserve)
 COPYSPEC_HOOK_NAME(require_vocabulary)
 COPYSPEC_HOOK_NAME(set_references)
+COPYSPEC_HOOK_NAME(set_scope)
+COPYSPEC_HOOK_NAME(claim)
 COPYSPEC_HOOK_NAME(set_sampling)
 COPYSPEC_HOOK_NAME(prepare)
 COPYSPEC_HOOK_NAME(propose_tree)

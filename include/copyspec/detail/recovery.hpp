@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <exception>
+
 #include "../core/version.hpp"
 
 namespace copyspec {
@@ -24,6 +26,30 @@ bool with_recovery(Action&& action, Recover&& recover, [[maybe_unused]] bool mus
   action();
 #endif
   return true;
+}
+
+/// Runs `action()`. Returns what it throws, or null; in a build without exceptions always null.
+template <class Action>
+[[nodiscard]] std::exception_ptr exception_of(Action&& action) {
+#if defined(__cpp_exceptions)
+  try {
+    action();
+  } catch (...) {
+    return std::current_exception();
+  }
+#else
+  action();
+#endif
+  return nullptr;
+}
+
+/// Throws what `exception_of` has returned, if that is not null.
+inline void rethrow(std::exception_ptr const& error) {
+#if defined(__cpp_exceptions)
+  if (error != nullptr) std::rethrow_exception(error);
+#else
+  static_cast<void>(error);
+#endif
 }
 
 }  // namespace detail

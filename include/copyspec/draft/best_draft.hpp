@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <utility>
 
@@ -44,8 +45,8 @@ inline namespace COPYSPEC_VERSION_NAMESPACE {
 /// `on_draft_chosen` is told the length of the draft that was taken, whichever proposer made it.
 ///
 /// Cost: that of all proposers, plus O(`max_draft_tokens` squared) for each one that reports no probabilities. Each is
-/// asked for at most `max_draft_tokens` tokens. Allocates when constructed. Threads: one call at a time across all
-/// copies.
+/// asked for at most `max_draft_tokens` tokens. Allocates when constructed. Threads: one call at a time; copies share
+/// what was learnt under a lock, so each copy may have a thread of its own, if those of the proposers may.
 template <DraftProposer... Proposers>
 class BestDraft : public detail::ProposerGroup<Proposers...> {
   using Group = detail::ProposerGroup<Proposers...>;
@@ -62,10 +63,10 @@ class BestDraft : public detail::ProposerGroup<Proposers...> {
     learn_from(context);
     length_ = unknown;  // until all have drafted, in case one throws
     SequenceCost const& share = learnt_->share;
-    double const token_cost = learnt_->token_cost(share(1));
+    Costs const cost = costs();
     std::size_t const room = std::min(space.size(), max_draft_tokens);
     Draft best;
-    double greatest = token_cost - share(1);
+    double greatest = cost.token - cost.row;
     std::size_t taken = Group::size;
     std::size_t index = 0;
     this->for_each([&](auto& proposer) {
@@ -77,6 +78,7 @@ class BestDraft : public detail::ProposerGroup<Proposers...> {
       // The choice of a draft and its length depend on its tokens, so they no longer count as drawn from these rows.
       draft.drawn_from = {};
       offer.length = draft.length;
+      std::lock_guard const lock(learnt_->mutex);
       std::array<float, max_draft_tokens> learnt;
       std::span<float const> probabilities = draft.probabilities;
       if (probabilities.empty()) {
@@ -86,7 +88,7 @@ class BestDraft : public detail::ProposerGroup<Proposers...> {
         probabilities = own;
       }
       if (double const gain =
-              detail::expected_tokens(probabilities.first(draft.length)) * token_cost - share(draft.length + 1);
+              detail::expected_tokens(probabilities.first(draft.length)) * cost.token - share(draft.length + 1);
           gain > greatest) {
         greatest = gain;
         best = draft;
@@ -121,7 +123,10 @@ class BestDraft : public detail::ProposerGroup<Proposers...> {
   }
 
   void on_pass(PassReport const& report) {
-    learnt_->share.observe(report);
+    {
+      std::lock_guard const lock(learnt_->mutex);
+      learnt_->share.observe(report);
+    }
     Group::on_pass(report);
   }
 
@@ -149,12 +154,23 @@ class BestDraft : public detail::ProposerGroup<Proposers...> {
 
   // Shared by all copies.
   struct Learnt {
+    std::mutex mutex;
     SequenceCost share;
     std::array<AcceptanceTracker, Group::size> records{};
     TokenCost token_cost;
 
     explicit Learnt(PassCost pass_cost) : share(std::move(pass_cost)) {}
   };
+
+  struct Costs {
+    double token = 0;
+    double row = 0;
+  };
+  [[nodiscard]] Costs costs() const noexcept {
+    std::lock_guard const lock(learnt_->mutex);
+    double const row = learnt_->share(1);
+    return {.token = learnt_->token_cost(row), .row = row};
+  }
 
   // The draft that a proposer is compared with: that of the first proposer, which itself is compared with none.
   [[nodiscard]] std::span<Token const> rival(std::size_t index) const noexcept {
@@ -164,6 +180,7 @@ class BestDraft : public detail::ProposerGroup<Proposers...> {
   // Learns from the tokens generated since the last draft.
   void learn_from(std::span<Token const> context) noexcept {
     if (length_ == unknown || context.size() <= length_) return;
+    std::lock_guard const lock(learnt_->mutex);
     std::span<Token const> const said = context.subspan(length_);
     for (std::size_t i = 0; i < Group::size; ++i) learnt_->records[i].observe(offers_[i].draft(), rival(i), said);
     learnt_->token_cost.observe(said.size(), learnt_->share(drafted_ + 1));

@@ -49,9 +49,15 @@ struct Draft {
 ///  - *harmless*: no draft, however wrong, changes what is generated; a verifier decides. A draft token may be any
 ///    non-negative token of the context's vocabulary.
 ///  - *bounded*: the work of a call does not grow with the context, beyond what was added since the last call. After
-///    `truncate` or `reserve` it may read the context once again.
+///    `truncate`, `reserve` or `set_references` it may read the context once again, a long one in pieces: a call may
+///    read one piece and propose nothing until all is read.
+///  - *all or nothing*: a call that throws leaves a proposer that can be used as before, or must read the context
+///  again.
+///  - *copies*: a copy, made between any two calls, continues after the context that the original has. Neither affects
+///    the tokens of the other; they may share what they learn.
 ///
-/// One proposer belongs to one sequence. Threads: one call at a time. Errors: what it throws passes through.
+/// One proposer belongs to one sequence. Threads: one call at a time, and copies on several threads only if it says so
+/// (`ExclusiveProposer`). Errors: what it throws passes through.
 template <class P>
 concept DraftProposer = requires(P& proposer, std::span<Token const> context, std::span<Token> space,
                                  std::size_t length) {

@@ -3,13 +3,16 @@
 
 #include <concepts>
 #include <cstddef>
+#include <memory>
 #include <span>
 #include <vector>
 
+#include "../core/error.hpp"
 #include "../core/token.hpp"
 #include "../core/version.hpp"
 #include "../cost/pass_report.hpp"
 #include "../detail/hook_names.hpp"
+#include "draft_scope.hpp"
 #include "proposer.hpp"
 #include "tree_proposer.hpp"
 
@@ -19,7 +22,7 @@ inline namespace COPYSPEC_VERSION_NAMESPACE {
 struct SamplingOptions;
 
 /// A `DraftProposer` that can make room in advance. Law: after `reserve(length)`, nothing allocates until the context
-/// is longer than `length` tokens.
+/// is longer than `length` tokens. A `reserve` that throws has not reserved.
 template <class P>
 concept ReservingProposer = requires(P& proposer, std::size_t length) {
   {proposer.reserve(length)};
@@ -33,14 +36,34 @@ concept VocabularyProposer = requires(P& proposer, std::size_t size) {
 };
 
 /// One that copies from other texts, too. Law: `set_references(texts)` replaces all texts that were set before; it
-/// is called when a turn begins, and `texts` stay until the next turn begins.
+/// is called when a turn begins, and `texts` stay until the next turn begins. Without texts it does not throw.
 template <class P>
 concept ReferenceProposer = requires(P& proposer, std::span<std::vector<Token> const> texts) {
   {proposer.set_references(texts)};
 };
 
+/// One that keeps apart what turns of different scopes copy from and learn from. Law: `set_scope(scope)` is called when
+/// a turn begins, before `set_references`; until the next call, everything that is read, learnt and remembered beyond
+/// the sequence itself belongs to `scope`, except the cost of passes. Null is what the proposer was made with. An
+/// unknown kind of scope is an `Error`, and the proposer is then as before. A scope that was set before is set without
+/// failure.
+template <class P>
+concept ScopedProposer = requires(P& proposer, std::shared_ptr<DraftScope> const& scope) {
+  {proposer.set_scope(scope)};
+};
+
+/// One whose copies share what only one thread may use. Law: `claim()` is called once on the proposer that a
+/// `DecodeBatch` was made with, and of which it makes one copy for each sequence. It raises an `Error` if another
+/// proposer that shares with this one is claimed. The claim ends with the claimed proposer, moves with it, and is not
+/// copied.
+template <class P>
+concept ExclusiveProposer = requires(P& proposer) {
+  {proposer.claim()};
+};
+
 /// One whose drafts depend on how tokens are drawn. Law: after `set_sampling(options, independently)` its drafts follow
-/// `options`; if `independently`, tokens that it draws use noise of their own, and `Draft::drawn_from` has their rows.
+/// `options`, which are read during the call; if `independently`, tokens that it draws use noise of their own, and
+/// `Draft::drawn_from` has their rows.
 template <class P>
 concept SamplingProposer = requires(P& proposer, SamplingOptions const& options, bool independently) {
   {proposer.set_sampling(options, independently)};
@@ -105,6 +128,8 @@ namespace detail {
 template <class P> struct hook_reserve { static_assert(!names_reserve<P> || ReservingProposer<P>, "expected: reserve(std::size_t length)"); };
 template <class P> struct hook_require_vocabulary { static_assert(!names_require_vocabulary<P> || VocabularyProposer<P>, "expected: require_vocabulary(std::size_t size)"); };
 template <class P> struct hook_set_references { static_assert(!names_set_references<P> || ReferenceProposer<P>, "expected: set_references(std::span<std::vector<Token> const> texts)"); };
+template <class P> struct hook_set_scope { static_assert(!names_set_scope<P> || ScopedProposer<P>, "expected: set_scope(std::shared_ptr<DraftScope> const& scope)"); };
+template <class P> struct hook_claim { static_assert(!names_claim<P> || ExclusiveProposer<P>, "expected: claim()"); };
 template <class P> struct hook_set_sampling { static_assert(!names_set_sampling<P> || SamplingProposer<P>, "expected: set_sampling(SamplingOptions const& options, bool independently)"); };
 template <class P> struct hook_prepare { static_assert(!names_prepare<P> || PreparingProposer<P>, "expected: prepare(std::span<Token const> context, std::size_t room)"); };
 template <class P> struct hook_propose_tree { static_assert(!names_propose_tree<P> || TreeProposer<P>, "expected: Draft propose_tree(std::span<Token const> context, TreeSpace space)"); };
@@ -133,6 +158,8 @@ template <class P>
 struct ProposerHooks : hook_reserve<P>,
                        hook_require_vocabulary<P>,
                        hook_set_references<P>,
+                       hook_set_scope<P>,
+                       hook_claim<P>,
                        hook_set_sampling<P>,
                        hook_prepare<P>,
                        hook_propose_tree<P>,
@@ -172,6 +199,8 @@ struct ProposerTraits {
   static constexpr bool prepares = PreparingProposer<P>;
   /// Whether it can go on after another's tokens.
   static constexpr bool continues = ContinuingProposer<P>;
+  /// Whether it takes scopes. If not, a turn that brings one cannot be served.
+  static constexpr bool scoped = ScopedProposer<P>;
 
   static void reserve(P& proposer, std::size_t length) {
     if constexpr (ReservingProposer<P>) proposer.reserve(length);
@@ -181,6 +210,16 @@ struct ProposerTraits {
   }
   static void set_references(P& proposer, std::span<std::vector<Token> const> texts) {
     if constexpr (ReferenceProposer<P>) proposer.set_references(texts);
+  }
+  /// Without the call: raises an `Error` unless `scope` is null.
+  static void set_scope(P& proposer, std::shared_ptr<DraftScope> const& scope) {
+    if constexpr (ScopedProposer<P>)
+      proposer.set_scope(scope);
+    else if (scope != nullptr)
+      raise_error(ErrorCode::bad_options, "a scope was given, and the proposer takes none");
+  }
+  static void claim(P& proposer) {
+    if constexpr (ExclusiveProposer<P>) proposer.claim();
   }
   static void set_sampling(P& proposer, SamplingOptions const& options, bool independently) {
     if constexpr (SamplingProposer<P>) proposer.set_sampling(options, independently);

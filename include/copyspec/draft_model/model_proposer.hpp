@@ -14,6 +14,8 @@
 #include "../core/token.hpp"
 #include "../core/version.hpp"
 #include "../cost/pass_cost.hpp"
+#include "../detail/claim.hpp"
+#include "../draft/draft_scope.hpp"
 #include "../draft/proposer.hpp"
 #include "../draft/proposer_traits.hpp"
 #include "../model/model.hpp"
@@ -54,7 +56,11 @@ struct ModelProposerOptions {
 /// sequence's noise draws from its row. The target model draws the same token whenever both rows are alike.
 ///
 /// Copies share the draft model, what was learnt, and the pass costs. Sequences that a composer prepares together share
-/// the passes of the draft model. With `NoProposer` for `Copying`, the draft model drafts alone.
+/// the passes of the draft model. With `NoProposer` for `Copying`, the draft model drafts alone. A copy continues after
+/// the context that the original has, and is given a sequence of the draft model when it first asks.
+///
+/// Copies serve one `DecodeBatch` at a time, which claims them (`ExclusiveProposer`): all that draft together are on
+/// one thread.
 ///
 /// Cost: that of `Copying` and of the draft model's passes, whose time is not counted as the target model's, plus
 /// O(`row`) for each draft model row. Allocates when constructed or copied, in `reserve`, and as rows and vocabularies
@@ -68,7 +74,11 @@ class ModelProposer {
         own_(std::make_unique<Own>(group_, std::move(copying))) {}
 
   ModelProposer(ModelProposer const& other)
-      : group_(other.group_), own_(std::make_unique<Own>(group_, other.own_->copying())) {}
+      : group_(other.group_),
+        claim_(other.claim_),
+        own_(std::make_unique<Own>(group_, other.own_->copying(), other.own_->unreadable())) {
+    own_->sampler() = other.own_->sampler();
+  }
   ModelProposer& operator=(ModelProposer const& other) {
     if (this != &other) *this = ModelProposer(other);
     return *this;
@@ -106,6 +116,17 @@ class ModelProposer {
     Traits::set_sampling(own_->copying(), options, independently);
   }
 
+  /// See `ExclusiveProposer`: copies draft together, so one `DecodeBatch` makes all of them.
+  void claim() {
+    if (!claim_.take())
+      raise_error(ErrorCode::bad_options,
+                  "copies of this proposer already serve another composer: make one for each, with a draft model each");
+    Traits::claim(own_->copying());
+  }
+
+  /// See `ScopedProposer`. What the draft model gains is learnt in all scopes together.
+  void set_scope(std::shared_ptr<DraftScope> const& scope) { Traits::set_scope(own_->copying(), scope); }
+
   void reserve(std::size_t length) { own_->reserve(length); }
   void truncate(std::size_t length) { own_->truncate(length); }
   void prepare(std::span<Token const> context, std::size_t room) { own_->prepare(context, room); }
@@ -130,6 +151,7 @@ class ModelProposer {
   using Traits = ProposerTraits<Copying>;
 
   std::shared_ptr<Group> group_;
+  detail::Claim claim_;
   std::unique_ptr<Own> own_;
 };
 

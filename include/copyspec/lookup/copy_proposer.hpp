@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <utility>
 
 #include "../core/token.hpp"
 #include "../core/version.hpp"
@@ -37,10 +38,16 @@ inline constexpr CopyOptions published_rule{
 
 /// Prompt lookup: proposes what followed an earlier occurrence of the newest tokens. A `DraftProposer`.
 ///
-/// `propose` is O(1) per context token since the last call, plus O(draft). It allocates nothing up to the reserved
-/// length, and can fail only by allocation. Memory: that of the index. Threads: one call at a time.
+/// `propose` is O(1) per context token since the last call, plus O(draft). A context of more than `piece` tokens that
+/// has to be read again, because `reserve` has grown, is read again in pieces, one for each call, as are more than
+/// `piece` tokens removed. Nothing is proposed until that is done. It allocates nothing up to the reserved length, and
+/// can fail only by allocation; if `reserve` fails, nothing is changed. Memory: that of the index. Threads: one call at
+/// a time.
 class CopyProposer {
  public:
+  /// Takes about two milliseconds.
+  static constexpr std::size_t piece = 32768;
+
   explicit CopyProposer(CopyOptions const& options = {})
       : options_(options), index_(options.match_length, options.window) {}
 
@@ -50,13 +57,26 @@ class CopyProposer {
   [[nodiscard]] std::size_t memory_bytes() const noexcept { return index_.memory_bytes(); }
 
   /// Afterwards, contexts of up to `length` tokens allocate nothing. O(length).
-  void reserve(std::size_t length) { index_.reserve(length); }
-  /// Forgets the context after its first `length` tokens. O(tokens removed).
-  void truncate(std::size_t length) noexcept { index_.truncate(length); }
+  void reserve(std::size_t length) {
+    bool const grows = (options_.window == 0 ? length : std::min(length, options_.window)) > index_.capacity();
+    if (!grows || index_.size() <= piece) return index_.reserve(length);
+    NgramIndex<> larger(options_.match_length, options_.window);
+    larger.reserve(length);
+    was_read_ = std::max(was_read_, std::min(index_.size(), left_));
+    left_ = unlimited;
+    index_ = std::move(larger);
+  }
+
+  /// Forgets the context after its first `length` tokens. O(tokens removed), of which the next calls do the most.
+  void truncate(std::size_t length) noexcept {
+    left_ = std::min(left_, length);
+    was_read_ = std::min(was_read_, length);
+    remove_piece();
+  }
 
   /// See `DraftProposer`.
   [[nodiscard]] Draft propose(std::span<Token const> context, std::span<Token> space) {
-    index_.extend(context);
+    if (!take_in(context)) return {};
     auto const found = index_.find();
     if (!found) return {};
     std::size_t const source = options_.occurrence == Occurrence::oldest ? found->oldest : found->newest;
@@ -74,8 +94,30 @@ class CopyProposer {
   }
 
  private:
+  static constexpr std::size_t unlimited = ~std::size_t{0};
+
+  // Removes a piece of what was truncated. Returns whether nothing is left of that.
+  bool remove_piece() noexcept {
+    index_.truncate(std::max(left_, index_.size() - std::min(index_.size(), piece)));
+    if (index_.size() > left_) return false;
+    left_ = unlimited;
+    return true;
+  }
+
+  // Reads what is new of `context`, or a piece of what is to be read again. Returns whether all was read.
+  bool take_in(std::span<Token const> context) {
+    if (left_ != unlimited && !remove_piece()) return false;
+    std::size_t const window = options_.window;
+    if (window != 0 && context.size() - index_.size() > window) index_.begin_at(context.size() - window);
+    bool const all = index_.size() + piece >= std::min(was_read_, context.size());
+    index_.extend(all ? context : context.first(index_.size() + piece));
+    return all;
+  }
+
   CopyOptions options_;
   NgramIndex<> index_;
+  std::size_t left_ = unlimited;  // to how many tokens the index is still to be truncated
+  std::size_t was_read_ = 0;      // tokens that were read before the index grew
 };
 
 static_assert(DraftProposer<CopyProposer>);

@@ -61,11 +61,14 @@ class NgramIndex {
   /// Number of tokens appended and not forgotten, held or not.
   [[nodiscard]] std::size_t size() const noexcept { return ring_.size(); }
 
+  /// Number of tokens that there is room for, at most the window.
+  [[nodiscard]] std::size_t capacity() const noexcept { return ring_.capacity(); }
+
   /// Bytes allocated.
   [[nodiscard]] std::size_t memory_bytes() const noexcept { return ring_.memory_bytes() + slots_.memory_bytes(); }
 
-  /// Makes room for `tokens` tokens in all, so that `extend` up to there allocates nothing. O(size() + tokens), each at
-  /// most the window.
+  /// Makes room for `tokens` tokens in all, so that `extend` up to there allocates nothing. If allocation fails, the
+  /// index has no more room than before, and finds what it found. O(size() + tokens), each at most the window.
   void reserve(std::size_t tokens) {
     tokens = std::min(tokens, ring_.window());
     if (tokens <= ring_.capacity()) return;

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -17,15 +18,17 @@
 #include "../core/version.hpp"
 #include "../cost/draft_length.hpp"
 #include "../cost/pass_cost.hpp"
-#include "../cost/sequence_cost.hpp"
+#include "../cost/pass_report.hpp"
+#include "../draft/draft_scope.hpp"
 #include "../draft/proposer.hpp"
 #include "../draft/tree_proposer.hpp"
 #include "detail/context_hashes.hpp"
 #include "detail/copy_sources.hpp"
-#include "detail/mixer.hpp"
+#include "detail/draft_pricing.hpp"
 #include "detail/predicted_chain.hpp"
 #include "detail/predicted_tree.hpp"
 #include "history.hpp"
+#include "mixing_scope.hpp"
 
 namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
@@ -61,67 +64,78 @@ struct MixingOptions {
 /// is appended, and the next position is predicted as if that token had been generated. `draft_length` truncates the
 /// chain where its passes cost least. So a draft may be empty, and is empty where copying cannot help.
 ///
-/// Copies share the history and what was learnt (weights and pass costs: numbers, no tokens), and nothing else. No
-/// token of one sequence can reach the draft of another unless it is in the history. So the copies that a composer
-/// makes for its sequences learn together.
+/// Copies share pass costs, and a `MixingScope`: the history and what was learnt, which are numbers without tokens. A
+/// turn may bring another scope (`set_scope`). No token of one sequence can reach the draft of another unless it is in
+/// the history. So the copies that a composer makes for its sequences learn together.
 ///
 /// What was learnt stays when the context is truncated. Everything else is then a function of the tokens that are left,
 /// as if the others had never been there.
 ///
-/// Cost: O(1) per token appended and per token predicted. After `truncate`, and when `reserve` has grown, the next call
-/// reads the whole context again, or the window. Memory: that of a `CopySources`, a quarter more for a context that has
-/// grown, and 220 KiB shared by all copies. Allocates when constructed and in `reserve`, and in `propose` beyond what
-/// was reserved. Threads: one call at a time across all copies.
+/// Cost: O(1) per token appended and per token predicted. After `truncate` the newest tokens are taken back, or the
+/// context, or the window, is read again, as it is when `reserve` has grown and after `set_references`. A long one is
+/// read in pieces of some milliseconds, one for each call, and nothing is drafted until that is done (`OwnText`).
+/// Memory: that of a `CopySources`, a quarter more for a context that has grown, and 220 KiB shared by all copies.
+/// Allocates when constructed and in `reserve`, and in `propose` beyond what was reserved; if that fails, the proposer
+/// is as before. Threads: one call at a time for each copy; any number of copies, under a lock for what they share,
+/// except that `pass_cost` needs that no copy has its `on_pass` called.
 class MixingProposer {
  public:
   explicit MixingProposer(MixingOptions options = {})
       : draft_length_(std::min(options.draft_length, max_draft_tokens)),
         checkpoints_(options.rollback == Rollback::checkpoint),
-        learnt_(std::make_shared<Learnt>(std::move(options.pass_cost))),
-        history_(std::move(options.history)),
-        sources_(options.window, history_) {}
+        pricing_(std::make_shared<detail::DraftPricing>(std::move(options.pass_cost), checkpoints_)),
+        first_scope_(std::make_shared<MixingScope>(std::move(options.history))),
+        scope_(first_scope_),
+        sources_(options.window, scope_->history()) {}
 
   /// Most tokens drafted.
   [[nodiscard]] std::size_t draft_length() const noexcept { return draft_length_; }
 
   /// The cost of a pass, as learnt so far.
-  [[nodiscard]] PassCost const& pass_cost() const noexcept { return learnt_->share.pass_cost(); }
+  [[nodiscard]] PassCost const& pass_cost() const noexcept { return pricing_->pass_cost(); }
 
   /// Bytes allocated for this sequence.
   [[nodiscard]] std::size_t memory_bytes() const noexcept { return sources_.memory_bytes(); }
 
   /// Bytes allocated and shared by all copies.
-  [[nodiscard]] std::size_t shared_memory_bytes() const noexcept { return learnt_->mixer.memory_bytes(); }
+  [[nodiscard]] std::size_t shared_memory_bytes() const noexcept { return first_scope_->memory_bytes(); }
 
-  /// The history given at construction; null if none.
-  [[nodiscard]] std::shared_ptr<History> const& history() const noexcept { return history_; }
+  /// The history of the current scope; null if none.
+  [[nodiscard]] std::shared_ptr<History> const& history() const noexcept { return scope_->history(); }
 
   /// What all copies have learnt about which candidates come true, as plain numbers without tokens, to be saved with
   /// the history (`HistoryFile`). A proposer that loads them with `set_learnt` proposes and learns as this one. Pass
   /// costs belong to the machine and are not included. O(shared memory).
-  [[nodiscard]] std::vector<float> learnt() const { return learnt_->mixer.learnt(); }
+  [[nodiscard]] std::vector<float> learnt() const { return scope_->learnt(); }
 
   /// Makes all copies continue from `numbers`, returned by `learnt`; see `Mixer::set_learnt`.
-  void set_learnt(std::span<float const> numbers, std::string const& where) {
-    learnt_->mixer.set_learnt(numbers, where);
+  void set_learnt(std::span<float const> numbers, std::string const& where) { scope_->set_learnt(numbers, where); }
+
+  /// The turns from here on copy from and learn in `scope`, a `MixingScope`; null is the scope that all copies were
+  /// made with. Throws `Error` if it is of another kind. Called by a composer.
+  void set_scope(std::shared_ptr<DraftScope> const& scope) {
+    std::shared_ptr<MixingScope> next = MixingScope::of(scope);
+    if (next == nullptr) next = first_scope_;
+    if (next == scope_) return;
+    scope_ = std::move(next);
+    sources_.set_history(scope_->history());
+    remembered_.reset();
+    // What was generated in one scope is not learnt from in another, nor remembered there.
+    in_prompt_ = true;
+    scope_begins_ = unknown;
   }
 
-  void reserve(std::size_t length) {
-    if (sources_.reserve(length)) in_prompt_ = true;
-  }
+  void reserve(std::size_t length) { sources_.reserve(length); }
 
   void truncate(std::size_t length) noexcept {
-    if (sources_.truncate(length)) in_prompt_ = true;
+    // What comes next may be a prompt, or what was truncated. It is not learnt from.
+    if (sources_.truncate(length) != detail::OwnText::Truncated::nothing) in_prompt_ = after_prompt_ = true;
   }
 
   [[nodiscard]] Draft propose(std::span<Token const> context, std::span<Token> space) {
-    reserve(context.size());
-    take_in(context);
-    if (checkpoints_ && after_prompt_) return {};
-    std::size_t const length =
-        detail::predict_chain(sources_, learnt_->mixer, context, space.first(std::min(space.size(), draft_length_)), 0,
-                              probabilities_, token_sources_);
-    std::size_t const drafted = worth_drafting(std::span<float const>(probabilities_).first(length));
+    if (!take_in(context) || (checkpoints_ && after_prompt_)) return {};
+    std::size_t const length = predict_chain(context, space.first(std::min(space.size(), draft_length_)), 0);
+    std::size_t const drafted = pricing_->length_of_chain(std::span<float const>(probabilities_).first(length));
     return {.length = drafted,
             .sources = std::span(token_sources_).first(drafted),
             .probabilities = std::span(probabilities_).first(drafted)};
@@ -130,11 +144,8 @@ class MixingProposer {
   /// Predicts what follows `context` and the first `given` tokens of `space`, which another proposer wrote. Writes it
   /// after these, however little it pays.
   [[nodiscard]] Draft propose_after(std::span<Token const> context, std::span<Token> space, std::size_t given) {
-    reserve(context.size());
-    take_in(context);
-    std::size_t const end =
-        detail::predict_chain(sources_, learnt_->mixer, context, space.first(std::min(space.size(), max_draft_tokens)),
-                              given, probabilities_, token_sources_);
+    if (!take_in(context)) return {};
+    std::size_t const end = predict_chain(context, space.first(std::min(space.size(), max_draft_tokens)), given);
     return {.length = end - given,
             .sources = std::span(token_sources_).subspan(given, end - given),
             .probabilities = std::span(probabilities_).subspan(given, end - given)};
@@ -142,11 +153,13 @@ class MixingProposer {
 
   /// Like `propose`, but with all candidates at a position, as far as they pay: see `TreeProposer`.
   [[nodiscard]] Draft propose_tree(std::span<Token const> context, TreeSpace space) {
-    reserve(context.size());
-    take_in(context);
+    if (!take_in(context)) return {};
     std::size_t const limit = std::min(space.tokens.size(), draft_length_);
-    detail::PredictedTree const tree(sources_, learnt_->mixer, context, space, limit, least_reach());
-    std::size_t const drafted = copyspec::draft_length(tree.parents(), tree.reaches(), learnt_->share);
+    float const least = pricing_->least_reach();
+    std::unique_lock lock(scope_->mutex_);
+    detail::PredictedTree const tree(sources_, scope_->mixer_, context, space, limit, least);
+    lock.unlock();
+    std::size_t const drafted = pricing_->length_of_tree(tree.parents(), tree.reaches());
     std::ranges::copy(tree.sources().first(drafted), token_sources_.begin());
     return {.length = drafted, .sources = std::span(token_sources_).first(drafted)};
   }
@@ -161,82 +174,67 @@ class MixingProposer {
   /// of a user is predicted differently from what the model generates. Called by a composer.
   void on_turn_begin(std::span<Token const> context, std::size_t prompt) noexcept {
     if (prompt < context.size()) in_prompt_ = true;
+    scope_begins_ = std::min(scope_begins_, prompt);
   }
 
   /// The answer that begins at `answer` has ended, and is added to the history. Called by a composer.
   void on_turn_end(std::span<Token const> context, std::size_t answer) {
-    if (history_ == nullptr || answer >= context.size()) return;
-    remembered_ = history_->append(context.subspan(answer - std::min(answer, lead_in)));
+    if (history() == nullptr || answer >= context.size()) return;
+    std::size_t const lead = answer - std::min(scope_begins_, answer);
+    remembered_ = history()->append(context.subspan(answer - std::min(lead, lead_in)));
   }
 
   /// The id of the last answer that this sequence added to the history, by which it can be removed.
   [[nodiscard]] std::optional<HistoryEntryId> remembered() const noexcept { return remembered_; }
 
   /// A pass has ended, and its time is learnt from. Called by a composer.
-  void on_pass(PassReport const& report) noexcept { learnt_->share.observe(report); }
+  void on_pass(PassReport const& report) noexcept { pricing_->observe(report); }
 
  private:
   // This many tokens before an answer are stored with it, so that its first tokens can be matched.
   static constexpr std::size_t lead_in = 8;
-  // The last tokens of a prompt are enough to find a place in the history.
-  static constexpr std::size_t followed = 64;
+  static constexpr std::size_t unknown = ~std::size_t{0};
 
-  // The reach below which no node of a tree can pay, since a node saves one pass at most. A node that does not pay
-  // itself may still decide where a draft ends, hence the quarter.
-  [[nodiscard]] float least_reach() const noexcept {
-    SequenceCost const& share = learnt_->share;
-    double const alone = share(1);
-    double least = alone;
-    for (std::size_t rows = 2; rows <= max_draft_tokens + 1; rows += rows / 2)
-      least = std::min(least, (share(rows) - alone) / static_cast<double>(rows - 1));
-    return std::max(0.005F, static_cast<float>(least / alone / 4));
+  // Predicts after the first `given` tokens of `space`. Returns the tokens there are then.
+  [[nodiscard]] std::size_t predict_chain(std::span<Token const> context, std::span<Token> space, std::size_t given) {
+    std::lock_guard const lock(scope_->mutex_);
+    return detail::predict_chain(sources_, scope_->mixer_, context, space, given, probabilities_, token_sources_);
   }
 
-  // How many tokens of a chain to draft.
-  [[nodiscard]] std::size_t worth_drafting(std::span<float const> probabilities) const noexcept {
-    SequenceCost const& share = learnt_->share;
-    if (!checkpoints_) return copyspec::draft_length(probabilities, share);
-    // What a pass would have gained by a draft.
-    constexpr double forgone = 0.1;
-    double const alone = share(1);
-    // The token before the draft is fed again, too.
-    auto const rejection = [&](std::size_t right) { return forgone * alone + share(right + 2) - alone; };
-    return copyspec::draft_length(probabilities, share, rejection);
-  }
-
-  // Shared by all copies.
-  struct Learnt {
-    detail::Mixer mixer;
-    SequenceCost share;
-
-    explicit Learnt(PassCost pass_cost) : share(std::move(pass_cost)) {}
-  };
-
-  // Reads what was added since the last call. Learns from it, unless it is a prompt or is read again.
-  void take_in(std::span<Token const> context) {
+  // Reads what was added since the last call. Learns from it, unless it is a prompt or is read again. Returns whether
+  // everything is read; if not, the next call goes on.
+  bool take_in(std::span<Token const> context) {
+    reserve(context.size());
     COPYSPEC_ASSERT(sources_.size() <= context.size(), "tokens were taken away without a truncate");
-    if (context.size() == sources_.size()) return;
-    after_prompt_ = std::exchange(in_prompt_, false);
-    bool const generated = !after_prompt_;
-    sources_.skip(context.size());
+    if (sources_.has_read(context.size())) return true;
+    std::size_t const end = sources_.begin_reading(context);
+    if (end > 0) after_prompt_ = in_prompt_;
     auto const token_at = [&](std::size_t position) { return context[position]; };
     detail::ContextHashes contexts(sources_.size(), token_at);
-    while (sources_.size() < context.size()) {
+    std::unique_lock lock(scope_->mutex_, std::defer_lock);
+    std::size_t const known = sources_.size_once_read();
+    while (sources_.size() < end) {
       std::size_t const position = sources_.size();
-      if (generated) {
+      if (!in_prompt_ && position >= known) {
+        if (!lock.owns_lock()) lock.lock();
         detail::Prediction prediction;
-        learnt_->mixer.predict(sources_.input(contexts, sources_.pointers(), position, token_at), prediction);
-        learnt_->mixer.learn(prediction, context[position]);
+        scope_->mixer_.predict(sources_.input(contexts, sources_.pointers(), position, token_at), prediction);
+        scope_->mixer_.learn(prediction, context[position]);
       }
-      bool const near = position + followed >= context.size();
-      contexts = sources_.append(context, contexts, near);
+      bool const follow = position + detail::CopySources::followed >= context.size();
+      contexts = sources_.append(context, contexts, follow);
     }
+    if (!sources_.has_read(context.size())) return false;
+    if (end > 0) in_prompt_ = false;
+    return true;
   }
 
   std::size_t draft_length_;
   bool checkpoints_;
-  std::shared_ptr<Learnt> learnt_;
-  std::shared_ptr<History> history_;
+  std::shared_ptr<detail::DraftPricing> pricing_;
+  std::shared_ptr<MixingScope> first_scope_;  // that of construction
+  std::shared_ptr<MixingScope> scope_;        // the current one
+  std::size_t scope_begins_ = 0;              // position of the first prompt of the current scope
   detail::CopySources sources_;
   std::optional<HistoryEntryId> remembered_;
   std::array<Source, max_draft_tokens> token_sources_{};  // of the last chain or tree

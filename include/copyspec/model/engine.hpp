@@ -37,5 +37,20 @@ concept Engine = requires(M& model, M const& constant, std::span<Segment const> 
   { model.truncate(sequence, length) } -> std::convertible_to<std::size_t>;
 };
 
+/// An `Engine` that says whether it knows placeholders: negative tokens in prompts, each a position whose embedding the
+/// engine has from elsewhere, of an image or a sound. An engine without the function knows none.
+template <class M>
+concept PlaceholderEngine = Engine<M> && requires(M const& constant) {
+  { constant.knows_placeholders() } -> std::same_as<bool>;
+};
+
+/// Whether prompts for `model` may have placeholders.
+template <class M>
+[[nodiscard]] bool knows_placeholders(M const& model) {
+  if constexpr (PlaceholderEngine<M>) return model.knows_placeholders();
+  static_cast<void>(model);
+  return false;
+}
+
 }  // namespace COPYSPEC_VERSION_NAMESPACE
 }  // namespace copyspec

@@ -11,9 +11,13 @@
 
 #include "../core/token.hpp"
 #include "../core/version.hpp"
+#include "../model/forking_model.hpp"
 #include "../model/model.hpp"
+#include "../model/shifting_model.hpp"
 #include "../model/tree_model.hpp"
+#include "detail/fork_laws.hpp"
 #include "detail/law_probe.hpp"
+#include "detail/shift_laws.hpp"
 #include "detail/tree_laws.hpp"
 #include "law_report.hpp"
 
@@ -147,22 +151,24 @@ class ModelLaws : LawProbe<M> {
 }  // namespace detail
 namespace testing {
 
-/// Checks whether `model` satisfies the laws of `Model` and, if it is a `TreeModel`, those of `TreeModel`: feeds it
-/// random tokens in different ways, compares the rows, and reports each violated law in words. Forgets both sequences
-/// before and after; other sequences stay as they are.
+/// Checks whether `model` satisfies the laws of `Model` and, if it refines it, those of `TreeModel`, `ForkingModel` and
+/// `ShiftingModel`: feeds it random tokens in different ways, compares the rows, and reports each violated law in
+/// words. Forgets both sequences before and after; other sequences stay as they are.
 ///
-/// Costs about fifteen passes over `options.length` tokens, and memory for four times as many rows. Trees cost up to
-/// eight passes per node, for three trees of up to `options.length` / 2 nodes. A model that passes may still violate a
-/// law elsewhere. The checks find adapters that mix up positions, sequences, rows or caches. Exceptions of `forward`
-/// pass through.
+/// Costs about fifteen passes over `options.length` tokens, as many again for copies, a few for shifts, and memory for
+/// four times as many rows. Trees cost up to eight passes per node, for three trees of up to `options.length` / 2
+/// nodes. A model that passes may still violate a law elsewhere. The checks find adapters that mix up positions,
+/// sequences, rows or caches. Exceptions of `forward` pass through.
 template <Model M>
 [[nodiscard]] LawReport check_model_laws(M& model, LawOptions const& options = {}) {
   LawReport report = detail::ModelLaws<M>(model, options).check();
-  if constexpr (TreeModel<M>) {
-    LawReport const trees = detail::TreeLaws<M>(model, options).check();
-    report.violations.insert(report.violations.end(), trees.violations.begin(), trees.violations.end());
-    report.largest_difference = std::max(report.largest_difference, trees.largest_difference);
-  }
+  auto const add = [&](LawReport const& more) {
+    report.violations.insert(report.violations.end(), more.violations.begin(), more.violations.end());
+    report.largest_difference = std::max(report.largest_difference, more.largest_difference);
+  };
+  if constexpr (TreeModel<M>) add(detail::TreeLaws<M>(model, options).check());
+  if constexpr (ForkingModel<M>) add(detail::ForkLaws<M>(model, options).check());
+  if constexpr (ShiftingModel<M>) add(detail::ShiftLaws<M>(model, options).check());
   return report;
 }
 

@@ -30,6 +30,7 @@ struct ToyModelOptions {
   /// `truncate` and `keep` roll back to a multiple of this, like an engine that has only checkpoints.
   std::size_t checkpoint_interval = 1;
   std::size_t max_branches = 0;  ///< Over all trees of a pass.
+  bool placeholders = false;     ///< Whether it knows them; each negative token is another one.
 };
 
 /// A `TreeModel` without weights, for tests. Its logits are a hash of the newest tokens, uniform between -8 and 8, and
@@ -47,6 +48,9 @@ class ToyModel {
   [[nodiscard]] std::size_t context_limit() const noexcept { return options_.context_limit; }
 
   [[nodiscard]] std::size_t max_branches() const noexcept { return options_.max_branches; }
+
+  /// See `PlaceholderEngine`.
+  [[nodiscard]] bool knows_placeholders() const noexcept { return options_.placeholders; }
 
   /// See `Model`.
   LogitsView<Scalar> forward(std::span<Segment const> batch) {
@@ -98,6 +102,27 @@ class ToyModel {
     }
     held.parents.clear();
     cut(held, length + path.size());
+    return held.tokens.size();
+  }
+
+  /// See `ForkingModel`. O(length).
+  std::size_t fork(SequenceId from, SequenceId to, std::size_t length) {
+    Held const& source = held_.at(from);
+    COPYSPEC_ASSERT(length <= (source.parents.empty() ? source.tokens.size() : source.before_tree),
+                    "tokens that it holds");
+    COPYSPEC_ASSERT(!held_.contains(to), "a copy goes to a sequence that holds nothing");
+    length -= length % options_.checkpoint_interval;
+    if (length == 0) return 0;
+    held_[to].tokens.assign(source.tokens.begin(), source.tokens.begin() + static_cast<std::ptrdiff_t>(length));
+    return length;
+  }
+
+  /// See `ShiftingModel`; without loss, as rows depend on the newest tokens only. O(tokens held).
+  std::size_t shift(SequenceId sequence, std::size_t first, std::size_t count) {
+    Held& held = held_.at(sequence);
+    COPYSPEC_ASSERT(held.parents.empty() && first + count <= held.tokens.size(), "tokens that it holds");
+    auto const begin = held.tokens.begin() + static_cast<std::ptrdiff_t>(first);
+    held.tokens.erase(begin, begin + static_cast<std::ptrdiff_t>(count));
     return held.tokens.size();
   }
 
@@ -160,7 +185,8 @@ class ToyModel {
   }
 
   void append(Held& held, Token token) {
-    COPYSPEC_ASSERT(token >= 0 && static_cast<std::size_t>(token) < options_.vocabulary, "a known token");
+    COPYSPEC_ASSERT(token < 0 ? options_.placeholders : static_cast<std::size_t>(token) < options_.vocabulary,
+                    "a known token");
     held.tokens.push_back(token);
     COPYSPEC_ASSERT(held.tokens.size() <= options_.context_limit, "within the context limit");
     ++fed_;

@@ -169,7 +169,9 @@ class SamplingVerifier {
       token = work_->sampler.draw(logits, turn_.options, before.size());
     }
     if (!token) return {.status = greedy_token(row) ? VerdictStatus::all_excluded : VerdictStatus::invalid_row};
-    if (turn_.options.logprobs) record(detail::as_floats(row, work_->row), *token, before.size());
+    // A hook may have made something of an invalid row, but it has no probabilities.
+    if (turn_.options.logprobs && !record(detail::as_floats(row, work_->row), *token, before.size()))
+      return {.status = VerdictStatus::invalid_row};
     return {.token = *token};
   }
 
@@ -193,11 +195,11 @@ class SamplingVerifier {
     if (turn_.stops.at(before.size())) turn_.stops.exclude(row);
   }
 
-  void record(std::span<float const> row, Token token, std::size_t position) {
+  [[nodiscard]] bool record(std::span<float const> row, Token token, std::size_t position) {
     COPYSPEC_ASSERT(position >= turn_.answer, "tokens were taken back without a `begin_turn`");
     // Records after this position belong to tokens that were not accepted.
     turn_.records.resize((position - turn_.answer) * turn_.per_token());
-    work_->logprobs.append(row, token, *turn_.options.logprobs, turn_.records);
+    return work_->logprobs.append(row, token, *turn_.options.logprobs, turn_.records);
   }
 
   SamplingOptions defaults_;

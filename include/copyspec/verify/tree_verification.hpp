@@ -20,7 +20,8 @@ inline namespace COPYSPEC_VERSION_NAMESPACE {
 /// `nodes`, a tree with these `parents`, lies directly after `context` in memory. `rows` holds one row after the
 /// context and one after each node. `accepted` in the verdict counts the nodes on the path. On return, the first of
 /// `nodes` are their tokens, so that the path follows the context as an accepted chain would. The first of `parents`
-/// are the path itself, ascending. The rest of both is unspecified; after an exception from the verifier, all of it is.
+/// are the path itself, ascending. The rest of both is unspecified. After an exception from the verifier, the
+/// nodes are accepted that its earlier calls have led to, as many as these.
 ///
 /// Any `parents` are safe: none is used as an index. O(nodes) besides the verifier. No allocation.
 template <class Verifier, class Scalar>

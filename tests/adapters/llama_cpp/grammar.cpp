@@ -165,6 +165,33 @@ TEST_CASE("a draft is cut before the first token that the grammar does not allow
     CHECK(hooks.allows(all.first(context + i), all[context + i]) == (i < allowed));
 }
 
+TEST_CASE("one factory serves many turns: their hooks share no state, and follow tokens that are taken back") {
+  copyspec::RowHooksFactory const factory = LlamaCppGrammar(vocabulary(), people).hooks();
+  Tokens tokens = tokenize("Anything.");
+  std::size_t const context = tokens.size();
+  for (Token const token : tokenize("[{\"name\": \"Ann\", \"age\": 31}]")) tokens.push_back(token);
+  std::span<Token const> const all(tokens);
+  RowHooks const one = factory(context);
+  RowHooks const other = factory(context);
+  auto const allowed = [&](RowHooks const& hooks, std::size_t count) {
+    return hooks.allows(all.first(context + count), all[context + count]);
+  };
+  std::size_t const length = tokens.size() - context;
+  for (std::size_t i = 0; i < length; ++i) {
+    CHECK(allowed(one, i));
+    // Two tokens later than the first, and begun again and again.
+    if (i >= 2) CHECK(allowed(other, i - 2));
+    if (i % 3 == 2) CHECK(allowed(other, 0));
+  }
+  // A turn whose answer begins later begins with the grammar there.
+  RowHooks const late = factory(context + 2);
+  CHECK(late.allows(all.first(context + 2), all[context]));
+  // The state is that of the answer, wherever it is asked first.
+  RowHooks const middle = factory(context);
+  CHECK(allowed(middle, 5));
+  CHECK(allowed(middle, 1));
+}
+
 TEST_CASE("a row is masked to what may follow") {
   std::vector<float> row(static_cast<std::size_t>(llama_vocab_n_tokens(&vocabulary())), 1);
   Tokens const before = tokenize("Anything.");

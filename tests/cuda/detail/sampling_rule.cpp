@@ -64,7 +64,7 @@ struct HostSampler {
 
   float logprob(std::span<float const> row, Token token) {
     std::vector<copyspec::TokenLogprob> said;
-    logprobs.append(row, token, 0, said);
+    REQUIRE(logprobs.append(row, token, 0, said));
     return said[0].logprob;
   }
 };

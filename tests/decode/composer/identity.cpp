@@ -272,10 +272,10 @@ class Trial {
     SamplingVerifier sampling;
 
     Verdict verify(LogitsView<float> rows, std::span<Token const> tokens, std::size_t length) {
-      if (trial->random_throw(trial->options_.callbacks_throw)) throw Interrupted{};
+      trial->fail_now_and_then();
       Verdict const verdict =
           trial->toy.sampling ? sampling.verify(rows, tokens, length) : GreedyVerifier().verify(rows, tokens, length);
-      if (trial->random_throw(trial->options_.callbacks_throw)) throw Interrupted{};
+      trial->fail_now_and_then();
       return verdict;
     }
     void begin_turn(copyspec::SamplingTurn const& turn) { sampling.begin_turn(turn); }
@@ -414,6 +414,13 @@ class Trial {
     if (emission.status == SequenceStatus::running) return;
     talk.open = false;
     Sequence const& sequence = composer_->sequence(talk.id);
+    expect((emission.error != nullptr) == (emission.status == SequenceStatus::failed), "an exception if it failed");
+    if (emission.status == SequenceStatus::failed) {
+      expect(failures_ > 0, "a failure from nowhere");
+      expect(std::ranges::equal(talk.shown, sequence.released()), "all emissions together are what was released");
+      take_tokens(talk);
+      return;
+    }
     expect(emission.status == talk.expected.status, "the status at the end");
     expect(std::ranges::equal(sequence.generated(), talk.expected.tokens), "what was generated");
     expect(sequence.released().size() == talk.expected.shown, "what was released at the end");
@@ -442,8 +449,15 @@ class Trial {
                std::equal(generated.begin(), generated.end(), talk.expected.tokens.begin()),
            "the predicate sees what plain decoding says");
     talk.predicate_saw = generated.size();
-    if (random_throw(options_.callbacks_throw)) throw Interrupted{};
+    fail_now_and_then();
     return {};
+  }
+
+  // Of one sequence, in its verifier or stop rule.
+  void fail_now_and_then() {
+    if (!random_throw(options_.callbacks_throw)) return;
+    ++failures_;
+    throw Interrupted{};
   }
 
   // What must hold between any two calls.
@@ -462,7 +476,8 @@ class Trial {
     Tokens const& expected = talk.expected.tokens;
     expect(generated.size() <= expected.size() && std::equal(generated.begin(), generated.end(), expected.begin()),
            "what plain decoding says, so far");
-    expect(sequence.released().size() <= talk.expected.shown, "no part of a stop is released");
+    expect(sequence.status() == SequenceStatus::failed || sequence.released().size() <= talk.expected.shown,
+           "no part of a stop is released");
     expect(sequence.released().size() >= talk.shown.size(), "what was shown is not taken back");
   }
 
@@ -511,6 +526,7 @@ class Trial {
   std::optional<TestedComposer> composer_;
   std::vector<Talk> talks_;
   SequenceCounters removed_;
+  std::size_t failures_ = 0;  // thrown, and not yet met at the end of a turn
   std::string wrong_;
 };
 

@@ -283,7 +283,9 @@ TEST_CASE("a path that was not kept in time is not kept later") {
   composer.step(show_nothing);
   model.calls.clear();
   composer.begin(SequenceId{1}, {}, {.max_new_tokens = 3});
-  CHECK(model.calls == std::vector<std::string>{"truncate to 5"});
+  CHECK(model.calls.empty());
+  composer.step(show_nothing);
+  CHECK(model.calls.front() == "truncate to 5");
   composer.run();
   CHECK(
       std::ranges::equal(composer.sequence(SequenceId{1}).context().subspan(5), std::span<Token const>(said).first(5)));

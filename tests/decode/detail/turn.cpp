@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <limits>
 #include <span>
 #include <stdexcept>
@@ -361,30 +362,31 @@ TEST_CASE("a stop in the text may begin and end inside tokens") {
   }
 }
 
-TEST_CASE("a predicate that throws takes nothing from the turn") {
+TEST_CASE("a predicate that throws ends the turn before the token it was asked about is shown") {
   for (std::size_t place = 1; place <= 25; ++place) {
     CAPTURE(place);
     Setting setting;
-    int throws = 2;
     auto const stop = [&](SequenceId, std::span<Token const> generated) -> StopDecision {
-      if (generated.size() == place && throws-- > 0) throw std::domain_error("a broken predicate");
+      if (generated.size() == place) throw std::domain_error("a broken predicate");
       return {};
     };
     Told told;
     setting.composer.begin(SequenceId{0}, prompt, {.max_new_tokens = 25});
-    std::size_t caught = 0;
-    for (bool more = true; more;) {
-      try {
-        more = setting.composer.step(told, stop);
-      } catch (std::domain_error const&) {
-        ++caught;
-        CHECK(setting.sequence().running());
-        CHECK(setting.model.held(SequenceId{0}).size() == setting.sequence().cached());
-      }
+    while (setting.composer.step(told, stop)) {
     }
-    CHECK(caught == 2);
-    CHECK(text(told.tokens) == text(first(answer(), 25)));
-    CHECK(told.endings == std::vector{SequenceStatus::length});
+    CHECK(text(setting.sequence().generated()) == text(first(answer(), place)));
+    CHECK(text(told.tokens) == text(first(answer(), place - 1)));
+    CHECK(told.endings == std::vector{SequenceStatus::failed});
+    CHECK_THROWS_AS(std::rethrow_exception(setting.composer.error(SequenceId{0})), std::domain_error);
+    CHECK(setting.model.held(SequenceId{0}).size() == setting.sequence().cached());
+    // The next turn has nothing of it.
+    Tokens context = prompt;
+    Tokens const said = first(answer(), place);
+    context.insert(context.end(), said.begin(), said.end());
+    context.push_back(7);
+    CHECK(text(setting.composer.generate(Tokens{7}, {.max_new_tokens = 3, .max_draft_length = 0})) ==
+          text(decode_plainly(context, 3)));
+    CHECK(setting.composer.error(SequenceId{0}) == nullptr);
   }
 }
 
@@ -428,4 +430,143 @@ TEST_CASE("sequences in one composer have options of their own") {
     CHECK(text(sequence.generated()) == text(first(answer(), static_cast<std::size_t>(20 + i))));
     CHECK(sequence.counters().decode_passes == static_cast<std::size_t>((20 + i + i) / (i + 1)));
   }
+}
+
+namespace {
+
+using copyspec::Sequence;
+using copyspec::detail::Turn;
+
+// A sequence that has generated the numbers from 1 on, of which so many are held.
+struct Said {
+  Sequence sequence{SequenceId{4}, 100};
+  Turn turn;
+
+  explicit Said(std::size_t budget, bool may_continue = false) {
+    sequence.begin(Tokens{9}, budget, may_continue);
+    turn.begin({.max_new_tokens = budget, .may_continue = may_continue});
+  }
+
+  void say(std::size_t held = 0) {
+    sequence.make_room(0);
+    static_cast<void>(sequence.next_segment(0, 100));
+    auto const next = static_cast<Token>(sequence.generated().size() + 1);
+    sequence.accept({.accepted = 0, .next = next}, [&](std::span<Token const>) { return StopDecision{.held = held}; });
+  }
+
+  // What a callback is told, in words.
+  std::string emit() {
+    std::string words;
+    auto const tell = [&](OutputDelta const& delta) { words += text(delta.tokens) + "/" + status_of(delta); };
+    turn.emit(sequence, {}, tell);
+    return words;
+  }
+
+  static std::string status_of(OutputDelta const& delta) {
+    if (delta.status == SequenceStatus::running) return "on";
+    return delta.status == SequenceStatus::failed ? "failed" : "end";
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a delta is what was released since the last one") {
+  Said said(4);
+  CHECK(said.emit() == "");
+  said.say();
+  CHECK(said.emit() == "1/on");
+  CHECK(said.emit() == "");
+  said.say(1);
+  CHECK(said.emit() == "");
+  said.say(1);
+  CHECK(said.emit() == "2/on");
+  said.say();
+  CHECK(said.emit() == "3 4/end");
+  CHECK(said.emit() == "");
+}
+
+TEST_CASE("a turn that goes on after its last delta shows what follows, and ends once more") {
+  Said said(2, true);
+  said.say();
+  said.say(1);
+  CHECK(said.emit() == "1/end");
+  CHECK(said.emit() == "");
+  said.sequence.extend(2);
+  said.turn.reopen();
+  CHECK(said.emit() == "");
+  said.say();
+  CHECK(said.emit() == "2 3/on");
+  said.say();
+  CHECK(said.emit() == "4/end");
+}
+
+TEST_CASE("what was shown stays shown where a longer turn would hold it") {
+  Said said(2);
+  said.say();
+  said.say(1);
+  CHECK(said.emit() == "1 2/end");
+  said.sequence.extend(2);
+  said.turn.reopen();
+  said.say(1);
+  said.say(2);
+  CHECK(said.emit() == "3 4/end");
+}
+
+TEST_CASE("a turn that was closed has no last delta") {
+  Said said(2);
+  said.say();
+  said.say();
+  said.turn.close();
+  CHECK(said.emit() == "");
+}
+
+TEST_CASE("a turn that failed brings what was thrown, until another begins") {
+  Said said(2);
+  said.say();
+  said.sequence.fail();
+  said.turn.fail(std::make_exception_ptr(7));
+  std::exception_ptr error;
+  auto const take = [&](OutputDelta const& delta) { error = delta.error; };
+  said.turn.emit(said.sequence, {}, take);
+  CHECK_THROWS_AS(std::rethrow_exception(error), int);
+  said.turn.begin({});
+  CHECK(said.turn.error() == nullptr);
+  CHECK(said.turn.options().max_new_tokens > 2);
+}
+
+TEST_CASE("what a callback that throws was given comes again, unless it has begun or closed the turn") {
+  for (std::size_t act = 0; act < 4; ++act) {
+    CAPTURE(act);
+    Said said(2, true);
+    said.say();
+    said.say();
+    auto const bad = [&](OutputDelta const&) {
+      if (act == 1) said.turn.close();
+      if (act == 2) {
+        said.sequence.begin(Tokens{5}, 3);
+        said.turn.begin({});
+      }
+      if (act == 3) {
+        said.sequence.extend(1);
+        said.turn.reopen();
+      }
+      throw std::domain_error("nobody listens");
+    };
+    CHECK_THROWS_AS(said.turn.emit(said.sequence, {}, bad), std::domain_error);
+    std::vector<std::string> const expected{"1 2/end", "", "", "1 2/on"};
+    CHECK(said.emit() == expected[act]);
+    if (act < 2) continue;
+    said.say();
+    CHECK(said.emit() == (act == 2 ? "1/on" : "3/end"));
+  }
+}
+
+TEST_CASE("a turn knows what it has reported of itself") {
+  Turn turn;
+  turn.begin({});
+  CHECK(turn.reported() == 0);
+  turn.report(12);
+  CHECK(turn.reported() == 12);
+  turn.begin({});
+  CHECK(turn.reported() == 0);
 }

@@ -206,3 +206,75 @@ TEST_CASE("judging a whole pass allocates nothing") {
     CHECK(judges.verdict(own, DeviceLogitsView<float>(data.data(), 3, 4), trials, i, i).next == 0);
   CHECK(allocations() == before);
 }
+
+namespace {
+
+struct Rejected {};
+
+// Judges row after row, and throws at this position of the context.
+struct ThrowsAt {
+  std::size_t position = 0;
+  std::size_t* calls = nullptr;
+  Verdict verify(LogitsView<float> rows, std::span<Token const> tokens, std::size_t length) const {
+    if (calls != nullptr) ++*calls;
+    Verdict const all = GreedyVerifier{}.verify(rows, tokens, length);
+    if (length + all.accepted >= position && length <= position) throw Rejected{};
+    return all;
+  }
+};
+
+// Rows that give these tokens.
+std::vector<float> giving(Tokens const& tokens) {
+  std::vector<float> rows(tokens.size() * 4);
+  for (std::size_t i = 0; i < tokens.size(); ++i) rows[i * 4 + static_cast<std::size_t>(tokens[i])] = 1;
+  return rows;
+}
+
+}  // namespace
+
+TEST_CASE("of a draft in which the verifier throws, what it accepts before is its verdict") {
+  Tokens const tokens{3, 3, 0, 1, 2, 3};  // a context of two, and a draft
+  std::vector<float> const data = giving({9 % 4, 0, 1, 2, 3, 1});
+  LogitsView<float> const rows(data.data(), 6, 4);
+  VerifyInput const input{SequenceId{0}, tokens, 2};
+  for (std::size_t position = 2; position <= 6; ++position) {
+    CAPTURE(position);
+    VerifierAdapter<ThrowsAt, LogitsView<float>> verifiers{ThrowsAt{position}};
+    auto own = verifiers.begin_sequence();
+    std::array<VerifyInput, 1> const inputs{input};
+    CHECK_THROWS_AS((void)verifiers.verdict(own, rows, inputs, 0, 1), Rejected);
+    Verdict const verdict = verifiers.verdict_before_throw(own, rows, input, 1);
+    CHECK(verdict.accepted == position - 2);
+    CHECK(verdict.status == VerdictStatus::invalid_row);
+  }
+}
+
+TEST_CASE("a verifier that throws no more is believed up to the end of the draft, row by row") {
+  Tokens const tokens{3, 3, 0, 1, 3};
+  std::vector<float> const data = giving({0, 1, 2, 3});
+  LogitsView<float> const rows(data.data(), 4, 4);
+  VerifyInput const input{SequenceId{0}, tokens, 2};
+  std::size_t calls = 0;
+  VerifierAdapter<ThrowsAt, LogitsView<float>> verifiers{ThrowsAt{100, &calls}};
+  auto own = verifiers.begin_sequence();
+  Verdict const verdict = verifiers.verdict_before_throw(own, rows, input, 0);
+  CHECK(verdict.accepted == 2);
+  CHECK(verdict.next == 2);
+  CHECK(verdict.status == VerdictStatus::ok);
+  CHECK(calls == 3);
+}
+
+TEST_CASE("nothing is accepted where one row alone may not be judged") {
+  struct Drawn : ThrowsAt {
+    void drawn_from(std::span<std::span<float const> const>) {}
+  };
+  static_assert(VerifierAdapter<Drawn, LogitsView<float>>::needs_drawn);
+  std::vector<float> const data = giving({0, 1});
+  Tokens const tokens{3, 0};
+  VerifierAdapter<Drawn, LogitsView<float>> verifiers{Drawn{{100}}};
+  auto own = verifiers.begin_sequence();
+  Verdict const verdict =
+      verifiers.verdict_before_throw(own, {data.data(), 2, 4}, VerifyInput{SequenceId{0}, tokens, 1}, 0);
+  CHECK(verdict.accepted == 0);
+  CHECK(verdict.status == VerdictStatus::invalid_row);
+}

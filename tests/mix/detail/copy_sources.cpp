@@ -27,9 +27,21 @@ using copyspec::detail::MatchModel;
 using copyspec::detail::MatchPointer;
 using copyspec::detail::MatchPointers;
 using copyspec::detail::MixerInput;
+using copyspec::detail::OwnText;
 using copyspec::detail::SuccessorCounts;
+using Truncated = OwnText::Truncated;
 
 namespace {
+
+// Reads `context` as a proposer does: the history is followed with the last tokens only.
+void read_as_prompt(CopySources& sources, std::span<Token const> context) {
+  std::size_t const end = sources.begin_reading(context);
+  while (sources.size() < end) {
+    std::size_t const length = sources.size();
+    sources.append(context.first(length + 1), contexts_of(context.first(length)),
+                   length + CopySources::followed >= context.size());
+  }
+}
 
 bool same(SuccessorCounts const& one, SuccessorCounts const& other) {
   if (one.size() != other.size()) return false;
@@ -365,28 +377,34 @@ TEST_CASE("where room is made sources forget everything, and seldom") {
 
 TEST_CASE("sources that were cut back are fresh ones, unless there was nothing to cut") {
   Random random(5);
-  for (int round = 0; round < 20; ++round) {
+  for (int round = 0; round < 100; ++round) {
     auto const history = std::make_shared<History>(std::size_t{1} << 16);
     Tokens const earlier = copying_text(random, 200, 8);
     history->append(earlier);
     CopySources used(0, history);
     CopySources fresh(0, history);
-    used.reserve(1000);
-    fresh.reserve(1000);
+    used.reserve(10000);
+    fresh.reserve(10000);
     Tokens const before = copying_text(random, 10 + below(random, 300), 8, earlier);
     read(used, before);
     CopyPointers const pointers = used.pointers();
-    CHECK_FALSE(used.truncate(before.size()));
-    CHECK_FALSE(used.truncate(before.size() + 1));
+    CHECK(used.truncate(before.size()) == Truncated::nothing);
+    CHECK(used.truncate(before.size() + 1) == Truncated::nothing);
     CHECK(same(used.pointers(), pointers));
-    CHECK(used.truncate(below(random, before.size())));
-    CHECK(used.size() == 0);
-    CHECK(same(used.pointers(), CopyPointers{}));
-    Tokens const text = copying_text(random, 300, 8, earlier);
-    for (std::size_t length = 1; length <= text.size(); ++length) {
+    std::size_t const left = below(random, before.size());
+    if (used.truncate(left) == Truncated::forgotten) {
+      CHECK(used.size() == 0);
+      CHECK(same(used.pointers(), CopyPointers{}));
+    } else {
+      CHECK(used.size() == left);
+    }
+    Tokens const text = Tokens(before.begin(), before.begin() + static_cast<std::ptrdiff_t>(left)) +
+                        copying_text(random, 300, 8, earlier);
+    for (std::size_t length = left + below(random, 80); length <= text.size(); ++length) {
       auto const context = std::span(text).first(length);
-      read(used, context);
-      read(fresh, context);
+      read_as_prompt(used, context);
+      read_as_prompt(fresh, context);
+      REQUIRE(same(used.pointers(), fresh.pointers()));
       REQUIRE(same(input_after(used, context), input_after(fresh, context)));
     }
   }
@@ -400,12 +418,12 @@ TEST_CASE("of what is skipped nothing is known, and no more is skipped than is f
     Tokens const text = copying_text(random, length + 100, 3);
     CopySources sources(window, nullptr);
     sources.reserve(4000);
-    sources.skip(window);
+    sources.begin_reading(std::span(text).first(window));
     CHECK(sources.size() == 0);
-    sources.skip(length);
+    sources.begin_reading(std::span(text).first(length));
     REQUIRE(sources.size() == length - window);
     CopySources fresh(0, nullptr);
-    fresh.skip(length);
+    fresh.begin_reading(std::span(text).first(length));
     CHECK(fresh.size() == 0);
     Reference reference(window, window);
     reference.skip(length - window);
@@ -428,7 +446,7 @@ TEST_CASE("a place is left when the text is skipped from there on") {
   read(sources, text);
   CHECK(votes(input_after(sources, text), 0) == 4);
   text = text + counting(300, 100);
-  sources.skip(text.size());
+  sources.begin_reading(text);
   CHECK(same(sources.pointers(), CopyPointers{}));
   text.resize(sources.size() + 1);
   read(sources, text);
@@ -439,7 +457,7 @@ TEST_CASE("memory of sources is what is documented, bounded by the window") {
   for (std::size_t const tokens : {1000U, 20000U, 87000U, 300000U}) {
     CopySources sources(0, nullptr);
     sources.reserve(tokens);
-    CHECK(sources.memory_bytes() <= 50 * tokens + 200);
+    CHECK(sources.memory_bytes() <= 50 * tokens + 11 * 1024);
     CHECK(sources.memory_bytes() > 10 * tokens);
     CopySources bounded(500, nullptr);
     bounded.reserve(tokens);
@@ -460,7 +478,7 @@ TEST_CASE("sources allocate nothing once room was made") {
     std::size_t const memory = sources.memory_bytes();
     std::size_t const before = allocations();
     for (int round = 0; round < 2; ++round) {
-      sources.skip(text.size() / 2);
+      sources.begin_reading(std::span(text).first(text.size() / 2));
       for (std::size_t length = sources.size() + 1; length < text.size(); ++length) {
         auto const context = std::span(text).first(length);
         read(sources, context);
@@ -511,8 +529,8 @@ TEST_CASE(
            {std::pair(known.votes[0], own.longest), std::pair(known.votes[1], own.recovered)})
         if (vote.token >= 0)
           REQUIRE(vote.source == (pointer.position < before.size() ? Source::reference : Source::context));
-      if (length == 150 && round % 2 == 0) CHECK(given.truncate(100));
-      if (length == 150 && round % 2 == 0) CHECK(said.truncate(before.size() + 100));
+      if (length == 150 && round % 2 == 0) CHECK(given.truncate(100) == Truncated::forgotten);
+      if (length == 150 && round % 2 == 0) CHECK(said.truncate(before.size() + 100) == Truncated::forgotten);
     }
   }
 }

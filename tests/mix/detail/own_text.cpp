@@ -21,15 +21,23 @@ using copyspec::detail::MatchPointer;
 using copyspec::detail::MatchPointers;
 using copyspec::detail::MixerInput;
 using copyspec::detail::OwnText;
+using Truncated = OwnText::Truncated;
 using copyspec::detail::SuccessorCounts;
 
 namespace {
 
-void read(OwnText& text, std::span<Token const> context) {
-  while (text.size() < context.size()) {
+// In one call of `begin_reading`, the last tokens of which can be taken back.
+void read_a_piece(OwnText& text, std::span<Token const> context, std::size_t undoable = 64) {
+  std::size_t const end = text.begin_reading(context.size());
+  while (text.size() < end) {
     std::size_t const length = text.size();
-    text.append(context, contexts_of(context.first(length)), contexts_of(context.first(length + 1)));
+    text.append(context, contexts_of(context.first(length)), contexts_of(context.first(length + 1)),
+                length + undoable >= context.size());
   }
+}
+
+void read(OwnText& text, std::span<Token const> context) {
+  while (!text.has_read(context.size())) read_a_piece(text, context);
 }
 
 MixerInput input_after(OwnText const& text, std::span<Token const> context) {
@@ -164,10 +172,10 @@ TEST_CASE("a pointer that was advanced over the end of a chain votes for nothing
 TEST_CASE("of a context that is longer than the window only the newest tokens need be read") {
   OwnText text(50);
   text.reserve(1000);
-  CHECK_FALSE(text.skip(50));
+  CHECK(text.begin_reading(50) == 50);
   CHECK(text.size() == 0);
   Tokens const said = counting(0, 30) + counting(0, 30) + counting(0, 30);
-  CHECK(text.skip(said.size()));
+  CHECK(text.begin_reading(said.size()) == said.size());
   CHECK(text.size() == said.size() - 50);
   CHECK_FALSE(text.pointers().longest.active);
   read(text, said);
@@ -175,34 +183,122 @@ TEST_CASE("of a context that is longer than the window only the newest tokens ne
   CHECK(text.pointers().longest.position == 60);
 }
 
-TEST_CASE("a text that was cut back, or had to grow, is read again, and is then a fresh one") {
+TEST_CASE("a text that was truncated, or had to grow, is a fresh one of the tokens that are left") {
   Random random(2);
-  for (int round = 0; round < 20; ++round) {
-    Tokens const first = copying_text(random, 100, 6);
-    Tokens const second = copying_text(random, 200, 6);
+  for (int round = 0; round < 200; ++round) {
+    CAPTURE(round);
+    std::size_t const room = round % 5 == 0 ? 1000 : 2 * OwnText::max_at_once;
+    std::vector<Tokens> references;
+    if (round % 3 == 0) references.push_back(copying_text(random, below(random, 50), 6));
+    Tokens said = copying_text(random, 100 + below(random, 100), 6);
     OwnText used(0);
-    used.reserve(100);
-    CHECK_FALSE(used.reserve(100));
-    read(used, first);
-    CHECK_FALSE(used.truncate(100));
-    bool const grows = round % 2 == 0;
-    CHECK((grows ? used.reserve(1000) : used.truncate(99)));
-    used.reserve(1000);
-    CHECK(used.size() == 0);
-    CHECK_FALSE(used.pointers().longest.active);
+    used.set_references(references);
+    // Where there is room for more than a piece, the newest tokens can be taken back alone.
+    used.reserve(round % 2 == 0 ? room : room / 2 + 100);
+    // Few tokens that can be taken back alone, too.
+    read_a_piece(used, said, below(random, 200));
+    CHECK(used.truncate(said.size()) == Truncated::nothing);
+    std::size_t const left = said.size() - below(random, 130) % said.size();
+    Truncated const truncated = used.truncate(left);
+    if (truncated == Truncated::forgotten) CHECK(used.size() == 0);
+    if (truncated == Truncated::undone) CHECK(used.size() == left);
+    CHECK((left < said.size()) == (truncated != Truncated::nothing));
+    if (round % 2 != 0) {
+      CHECK(used.reserve(room));
+      CHECK(used.size() == 0);
+      CHECK_FALSE(used.pointers().longest.active);
+    }
     OwnText fresh(0);
-    fresh.reserve(1000);
-    for (std::size_t length = 0; length <= second.size(); ++length) {
-      auto const context = std::span<Token const>(second).first(length);
+    fresh.set_references(references);
+    fresh.reserve(room);
+    said.resize(left);
+    said = said + copying_text(random, 200, 6, said);
+    for (std::size_t length = left; length <= said.size(); ++length) {
+      auto const context = std::span<Token const>(said).first(length);
       read(used, context);
       read(fresh, context);
       MixerInput const one = input_after(used, context);
       MixerInput const other = input_after(fresh, context);
       for (std::size_t i = 0; i < MixerInput::own_contexts; ++i) REQUIRE(same(one.successors[i], other.successors[i]));
-      REQUIRE(one.votes[0].token == other.votes[0].token);
-      REQUIRE(one.votes[1].token == other.votes[1].token);
+      REQUIRE(one.hits == other.hits);
+      for (std::size_t i = 0; i < MixerInput::own_pointers; ++i) {
+        REQUIRE(one.votes[i].token == other.votes[i].token);
+        REQUIRE(one.votes[i].length == other.votes[i].length);
+        REQUIRE(one.votes[i].misses == other.votes[i].misses);
+        REQUIRE(one.votes[i].history == other.votes[i].history);
+      }
     }
   }
+}
+
+TEST_CASE("up to 64 of the newest tokens are taken back alone, with a window or little room none") {
+  Random random(4);
+  Tokens const said = copying_text(random, 10000, 50);
+  OwnText text(0);
+  text.reserve(said.size());
+  read(text, said);
+  CHECK(text.truncate(said.size() - 40) == Truncated::undone);
+  CHECK(text.truncate(said.size() - 64) == Truncated::undone);
+  CHECK(text.has_read(said.size() - 64));
+  CHECK(text.truncate(said.size() - 65) == Truncated::forgotten);
+  OwnText window(500);
+  window.reserve(said.size());
+  read(window, said);
+  CHECK(window.truncate(said.size() - 1) == Truncated::forgotten);
+  OwnText little(0);
+  little.reserve(OwnText::max_at_once);
+  read(little, std::span(said).first(100));
+  CHECK(little.truncate(99) == Truncated::forgotten);
+}
+
+TEST_CASE("a long text is read at once, and again in pieces, its references too") {
+  constexpr std::size_t piece = OwnText::piece;
+  Random random(5);
+  Tokens const said = copying_text(random, 3 * piece + 100, 500);
+  std::vector<Tokens> const references{copying_text(random, piece + 10, 500)};
+  OwnText text(0);
+  text.set_references(references);
+  text.reserve(said.size() + 1000);
+  read_a_piece(text, said);
+  CHECK(text.has_read(said.size()));
+  std::size_t left = said.size();
+  SUBCASE("after a truncation") {
+    left -= 1000;
+    REQUIRE(text.truncate(left) == Truncated::forgotten);
+  }
+  SUBCASE("after growing") {
+    REQUIRE(text.reserve(2 * said.size()));
+  }
+  SUBCASE("after other references") {
+    REQUIRE(text.set_references(references));
+  }
+  auto const context = std::span<Token const>(said).first(left);
+  read_a_piece(text, context);
+  CHECK(text.size() == 0);
+  read_a_piece(text, context);
+  CHECK(text.size() == 2 * piece - references[0].size() - 1);
+  // What was truncated while it is read again is not waited for.
+  CHECK(text.truncate(piece + 100) == Truncated::nothing);
+  read_a_piece(text, context.first(piece + 100));
+  CHECK(text.has_read(piece + 100));
+  // A short text is read again at once.
+  CHECK(text.truncate(2) == Truncated::forgotten);
+  read_a_piece(text, context.first(2));
+  CHECK(text.has_read(2));
+  // Text that was never read is, too.
+  read_a_piece(text, said);
+  CHECK(text.has_read(said.size()));
+}
+
+TEST_CASE("a window is read again at once, if it is no longer than a piece") {
+  Random random(6);
+  Tokens const said = copying_text(random, 10000, 50);
+  OwnText text(1000);
+  text.reserve(said.size());
+  read_a_piece(text, said);
+  text.truncate(9000);
+  read_a_piece(text, std::span(said).first(9000));
+  CHECK(text.has_read(9000));
 }
 
 TEST_CASE("reference texts take the place of those before, and none of none") {
@@ -226,7 +322,7 @@ TEST_CASE("reading and describing allocate nothing once there is room") {
   OwnText text(0);
   CHECK(text.memory_bytes() == 0);
   text.reserve(said.size());
-  CHECK(text.memory_bytes() <= 50 * said.size() + 200);
+  CHECK(text.memory_bytes() <= 50 * said.size() + 11 * 1024);
   std::size_t const before = allocations();
   read(text, said);
   static_cast<void>(input_after(text, said));

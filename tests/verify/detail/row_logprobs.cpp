@@ -29,7 +29,7 @@ using Logprobs = std::vector<TokenLogprob>;
 Logprobs logprobs(Row const& row, Token token, std::size_t top) {
   RowLogprobs of_row;
   Logprobs out;
-  of_row.append(row, token, top, out);
+  REQUIRE(of_row.append(row, token, top, out));
   return out;
 }
 
@@ -65,7 +65,7 @@ TEST_CASE("log-probabilities are those of the softmax, the token's own and the l
     std::ranges::stable_sort(
         order, [&](Token a, Token b) { return row[static_cast<std::size_t>(a)] > row[static_cast<std::size_t>(b)]; });
     out.assign(3, {});
-    of_row.append(row, token, top, out);
+    REQUIRE(of_row.append(row, token, top, out));
     REQUIRE(out.size() == 3 + 1 + top);
     REQUIRE(out[3].token == token);
     for (std::size_t i = 0; i < top; ++i) REQUIRE(out[4 + i].token == order[i]);
@@ -126,9 +126,9 @@ TEST_CASE("appending to memory that is there allocates nothing") {
   RowLogprobs of_row;
   Logprobs out;
   out.reserve(1000);
-  of_row.append(row, 5, 20, out);
+  CHECK(of_row.append(row, 5, 20, out));
   std::size_t const before = allocations();
-  for (int i = 0; i < 20; ++i) of_row.append(row, 7, 20, out);
+  for (int i = 0; i < 20; ++i) CHECK(of_row.append(row, 7, 20, out));
   CHECK(allocations() == before);
   CHECK(out.size() == 21 * 21);
 }

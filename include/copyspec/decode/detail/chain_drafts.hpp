@@ -77,6 +77,12 @@ class ChainDrafts {
     return adapter.verdict(verifier, rows, inputs, index, first);
   }
 
+  /// What `verdict` would have been before the row at which the verifier threw: see `VerifierAdapter`.
+  [[nodiscard]] static Verdict verdict_before_throw(Adapter& /*adapter*/, typename Adapter::Own& verifier, Own& /*own*/,
+                                                    Rows rows, VerifyInput const& input, std::size_t first) {
+    return Adapter::verdict_before_throw(verifier, rows, input, first);
+  }
+
   /// The nodes of the verified tree that were accepted; none for a chain.
   [[nodiscard]] static std::span<std::int32_t const> path(Own const& /*own*/) noexcept { return {}; }
 

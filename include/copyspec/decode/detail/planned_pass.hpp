@@ -3,18 +3,24 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <exception>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
+#include "../../core/error.hpp"
 #include "../../core/token.hpp"
 #include "../../core/version.hpp"
+#include "../../detail/recovery.hpp"
 #include "../../draft/proposer.hpp"
 #include "../../draft/proposer_traits.hpp"
 #include "../../model/engine.hpp"
 #include "../../verify/batch_verifier.hpp"
 #include "../../verify/verifier.hpp"
+#include "../generate_options.hpp"
 #include "../sequence.hpp"
+#include "../stop.hpp"
 #include "sequence_slots.hpp"
 
 namespace copyspec {
@@ -50,6 +56,15 @@ class PlannedPass {
     return rows;
   }
 
+  /// Throws `Error` unless `rows` are as many as the segments ask for, of this vocabulary.
+  void require_rows(Rows const& rows, std::size_t vocabulary) const {
+    std::size_t const wanted = this->rows();
+    if (rows.rows() == wanted && (wanted == 0 || rows.vocabulary() == vocabulary)) return;
+    raise_error(ErrorCode::engine, "the engine returned " + std::to_string(rows.rows()) + " rows of " +
+                                       std::to_string(rows.vocabulary()) + " logits, but " + std::to_string(wanted) +
+                                       " of " + std::to_string(vocabulary) + " were asked for");
+  }
+
   void reserve(std::size_t sequences) {
     scheduled_.reserve(sequences);
     segments_.reserve(sequences);
@@ -64,34 +79,34 @@ class PlannedPass {
     clear();
     std::size_t waiting = 0;
     std::size_t for_one_token = 0;
-    for (Slot& slot : slots.all()) {
-      if (slot.sequence.running()) {
-        ++waiting;
-        if (slot.sequence.pending() == 1) ++for_one_token;
-      }
+    for (std::size_t i = 0; i < slots.places(); ++i) {
+      Slot& slot = slots[i];
       slots.drafts().begin_pass(slot.draft);
+      slot.ready = slot.active() && !slots.awaits_source(slot) && slot.isolate([&] { slot.make_room(left); });
+      if (!slot.ready) continue;
+      ++waiting;
+      if (slot.sequence.pending() == 1) ++for_one_token;
     }
     slots.drafts().begin_pass(slots.limits(), for_one_token);
     if (with_drafts) prepare(slots, left - std::min(left, waiting), timed);
     // If there is not one token for each, all sequences take turns, whatever they wait for.
     bool const scarce = waiting > left;
-    std::size_t const count = slots.all().size();
+    std::size_t const count = slots.places();
     std::size_t const start = std::exchange(first_, 0);
     for (bool const in_prompt : {false, true}) {
       if (scarce && in_prompt) break;
       for (std::size_t i = 0; i < count; ++i) {
         std::size_t const index = (start + i) % count;
-        Sequence const& sequence = slots.all()[index].sequence;
-        if (!sequence.running() || (!scarce && (sequence.pending() > 1) != in_prompt)) continue;
+        Slot& slot = slots[index];
+        if (!slot.ready || (!scarce && (slot.sequence.pending() > 1) != in_prompt)) continue;
         if (left == 0) {
           if (held_over_.empty()) first_ = index;
-          held_over_.push_back(sequence.id());
+          held_over_.push_back(slot.sequence.id());
           continue;
         }
         std::size_t const allowance = left - std::min(left - 1, waiting - 1);
-        schedule(slots, index, with_drafts, allowance, timed);
-        left -= segments_.back().tokens.size();
         --waiting;
+        if (schedule(slots, index, with_drafts, allowance, timed)) left -= segments_.back().tokens.size();
       }
     }
   }
@@ -102,27 +117,21 @@ class PlannedPass {
   void take(Slots& slots, Rows rows, Stop& stop, Timed& timed) {
     std::size_t first = 0, input = 0;
     for (std::size_t i = 0; i < scheduled_.size(); ++i) {
-      Slot& slot = slots.all()[scheduled_[i]];
-      Sequence& sequence = slot.sequence;
+      Slot& slot = slots[scheduled_[i]];
       if (segments_[i].rows == 0) {
-        sequence.commit_prefill();
+        slot.sequence.commit_prefill();
         continue;
       }
-      Verdict const verdict = timed([&] {
-        return slots.drafts().verdict(slots.verifiers(), slot.verifier, slot.draft, rows, inputs_, input++, first);
-      });
-      auto const stops = [&](std::span<Token const> generated) {
-        return slot.turn.options().stop(generated) | stop(sequence.id(), generated);
-      };
-      sequence.accept(verdict, stops, slots.drafts().path(slot.draft));
+      judge(slots, slot, rows, input, first, stop, timed);
+      ++input;
       first += segments_[i].rows;
-      if (!sequence.running()) slots.on_turn_end(slot);
+      if (!slot.sequence.running() && slot.turn.error() == nullptr) slot.isolate([&] { on_turn_end(slots, slot); });
     }
   }
 
   /// Restores every sequence of the pass whose verdict was not taken.
   void cancel(Slots& slots) const noexcept {
-    for (std::size_t const index : scheduled_) slots.all()[index].sequence.cancel();
+    for (std::size_t const index : scheduled_) slots[index].sequence.cancel();
   }
 
  private:
@@ -140,30 +149,95 @@ class PlannedPass {
   static void prepare(Slots& slots, std::size_t spare, Timed& timed) {
     if constexpr (Traits::prepares)
       timed([&] {
-        for (Slot& slot : slots.all()) {
-          if (!slot.sequence.running()) continue;
-          std::size_t const room = slots.draft_space(slot, spare + 1).size();
+        for (std::size_t i = 0; i < slots.places(); ++i) {
+          Slot& slot = slots[i];
+          if (!slot.ready) continue;
+          std::size_t const room = slot.draft_space(spare + 1).size();
           if (room > 0) Traits::prepare(slot.proposer, slot.sequence.context(), room);
         }
       });
   }
 
+  // Returns whether the sequence has a segment. It has none if it failed.
   template <class Timed>
-  void schedule(Slots& slots, std::size_t index, bool with_drafts, std::size_t allowance, Timed& timed) {
-    Slot& slot = slots.all()[index];
-    std::span<Token> const space = with_drafts ? slots.draft_space(slot, allowance) : std::span<Token>();
+  bool schedule(Slots& slots, std::size_t index, bool with_drafts, std::size_t allowance, Timed& timed) {
+    Slot& slot = slots[index];
+    std::span<Token> const space = with_drafts ? slot.draft_space(allowance) : std::span<Token>();
     Draft draft;
     if (space.empty())
       Traits::on_draft_chosen(slot.proposer, slot.sequence.context(), 0);
-    else
-      draft = timed([&] { return slots.propose(slot, space); });
+    else if (!timed([&] { return propose(slots, slot, space, draft); }))
+      return false;
     slots.verifiers().drawn_from(slot.verifier, draft.drawn_from);
     scheduled_.push_back(index);
     segments_.push_back(slot.sequence.next_segment(draft.length, allowance, draft.sources));
     slots.drafts().add(segments_.back(), slot.draft);
+    slot.source = {};
     if (segments_.back().rows > 0)
       inputs_.push_back({slot.sequence.id(), slot.sequence.tokens(), slot.sequence.length()});
     has_drafts_ = has_drafts_ || draft.length > 0;
+    return true;
+  }
+
+  // Drafts into `space`, which is not empty: the part that can be fed and may be accepted. If that is not the whole
+  // draft, the proposer is told. Returns whether the verifier threw nothing; what the proposer throws passes through.
+  static bool propose(Slots& slots, Slot& slot, std::span<Token> space, Draft& draft) {
+    std::span<Token const> const context = slot.sequence.context();
+    draft = slots.drafts().propose(slot.proposer, slot.draft, context, space);
+    std::size_t fed = slots.drafts().feedable(slots.limits(), slot.draft, context, space.first(draft.length));
+    bool const allowed = !slots.drafts().is_chain(slot.draft) || slot.isolate([&] {
+      fed = slots.verifiers().allowed_draft(slot.verifier, context, space.first(fed));
+    });
+    if (fed != draft.length) Traits::on_draft_chosen(slot.proposer, context, fed);
+    draft.length = fed;
+    return allowed;
+  }
+
+  // Takes the verdict on the input of this index, whose rows begin at `first`. What the stop rule throws, or a verifier
+  // of this sequence, fails this sequence alone, with the tokens that it would have without a draft.
+  template <class Stop, class Timed>
+  void judge(Slots& slots, Slot& slot, Rows rows, std::size_t input, std::size_t first, Stop& stop, Timed& timed) {
+    Verdict verdict;
+    std::exception_ptr error;
+    auto const verify = [&] {
+      verdict = timed([&] {
+        return slots.drafts().verdict(slots.verifiers(), slot.verifier, slot.draft, rows, inputs_, input, first);
+      });
+    };
+    if constexpr (Slots::Adapter::shared) {
+      verify();
+    } else if ((error = exception_of(verify))) {
+      verdict = slots.drafts().verdict_before_throw(slots.verifiers(), slot.verifier, slot.draft, rows, inputs_[input],
+                                                    first);
+    }
+    std::exception_ptr stop_error;
+    GenerateOptions const& options = slot.turn.options();
+    auto const stops = [&](std::span<Token const> generated) {
+      bool const may_stop = generated.size() > options.min_new_tokens;
+      StopDecision decision = options.stop(generated, may_stop);
+      stop_error = exception_of([&] {
+        StopDecision own = stop(slot.sequence.id(), generated);
+        if (own.stop && !may_stop) own = {};
+        decision = decision | own;
+      });
+      // The token is in the context, but not shown.
+      return stop_error == nullptr ? decision : StopDecision{.stop = true, .held = generated.size()};
+    };
+    slot.sequence.accept(verdict, stops, slots.drafts().path(slot.draft));
+    // A turn that has ended before does not reach the row that threw.
+    SequenceStatus const status = slot.sequence.status();
+    if (status != SequenceStatus::running && status != SequenceStatus::invalid_row) error = nullptr;
+    if (stop_error != nullptr) error = std::move(stop_error);
+    if (error != nullptr) slot.fail(std::move(error));
+  }
+
+  // Notifies the proposer and the verifier of a sequence that a pass has ended its turn.
+  static void on_turn_end(Slots& slots, Slot& slot) {
+    Sequence const& sequence = slot.sequence;
+    std::size_t const answer = sequence.length() - sequence.generated().size() + slot.turn.reported();
+    slot.turn.report(sequence.generated().size());
+    Traits::on_turn_end(slot.proposer, sequence.context(), answer);
+    slots.verifiers().on_turn_end(slot.verifier, sequence.id(), sequence.context(), answer);
   }
 
   std::vector<std::size_t> scheduled_;  // indices of slots, in the order of the segments

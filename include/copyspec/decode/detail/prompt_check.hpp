@@ -37,7 +37,10 @@ inline void check_prompt(std::span<Token const> prompt, std::size_t length, Engi
                                                 " tokens does not fit: the context limit is " + std::to_string(limit) +
                                                 " tokens, " + std::to_string(length) +
                                                 " are taken by earlier turns, and an answer needs at least one");
-  std::size_t const known = known_prefix(prompt, limits.vocabulary_size);
+  auto const unknown = std::ranges::find_if_not(prompt, [&](Token token) {
+    return in_vocabulary(token, limits.vocabulary_size) || (token < 0 && limits.placeholders);
+  });
+  auto const known = static_cast<std::size_t>(unknown - prompt.begin());
   if (known < prompt.size())
     raise_error(ErrorCode::unknown_token, "token " + std::to_string(known) + " of the prompt is " +
                                               std::to_string(prompt[known]) + ", outside the vocabulary of " +

@@ -3,9 +3,12 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <limits>
+#include <memory>
+#include <optional>
 #include <span>
-#include <type_traits>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -20,50 +23,33 @@
 #include "../engine_limits.hpp"
 #include "../generate_options.hpp"
 #include "../sequence.hpp"
-#include "chain_drafts.hpp"
 #include "prompt_check.hpp"
-#include "tree_drafts.hpp"
-#include "turn.hpp"
-#include "verifier_adapter.hpp"
+#include "sequence_slot.hpp"
+#include "token_room.hpp"
 
 namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace detail {
 
-/// Selects tree or chain drafts for a batch of these types.
-template <class Proposer, class Verifier, class Rows>
-struct DraftsOf {
-  using Type = ChainDrafts<Proposer, Verifier, Rows>;
-};
-template <class Proposer, class Verifier, class Rows>
-  requires DraftsTrees<Proposer, Verifier, Rows>
-struct DraftsOf<Proposer, Verifier, Rows> {
-  using Type = TreeDrafts<Proposer, Verifier, Rows>;
-};
-
 /// The sequences of a batch, in the order in which they were first begun. Each slot has a sequence, its copies of the
-/// proposer and the verifier, its draft and its turn. Only `begin` allocates. Threads: one call at a time.
+/// proposer and the verifier, its draft and its turn. A slot stays where it is in memory until it is removed, and,
+/// while slots are pinned, until `compact`. Allocates in `begin`, `fork`, `rename` and `make_room` only. Threads: one
+/// call at a time.
 template <DraftProposer Proposer, class Verifier, class Rows>
 class SequenceSlots {
   using Traits = ProposerTraits<Proposer>;
 
  public:
-  using Adapter = VerifierAdapter<Verifier, Rows>;
-  using Drafts = typename DraftsOf<Proposer, Verifier, Rows>::Type;
+  using Slot = SequenceSlot<Proposer, Verifier, Rows>;
+  using Adapter = typename Slot::Adapter;
+  using Drafts = typename Slot::Drafts;
   static constexpr std::size_t none = std::numeric_limits<std::size_t>::max();
 
-  struct Slot {
-    Sequence sequence;
-    Proposer proposer;
-    typename Adapter::Own verifier;
-    typename Drafts::Own draft;
-    Turn turn;
-  };
-
-  /// Throws `Error` if `proposer` cannot propose for this vocabulary.
+  /// Throws `Error` if `proposer` cannot propose for this vocabulary, or serves another batch.
   SequenceSlots(EngineLimits const& limits, Proposer proposer, Verifier verifier)
       : limits_(limits), proposer_(std::move(proposer)), verifiers_(std::move(verifier)) {
     Traits::require_vocabulary(proposer_, limits.vocabulary_size);
+    Traits::claim(proposer_);
   }
 
   [[nodiscard]] EngineLimits const& limits() const noexcept { return limits_; }
@@ -72,117 +58,221 @@ class SequenceSlots {
   [[nodiscard]] Adapter& verifiers() noexcept { return verifiers_; }
   [[nodiscard]] Drafts& drafts() noexcept { return drafts_; }
 
-  [[nodiscard]] std::vector<Slot>& all() noexcept { return slots_; }
-  [[nodiscard]] std::vector<Slot> const& all() const noexcept { return slots_; }
+  /// Number of sequences.
+  [[nodiscard]] std::size_t size() const noexcept { return places_.size(); }
+  /// Number of places. After `compact`, and until a slot is removed, that is the number of sequences.
+  [[nodiscard]] std::size_t places() const noexcept { return slots_.size(); }
+  /// The slot at a place, or null if it was removed.
+  [[nodiscard]] Slot* find_at(std::size_t place) const noexcept {
+    Slot* const slot = slots_[place].get();
+    return slot == nullptr || slot->removed ? nullptr : slot;
+  }
+  /// The slot at a place that was not removed.
+  [[nodiscard]] Slot& operator[](std::size_t place) const noexcept { return *slots_[place]; }
 
-  /// The index of the slot of `id`, or `none`. O(1) if that is `near`, O(sequences) otherwise.
-  [[nodiscard]] std::size_t find(SequenceId id, std::size_t near = none) const noexcept {
-    if (near < slots_.size() && slots_[near].sequence.id() == id) return near;
-    auto const found = std::ranges::find(slots_, id, [](Slot const& slot) { return slot.sequence.id(); });
-    return found == slots_.end() ? none : static_cast<std::size_t>(found - slots_.begin());
+  /// The place of `id`, or `none`. O(1).
+  [[nodiscard]] std::size_t find(SequenceId id) const noexcept {
+    auto const found = places_.find(id);
+    return found == places_.end() ? none : found->second;
   }
 
   /// The slot of `id`, which must exist.
-  [[nodiscard]] Slot& at(SequenceId id, std::size_t near = none) noexcept {
-    return const_cast<Slot&>(std::as_const(*this).at(id, near));
-  }
-  [[nodiscard]] Slot const& at(SequenceId id, std::size_t near = none) const noexcept {
-    std::size_t const index = find(id, near);
-    COPYSPEC_ASSERT(index != none, "no such sequence");
-    return slots_[index];
+  [[nodiscard]] Slot& at(SequenceId id) const noexcept {
+    std::size_t const place = find(id);
+    COPYSPEC_ASSERT(place != none, "no such sequence");
+    return *slots_[place];
   }
 
   /// Throws `Error` if a turn of `id` with this prompt and these options cannot be served. O(prompt).
   void require_servable(SequenceId id, std::span<Token const> prompt, GenerateOptions const& options) const {
-    std::size_t const index = find(id);
-    COPYSPEC_ASSERT(index == none || !slots_[index].sequence.running(), "the last turn of this sequence has not ended");
-    check_prompt(prompt, index == none ? 0 : slots_[index].sequence.length(), limits_);
+    std::size_t const place = find(id);
+    COPYSPEC_ASSERT(place == none || !slots_[place]->sequence.running(),
+                    "the last turn of this sequence has not ended");
+    check_prompt(prompt, place == none ? 0 : slots_[place]->sequence.length(), limits_);
+    auto const require = [](bool servable, char const* what) {
+      if (!servable) raise_error(ErrorCode::bad_options, what);
+    };
+    require(options.cached_prefix == 0 || (place == none && options.cached_prefix <= prompt.size()),
+            "a cached prefix was given: it is a part of the prompt of a new sequence");
+    require(options.scope == nullptr || Traits::scoped, "a scope was given, and the proposer has none");
+    require(options.min_new_tokens == 0 || options.stop.tokens.empty() || Adapter::samples,
+            "`min_new_tokens` and stop tokens were given, and the verifier does not sample: use a SamplingVerifier");
     if (!options.sampling) return;
-    if (!Adapter::samples)
-      raise_error(ErrorCode::bad_options,
-                  "sampling was asked for, and the verifier does not sample: use a SamplingVerifier");
+    require(Adapter::samples, "sampling was asked for, and the verifier does not sample: use a SamplingVerifier");
     require_valid(*options.sampling, limits_.vocabulary_size);
     Adapter::check_supported(*options.sampling);
   }
 
-  /// Begins a turn that can be served. If something throws, a new sequence is removed, and an existing one is idle, at
-  /// its earlier length. O(prompt).
+  /// Begins a turn that can be served. If something throws, nothing has changed. O(prompt).
   void begin(SequenceId id, std::span<Token const> prompt, GenerateOptions options) {
-    std::size_t const known = find(id);
-    if (known == none) {
-      slots_.push_back({Sequence(id, limits_.context_limit), proposer_, verifiers_.begin_sequence(), {}, {}});
-      verifiers_.reserve(slots_.size());
-      drafts_.reserve(slots_.size());
+    if (std::size_t const place = find(id); place != none) {
+      begin_turn(*slots_[place], prompt, std::move(options));
+      return;
     }
-    Slot& slot = known == none ? slots_.back() : slots_[known];
-    std::size_t const length = slot.sequence.length();
-    auto const recover = [&] {
-      if (known == none)
-        slots_.pop_back();
-      else
-        truncate(slot, length);
-    };
-    with_recovery([&] { begin_turn(slot, prompt, std::move(options)); }, recover);
+    auto slot = std::make_unique<Slot>(Slot{.sequence = Sequence(id, limits_.context_limit),
+                                            .proposer = proposer_,
+                                            .verifier = verifiers_.begin_sequence()});
+    std::size_t const cached = options.cached_prefix;
+    begin_turn(*slot, prompt, std::move(options));
+    slot->sequence.copied(cached);
+    add(std::move(slot));
   }
 
-  /// Removes everything after the first `length` tokens, and ends the turn.
-  static void truncate(Slot& slot, std::size_t length) {
-    slot.sequence.truncate(length);
-    slot.proposer.truncate(length);
-    slot.turn.close();
+  /// A copy of `from` in the same state of its turn, with another seed. If something throws, nothing has changed.
+  /// O(context).
+  void fork(SequenceId from, SequenceId to, std::optional<std::uint64_t> seed) {
+    Slot const& parent = at(from);
+    auto slot = std::make_unique<Slot>(
+        Slot{.sequence = parent.sequence.fork(to),
+             .proposer = parent.proposer,
+             .verifier = parent.verifier,
+             .turn = parent.turn,
+             .source = {.from = from, .number = parent.number, .length = parent.sequence.length()},
+             .paused = parent.paused});
+    verifiers_.on_fork(slot->verifier, seed);
+    set_sampling(*slot, slot->verifier);
+    reserve(*slot, slot->sequence.room(), slot->sequence.running() ? slot->sequence.budget_left() : 0);
+    add(std::move(slot));
   }
 
-  /// Room for a draft of a sequence that may feed `allowance` tokens.
-  [[nodiscard]] static std::span<Token> draft_space(Slot& slot, std::size_t allowance) noexcept {
-    std::span<Token> const space = slot.sequence.draft_space(allowance);
-    return space.first(std::min(space.size(), slot.turn.options().max_draft_length));
+  /// Changes the id of a sequence to a new one. If it throws, nothing has changed.
+  void rename(SequenceId from, SequenceId to) {
+    std::size_t const place = find(from);
+    COPYSPEC_ASSERT(place != none && find(to) == none, "a sequence moves to an id that is new");
+    places_.emplace(to, place);
+    places_.erase(from);
+    slots_[place]->sequence.rename(to);
+    for_each([&](Slot& slot) {
+      if (slot.source.number == slots_[place]->number) slot.source.from = to;
+    });
   }
 
-  /// Drafts into `space`, which is not empty. Returns the part that can be fed and may be accepted. If that is not the
-  /// whole draft, the proposer is told.
-  [[nodiscard]] Draft propose(Slot& slot, std::span<Token> space) {
-    std::span<Token const> const context = slot.sequence.context();
-    Draft draft = drafts_.propose(slot.proposer, slot.draft, context, space);
-    std::size_t fed = drafts_.feedable(limits_, slot.draft, context, space.first(draft.length));
-    if (drafts_.is_chain(slot.draft)) fed = verifiers_.allowed_draft(slot.verifier, context, space.first(fed));
-    if (fed != draft.length) Traits::on_draft_chosen(slot.proposer, context, fed);
-    draft.length = fed;
-    return draft;
+  /// Whether the tokens that `slot` takes over from another sequence are still being read.
+  [[nodiscard]] bool awaits_source(Slot const& slot) const noexcept {
+    Slot const* const from = source_of(slot);
+    return from != nullptr && from->active() &&
+           from->sequence.cached() < std::min(slot.source.length, slot.sequence.length() - 1);
   }
 
-  /// Notifies the proposer and the verifier of a sequence that a pass has ended its turn.
-  void on_turn_end(Slot& slot) {
-    Sequence const& sequence = slot.sequence;
-    std::size_t const answer = sequence.length() - sequence.generated().size();
-    Traits::on_turn_end(slot.proposer, sequence.context(), answer);
-    verifiers_.on_turn_end(slot.verifier, sequence.id(), sequence.context(), answer);
+  /// How many tokens `slot` can take over now. It leaves its source if there are none.
+  [[nodiscard]] std::size_t copyable(Slot& slot) const noexcept {
+    Slot const* const from = source_of(slot);
+    // The branches of a tree lie where the tokens of its path will be.
+    bool const settled = from != nullptr && (limits_.max_branches == 0 || !from->sequence.needs_truncate());
+    std::size_t const length =
+        settled ? std::min({slot.source.length, from->sequence.cached(), slot.sequence.length() - 1}) : 0;
+    if (length == 0 || slot.sequence.cached() > 0) slot.source = {};
+    return slot.source.length == 0 ? 0 : length;
+  }
+
+  /// The tokens of `edited` after the first `length` are others now: neither does it take more over, nor do others of
+  /// it. O(sequences).
+  void limit_sources(Slot& edited, std::size_t length) const noexcept {
+    for_each([&](Slot& slot) {
+      if (&slot == &edited || slot.source.number == edited.number)
+        slot.source.length = std::min(slot.source.length, length);
+    });
+  }
+
+  /// Makes room for a context of `length` tokens, and for drafts of a turn that may generate `budget` tokens.
+  void reserve(Slot& slot, std::size_t length, std::size_t budget) {
+    drafts_.reserve(limits_, slot.draft, std::min(limits_.max_tokens, budget));
+    Traits::reserve(slot.proposer, length);
+  }
+
+  /// Tells the proposer and `verifier` of the slot that a prompt begins at `prompt` of `context`.
+  void on_turn_begin(Slot& slot, typename Adapter::Own& verifier, std::span<Token const> context, std::size_t prompt) {
+    Traits::on_turn_begin(slot.proposer, context, prompt);
+    verifiers_.on_turn_begin(verifier, slot.sequence.id(), context, prompt);
+  }
+
+  /// Removes a slot, at once or, if slots are pinned, with the next `compact`. O(1).
+  void remove(std::size_t place) noexcept {
+    places_.erase(slots_[place]->sequence.id());
+    slots_[place]->removed = true;
+    if (!pinned_) slots_[place].reset();
+    compact_ = false;
+  }
+
+  /// While slots are pinned, none is destroyed.
+  void pin(bool pinned) noexcept { pinned_ = pinned; }
+  [[nodiscard]] bool pinned() const noexcept { return pinned_; }
+
+  /// Closes the gaps that removed slots left. O(sequences) if there are any.
+  void compact() noexcept {
+    COPYSPEC_ASSERT(!pinned_, "a callback of `emit` must not run passes");
+    if (std::exchange(compact_, true)) return;
+    std::erase_if(slots_, [](auto const& slot) { return slot == nullptr || slot->removed; });
+    for (std::size_t i = 0; i < slots_.size(); ++i) places_.find(slots_[i]->sequence.id())->second = i;
+  }
+
+  /// Calls `visit(slot)` for each sequence.
+  template <class Visit>
+  void for_each(Visit&& visit) const {
+    for (std::size_t i = 0; i < slots_.size(); ++i)
+      if (Slot* const slot = find_at(i)) visit(*slot);
   }
 
  private:
+  [[nodiscard]] Slot const* source_of(Slot const& slot) const noexcept {
+    std::size_t const place = slot.source.length == 0 ? none : find(slot.source.from);
+    bool const found = place != none && slots_[place]->number == slot.source.number;
+    return found ? slots_[place].get() : nullptr;
+  }
+
+  void add(std::unique_ptr<Slot> slot) {
+    verifiers_.reserve(slots_.size() + 1);
+    drafts_.reserve(slots_.size() + 1);
+    if (slots_.size() == slots_.capacity()) slots_.reserve(2 * slots_.size() + 1);
+    slot->number = numbers_++;
+    places_.emplace(slot->sequence.id(), slots_.size());
+    slots_.push_back(std::move(slot));
+  }
+
+  static void set_sampling(Slot& slot, typename Adapter::Own const& verifier) {
+    if constexpr (Adapter::samples) Traits::set_sampling(slot.proposer, verifier.options(), Adapter::needs_drawn);
+  }
+
   void begin_turn(Slot& slot, std::span<Token const> prompt, GenerateOptions options) {
     Sequence& sequence = slot.sequence;
-    sequence.begin(prompt, options.max_new_tokens);
-    std::size_t const budget = sequence.budget_left();
-    std::size_t const begins = sequence.length() - prompt.size();
-    drafts_.reserve(limits_, slot.draft, std::min(limits_.max_tokens, budget));
-    verifiers_.begin_turn(slot.verifier, {.options = options.sampling ? &*options.sampling : nullptr,
-                                          .vocabulary = limits_.vocabulary_size,
-                                          .budget = budget,
-                                          .answer = sequence.length(),
-                                          .stop_tokens = options.stop.tokens});
-    if constexpr (Adapter::samples) Traits::set_sampling(slot.proposer, slot.verifier.options(), Adapter::needs_drawn);
+    std::size_t const before = sequence.length();
+    std::size_t const answer = before + prompt.size();
+    std::size_t const budget = std::min(options.max_new_tokens, limits_.context_limit - answer);
+    std::span<Token const> const context = sequence.place(prompt, budget);
+    auto verifier = slot.verifier;
+    verifiers_.begin_turn(verifier, {.options = options.sampling ? &*options.sampling : nullptr,
+                                     .vocabulary = limits_.vocabulary_size,
+                                     .budget = budget,
+                                     .answer = answer,
+                                     .stop_tokens = options.stop.tokens,
+                                     .min_new_tokens = options.min_new_tokens});
+    auto const prepare = [&] {
+      Traits::set_scope(slot.proposer, options.scope);
+      set_sampling(slot, verifier);
+      Traits::set_references(slot.proposer, options.references);
+      reserve(slot, TokenRoom::first(answer, budget), budget);
+      on_turn_begin(slot, verifier, context, before);
+    };
+    with_recovery(prepare, [&] {
+      slot.proposer.truncate(before);
+      // The texts of the new turn are gone.
+      Traits::set_references(slot.proposer, {});
+    });
+    slot.verifier = std::move(verifier);
+    sequence.begin_placed(prompt.size(), budget, options.may_continue);
     slot.turn.begin(std::move(options));
-    Traits::set_references(slot.proposer, slot.turn.options().references);
-    Traits::reserve(slot.proposer, sequence.length() + budget);
-    Traits::on_turn_begin(slot.proposer, sequence.context(), begins);
-    verifiers_.on_turn_begin(slot.verifier, sequence.id(), sequence.context(), begins);
+    slot.paused = false;
   }
 
   EngineLimits limits_;
   Proposer proposer_;
   Adapter verifiers_;
   Drafts drafts_;
-  std::vector<Slot> slots_;
+  std::vector<std::unique_ptr<Slot>> slots_;  // null, or marked, where one was removed
+  std::unordered_map<SequenceId, std::size_t> places_;
+  std::uint64_t numbers_ = 1;  // of the next slot
+  bool compact_ = true;
+  bool pinned_ = false;
 };
 
 }  // namespace detail

@@ -123,10 +123,30 @@ class TreeDrafts {
                                        std::span<VerifyInput const> inputs, std::size_t index, std::size_t first) {
     if (own.nodes_.empty()) return adapter.verdict(verifier, rows, inputs, index, first);
     VerifyInput const& input = inputs[index];
-    Verdict const verdict = verify_tree(verifier, rows.subview(first, input.rows()), input.tokens.first(input.length),
+    // The walk goes on after a row only to a node that its token is equal to.
+    own.accepted_ = 0;
+    auto const count = [&](Verdict const& verdict) {
+      ++own.accepted_;
+      return verdict;
+    };
+    struct Counting {
+      typename Adapter::Own& verifier;
+      decltype(count)& verified;
+      Verdict verify(Rows one, std::span<Token const> tokens, std::size_t length) {
+        return verified(verifier.verify(one, tokens, length));
+      }
+    } counting{verifier, count};
+    Verdict const verdict = verify_tree(counting, rows.subview(first, input.rows()), input.tokens.first(input.length),
                                         own.nodes_, std::span(own.parents_).first(own.nodes_.size()));
     own.accepted_ = verdict.accepted;
     return verdict;
+  }
+
+  [[nodiscard]] static Verdict verdict_before_throw(Adapter& adapter, typename Adapter::Own& verifier, Own& own,
+                                                    Rows rows, VerifyInput const& input, std::size_t first) {
+    if (own.nodes_.empty()) return Adapter::verdict_before_throw(verifier, rows, input, first);
+    static_cast<void>(adapter);
+    return {.accepted = own.accepted_, .status = VerdictStatus::invalid_row};
   }
 
   [[nodiscard]] static std::span<std::int32_t const> path(Own const& own) noexcept {

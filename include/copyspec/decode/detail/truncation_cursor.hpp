@@ -42,7 +42,7 @@ class TruncationCursor {
     for (; after_pass_ && next_ < fed.size(); ++next_)
       if (slots[fed[next_]].sequence.needs_truncate()) return asked_ = fed[next_];
     if (std::exchange(after_pass_, false)) next_ = 0;
-    for (; next_ < slots.size(); ++next_)
+    for (; next_ < slots.places(); ++next_)
       if (slots[next_].sequence.needs_truncate() && slots[next_].sequence.running()) return asked_ = next_;
     restart();
     return none;

@@ -10,6 +10,7 @@
 
 #include "../../core/token.hpp"
 #include "../../core/version.hpp"
+#include "../../detail/recovery.hpp"
 #include "../../verify/batch_verifier.hpp"
 #include "../../verify/logprobs.hpp"
 #include "../../verify/sampling_options.hpp"
@@ -35,6 +36,8 @@ class VerifierAdapter {
   /// State of one sequence.
   using Own = Verifier;
 
+  /// Whether one verifier serves all sequences, so that what it throws concerns all.
+  static constexpr bool shared = false;
   static constexpr bool samples = Traits::samples;
   static constexpr bool needs_drawn = Traits::needs_drawn;
 
@@ -75,6 +78,29 @@ class VerifierAdapter {
     return own.verify(rows.subview(first, input.rows()), input.tokens, input.length);
   }
 
+  /// The verdict on `input`, whose rows begin at `first`, up to the row at which the verifier throws; none of them if
+  /// it does not give the same token again. Its next token is meaningless if a row threw.
+  [[nodiscard]] static Verdict verdict_before_throw(Own& own, Rows rows, VerifyInput const& input, std::size_t first) {
+    Verdict verdict{.status = VerdictStatus::invalid_row};
+    if (needs_drawn) return verdict;
+    auto const step = [&] {
+      std::size_t const length = input.length + verdict.accepted;
+      Verdict const one = own.verify(rows.subview(first + verdict.accepted, 1), input.tokens.first(length), length);
+      bool const accepted =
+          one.status == VerdictStatus::ok && length < input.tokens.size() && input.tokens[length] == one.next;
+      if (accepted)
+        ++verdict.accepted;
+      else
+        verdict = {.accepted = verdict.accepted, .next = one.next, .status = one.status};
+      return accepted;
+    };
+    static_cast<void>(exception_of([&] {
+      while (step()) {
+      }
+    }));
+    return verdict;
+  }
+
  private:
   Verifier verifier_;
 };
@@ -89,6 +115,7 @@ class VerifierAdapter<Verifier, Rows> {
  public:
   struct Own {};
 
+  static constexpr bool shared = true;
   static constexpr bool samples = false;
   static constexpr bool needs_drawn = false;
 

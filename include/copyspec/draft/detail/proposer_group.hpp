@@ -2,14 +2,18 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <span>
 #include <tuple>
 #include <utility>
 #include <vector>
 
+#include "../../core/error.hpp"
 #include "../../core/token.hpp"
 #include "../../core/version.hpp"
 #include "../../cost/pass_report.hpp"
+#include "../../detail/recovery.hpp"
+#include "../draft_scope.hpp"
 #include "../proposer.hpp"
 #include "../proposer_traits.hpp"
 
@@ -46,6 +50,18 @@ class ProposerGroup {
   void set_references(std::span<std::vector<Token> const> texts) {
     for_each([&]<class P>(P& proposer) { ProposerTraits<P>::set_references(proposer, texts); });
   }
+  /// Raises an `Error` if `scope` is not null and no proposer takes scopes. If one refuses it, all are as before.
+  void set_scope(std::shared_ptr<DraftScope> const& scope) {
+    if constexpr (!scoped) {
+      if (scope != nullptr) raise_error(ErrorCode::bad_options, "a scope was given, and no proposer takes one");
+    } else {
+      with_recovery([&] { set_scope_of_all(scope); }, [&] { set_scope_of_all(scope_); });
+      scope_ = scope;
+    }
+  }
+  void claim() {
+    for_each([]<class P>(P& proposer) { ProposerTraits<P>::claim(proposer); });
+  }
   void set_sampling(SamplingOptions const& options, bool independently) {
     for_each([&]<class P>(P& proposer) { ProposerTraits<P>::set_sampling(proposer, options, independently); });
   }
@@ -70,7 +86,16 @@ class ProposerGroup {
   }
 
  private:
+  static constexpr bool scoped = (ProposerTraits<Proposers>::scoped || ...);
+
+  void set_scope_of_all(std::shared_ptr<DraftScope> const& scope) {
+    for_each([&]<class P>(P& proposer) {
+      if constexpr (ProposerTraits<P>::scoped) ProposerTraits<P>::set_scope(proposer, scope);
+    });
+  }
+
   std::tuple<Proposers...> proposers_;
+  std::shared_ptr<DraftScope> scope_;  // null is that of construction
 };
 
 }  // namespace detail

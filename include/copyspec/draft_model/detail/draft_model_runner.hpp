@@ -118,6 +118,7 @@ class DraftModelRunner {
   explicit DraftModelRunner(M& model, PassCost pass_cost = {}) : model_(&model), share_(std::move(pass_cost)) {}
 
   [[nodiscard]] std::size_t vocabulary_size() const { return model_->vocabulary_size(); }
+  [[nodiscard]] bool knows_placeholders() const { return copyspec::knows_placeholders(*model_); }
   [[nodiscard]] std::size_t context_limit() const { return model_->context_limit(); }
 
   /// The cost of feeding this many tokens of one sequence, in passes of one token. For a shared pass, this is the

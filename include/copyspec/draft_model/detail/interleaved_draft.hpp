@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
@@ -40,9 +41,11 @@ class InterleavedDraft {
  public:
   using Group = InterleavedDraftGroup<M, InterleavedDraft, Clock>;
   using Slot = typename DraftModelRunner<M, Clock>::Slot;
+  static constexpr std::size_t readable = std::numeric_limits<std::size_t>::max();
 
-  InterleavedDraft(std::shared_ptr<Group> group, Copying copying)
-      : group_(std::move(group)), copying_(std::move(copying)), slot_(group_->runner()) {}
+  /// The draft model reads no context with a token at `unreadable`.
+  InterleavedDraft(std::shared_ptr<Group> group, Copying copying, std::size_t unreadable = readable)
+      : group_(std::move(group)), copying_(std::move(copying)), slot_(group_->runner()), unreadable_(unreadable) {}
   InterleavedDraft(InterleavedDraft const&) = delete;
   InterleavedDraft& operator=(InterleavedDraft const&) = delete;
   ~InterleavedDraft() { withdraw(); }
@@ -54,14 +57,15 @@ class InterleavedDraft {
 
   /// See `ReservingProposer`.
   void reserve(std::size_t length) {
+    withdraw();
     Traits::reserve(copying_, length);
     slot_.reserve(length);
-    withdraw();
   }
 
   /// See `DraftProposer`.
   void truncate(std::size_t length) {
     withdraw();
+    if (length <= unreadable_) unreadable_ = readable;
     feedback_.truncate(length);
     copying_.truncate(length);
     slot_.truncate(length);
@@ -110,6 +114,9 @@ class InterleavedDraft {
   /// See `TurnBeginObserver`.
   void on_turn_begin(std::span<Token const> context, std::size_t prompt) {
     if (prompt < context.size()) feedback_.discard();
+    if (unreadable_ == readable && !group_->runner()->knows_placeholders())
+      for (std::size_t i = context.size(); i-- > prompt;)
+        if (context[i] < 0) unreadable_ = i;
     Traits::on_turn_begin(copying_, context, prompt);
   }
 
@@ -125,7 +132,8 @@ class InterleavedDraft {
   void ask() {
     if (!begun_) begin();
     std::size_t const longest = group_->runner()->context_limit();
-    std::size_t const limit = context_.size() > longest ? 0 : std::min(chain_.room(), longest - context_.size() + 1);
+    bool const reads = context_.size() <= longest && unreadable_ == readable;
+    std::size_t const limit = !reads ? 0 : std::min(chain_.room(), longest - context_.size() + 1);
     auto const unfed = [&](std::size_t place) { return slot_.unfed(context_, chain_.first(place)); };
     if (group_->fixed_length() > 0) {
       std::size_t const place = finder_.decided();
@@ -175,6 +183,9 @@ class InterleavedDraft {
     drafted_ = true;
     feedback_.end(context_.size());
   }
+
+  /// Where the context begins to be one that the draft model cannot read, because a placeholder stands there.
+  [[nodiscard]] std::size_t unreadable() const noexcept { return unreadable_; }
 
   /// For the group: a new round began.
   void left() noexcept { prepared_ = false; }
@@ -227,6 +238,7 @@ class InterleavedDraft {
   std::shared_ptr<Group> group_;
   Copying copying_;
   Slot slot_;
+  std::size_t unreadable_;
   DraftSampler sampler_;
   bool prepared_ = false;
   bool begun_ = false;

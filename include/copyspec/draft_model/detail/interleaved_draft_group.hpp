@@ -63,6 +63,7 @@ class InterleavedDraftGroup {
   void draft() {
     timed<Clock>(time_, [&] {
       slots_.clear();
+      slots_.reserve(members_.size());  // before any of them asks
       for (Member* const member : members_) {
         member->ask();
         slots_.push_back(&member->slot());

@@ -52,9 +52,10 @@ class KvMirror {
   /// with.
   void append(std::span<Token const> tokens, std::size_t context) {
     std::size_t const said = std::min(tokens.size(), context - std::min(held_, context));
+    // The only call that can fail comes first.
+    guesses_.insert(guesses_.end(), tokens.begin() + static_cast<std::ptrdiff_t>(said), tokens.end());
     held_ += tokens.size();
     said_ += said;
-    guesses_.insert(guesses_.end(), tokens.begin() + static_cast<std::ptrdiff_t>(said), tokens.end());
   }
 
   /// The context was truncated to its first `length` tokens.

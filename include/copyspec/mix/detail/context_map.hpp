@@ -102,24 +102,37 @@ class SuccessorCounts {
 /// are.
 ///
 /// O(1) per call, one cache line. Memory: 16 bytes per context of capacity. Allocates in `reset` only. Threads: one
-/// call of `observe`, `forget` or `clear` at a time, beside any number of `find`. The result of such a `find` may mix
-/// an earlier state of its bucket with a later one. `reset`, copies and assignments need exclusive access.
+/// call of `observe`, `undo` or `forget` at a time, beside any number of `find`. The result of such a `find` may mix an
+/// earlier state of its bucket with a later one. `reset`, `clear`, copies and assignments need exclusive access.
 class ContextMap {
+  using Slot = std::array<std::uint64_t, 2>;
+
  public:
+  /// What an `observe` changed.
+  class Change {
+    friend class ContextMap;
+    std::uint32_t bucket_ = 0;
+    std::uint32_t at_ = bucket_size;  // the slot that moved to the front; `bucket_size` if nothing changed
+    Slot before_{};                   // what it was
+  };
+
   /// The most contexts that can be held.
   [[nodiscard]] std::size_t capacity() const noexcept { return buckets_.size() * bucket_size; }
 
   /// Bytes allocated.
   [[nodiscard]] std::size_t memory_bytes() const noexcept { return buckets_.capacity() * sizeof(Bucket); }
 
-  /// Forgets everything, and makes room for at least `contexts` contexts. O(contexts).
-  void reset(std::size_t contexts) { buckets_.assign(contexts / bucket_size + 1, Bucket{}); }
+  /// Forgets everything, and makes room for at least `contexts` contexts, exactly as many as a new map would have. If
+  /// allocation fails, nothing is changed. O(contexts).
+  void reset(std::size_t contexts) {
+    if (std::size_t const buckets = contexts / bucket_size + 1; buckets != buckets_.size())
+      buckets_ = std::vector<Bucket>(buckets);
+    else
+      clear();
+  }
 
   /// Forgets everything. O(capacity).
-  void clear() noexcept {
-    for (Bucket& bucket : buckets_)
-      for (Slot& slot : bucket) store(slot, 0, {});
-  }
+  void clear() noexcept { std::ranges::fill(buckets_, Bucket{}); }
 
   /// What followed `context` so far; of size zero if the context is not held. Requires `reset`.
   [[nodiscard]] SuccessorCounts find(std::uint64_t context) const noexcept {
@@ -135,7 +148,9 @@ class ContextMap {
   void expect(std::uint64_t context) const noexcept { __builtin_prefetch(&buckets_[home(tag_of(context))]); }
 
   /// Counts that `token` followed `context`. Ignores tokens that `SuccessorCounts` cannot hold. Requires `reset`.
-  void observe(std::uint64_t context, Token token) noexcept {
+  /// Writes to `change`, unless it is null, what `undo` needs.
+  void observe(std::uint64_t context, Token token, Change* change = nullptr) noexcept {
+    if (change != nullptr) *change = {};
     if (token < 0 || token > SuccessorCounts::max_token) return;
     std::uint32_t const tag = tag_of(context);
     Bucket& bucket = buckets_[home(tag)];
@@ -145,10 +160,25 @@ class ContextMap {
       successors = unpack(bucket[at][0], bucket[at][1]);
     else
       at = least(bucket);
+    if (change != nullptr) {
+      change->bucket_ = static_cast<std::uint32_t>(home(tag));
+      change->at_ = static_cast<std::uint32_t>(at);
+      change->before_ = bucket[at];
+    }
     for (; at > 0; --at)
       for (std::size_t i = 0; i < 2; ++i) store_relaxed(bucket[at][i], bucket[at - 1][i]);
     successors.observe(token);
     store(bucket[0], tag, successors);
+  }
+
+  /// Restores what was before the newest `observe` that was not undone, which wrote `change`. Requires: no `forget`,
+  /// `clear` or `reset` since.
+  void undo(Change const& change) noexcept {
+    if (change.at_ == bucket_size) return;
+    Bucket& bucket = buckets_[change.bucket_];
+    for (std::size_t at = 0; at < change.at_; ++at)
+      for (std::size_t i = 0; i < 2; ++i) store_relaxed(bucket[at][i], bucket[at + 1][i]);
+    for (std::size_t i = 0; i < 2; ++i) store_relaxed(bucket[change.at_][i], change.before_[i]);
   }
 
   /// Undoes one earlier `observe` of this context and token.
@@ -165,7 +195,6 @@ class ContextMap {
  private:
   // Four 32-bit halves, the lower first: the tag, which is zero in an empty slot, and the successors. The writer may
   // read without atomics, since there is only one.
-  using Slot = std::array<std::uint64_t, 2>;
   static constexpr std::size_t bucket_size = 4;
   struct alignas(64) Bucket : std::array<Slot, bucket_size> {};
 

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "../../core/assert.hpp"
@@ -24,10 +26,18 @@ namespace detail {
 /// than the one before it, so a walk along a chain ends.
 ///
 /// O(1) per call, unless stated otherwise. Memory: 10 bytes per position of capacity. Allocates in `reserve` only.
-/// Threads: one call of `enter` or `clear` at a time, beside any number of `newest` and `previous`, which may then miss
-/// what is being entered. `reserve`, copies and assignments need exclusive access.
+/// Threads: one call of `enter` at a time, beside any number of `newest` and `previous`, which may then miss what is
+/// being entered. All other calls, copies and assignments need exclusive access.
 class MatchFinder {
  public:
+  /// What an `enter` will change.
+  class Change {
+    friend class MatchFinder;
+    std::uint64_t last_ = 0;
+    std::uint32_t head_ = 0;
+    std::uint32_t link_ = 0;
+  };
+
   /// Size of the window in positions, up to the last one entered.
   [[nodiscard]] std::size_t capacity() const noexcept { return links_.size(); }
 
@@ -41,20 +51,23 @@ class MatchFinder {
     return (heads_for(positions) + positions) * sizeof(std::uint32_t);
   }
 
-  /// Makes the window hold at least `positions`, at most 2^31. Forgets everything if it has to grow. O(positions).
+  /// Makes the window hold at least `positions`, at most 2^31. Forgets everything if it has to grow. If allocation
+  /// fails, nothing is changed. O(positions).
   void reserve(std::size_t positions) {
     COPYSPEC_ASSERT(positions <= max_positions, "a window holds at most 2^31 positions");
     if (positions <= capacity()) return;
-    links_.assign(positions, 0);
-    heads_.assign(heads_for(positions), 0);
+    std::vector<std::uint32_t> links(positions);
+    std::vector<std::uint32_t> heads(heads_for(positions));
+    links_ = std::move(links);
+    heads_ = std::move(heads);
     last_ = 0;
   }
 
   /// Forgets everything. O(capacity).
   void clear() noexcept {
-    for (std::uint32_t& head : heads_) store_relaxed(head, std::uint32_t{0});
-    for (std::uint32_t& link : links_) store_relaxed(link, std::uint32_t{0});
-    store_relaxed(last_, std::uint64_t{0});
+    std::ranges::fill(heads_, 0);
+    std::ranges::fill(links_, 0);
+    last_ = 0;
   }
 
   /// Enters `key` at `position`, which is greater than all positions entered before. Requires `reserve`.
@@ -66,6 +79,23 @@ class MatchFinder {
     std::size_t const earlier = newest(key);
     store_relaxed(links_[place(position)], earlier == 0 ? 0 : static_cast<std::uint32_t>(position - earlier));
     store_relaxed(head, static_cast<std::uint32_t>(position));
+  }
+
+  /// What `enter(key, position)` will change, for `undo`. Requires `reserve`.
+  [[nodiscard]] Change change_of(std::uint64_t key, std::size_t position) const noexcept {
+    Change change;
+    change.last_ = last_;
+    change.head_ = heads_[home(key)];
+    change.link_ = links_[place(position)];
+    return change;
+  }
+
+  /// Restores what was before `enter(key, position)`, the newest that was not undone. `change` is what `change_of` said
+  /// of it. Requires: no `clear` and no growth since.
+  void undo(std::uint64_t key, std::size_t position, Change const& change) noexcept {
+    heads_[home(key)] = change.head_;
+    links_[place(position)] = change.link_;
+    last_ = change.last_;
   }
 
   /// The newest position in the window where `key` may have been entered; 0 if there is none. Requires `reserve`.

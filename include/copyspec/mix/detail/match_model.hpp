@@ -126,6 +126,14 @@ struct MatchPointers {
 /// Memory: that of a `MatchFinder`. Allocates in `reserve` only. Threads: one call at a time.
 class MatchModel {
  public:
+  /// What an `append` will change.
+  class Change {
+    friend class MatchModel;
+    MatchPointers pointers_;
+    std::uint64_t three_ = 0;
+    MatchFinder::Change entered_;
+  };
+
   /// A window of zero is unlimited.
   explicit MatchModel(std::size_t window = 0) : window_(window) {}
 
@@ -136,7 +144,7 @@ class MatchModel {
   [[nodiscard]] MatchPointers const& pointers() const noexcept { return pointers_; }
 
   /// Makes room for `tokens` tokens in total, or for the window if that is smaller. Returns whether it had to forget
-  /// everything. O(tokens).
+  /// everything. If allocation fails, nothing is changed. O(tokens).
   bool reserve(std::size_t tokens) {
     std::size_t const positions = (window_ == 0 ? tokens : std::min(tokens, window_)) + 1;
     if (positions <= finder_.capacity()) return false;
@@ -152,6 +160,23 @@ class MatchModel {
     finder_.clear();
     pointers_ = {};
     size_ = length;
+  }
+
+  /// What the next `append` will change if its `three` is this one, for `undo`. Requires reserved room. O(1).
+  [[nodiscard]] Change change_of(std::uint64_t three) const noexcept {
+    Change change;
+    change.pointers_ = pointers_;
+    change.three_ = three;
+    if (three != 0) change.entered_ = finder_.change_of(three, size_ + 1);
+    return change;
+  }
+
+  /// Takes the newest token back that was not taken back yet, and everything is as before its `append`. `change` is
+  /// what `change_of` returned before it. Requires: no `begin_at` and no growth since. O(1).
+  void undo(Change const& change) noexcept {
+    if (change.three_ != 0) finder_.undo(change.three_, size_, change.entered_);
+    pointers_ = change.pointers_;
+    --size_;
   }
 
   /// Appends the token at position `size()` of the text given by `token_at`; all tokens before it were appended or

@@ -22,17 +22,18 @@ namespace detail {
 class RowLogprobs {
  public:
   /// Appends to `out` the log-probability of `token`, then those of the `top` likeliest tokens, the likeliest first.
-  /// Requires a row that gives a token, `top` at most its length, and a `token` within it.
-  void append(std::span<float const> row, Token token, std::size_t top, std::vector<TokenLogprob>& out) {
-    bool const valid = maxima_.take(row);
-    COPYSPEC_ASSERT(valid && top <= row.size(), "a row that gives a token, of at least `top` logits");
-    static_cast<void>(valid);
+  /// Returns false, and appends nothing, for a row that gives no token. Requires `top` at most its length, and a
+  /// `token` within it.
+  [[nodiscard]] bool append(std::span<float const> row, Token token, std::size_t top, std::vector<TokenLogprob>& out) {
+    COPYSPEC_ASSERT(top <= row.size(), "a row of at least `top` logits");
+    if (!maxima_.take(row)) return false;
     double const log_mass = log_of_softmax_sum(softmax_sum(row, maxima_.greatest(), 1));
     out.push_back({token, logprob_of(maxima_.greatest(), row[static_cast<std::size_t>(token)], log_mass)});
-    if (top == 0) return;
+    if (top == 0) return true;
     std::span<Candidate const> const greatest = filters_.greatest(maxima_, top);
     for (Candidate const& candidate : greatest)
       out.push_back({candidate.token(), logprob_of(maxima_.greatest(), candidate.logit(), log_mass)});
+    return true;
   }
 
  private:

@@ -30,11 +30,13 @@ class SuppressedStops {
   /// Whether stop tokens are suppressed in the row that decides the token at `position`. O(1).
   [[nodiscard]] bool at(std::size_t position) const noexcept { return position < end_ && !tokens_.empty(); }
 
-  /// Excludes the stop tokens from a row. O(stop tokens).
+  /// Excludes the stop tokens from a row, but leaves NaNs, which make it invalid. O(stop tokens).
   void exclude(std::span<float> row) const noexcept {
-    for (Token const token : tokens_)
-      if (token >= 0 && static_cast<std::size_t>(token) < row.size())
-        row[static_cast<std::size_t>(token)] = -std::numeric_limits<float>::infinity();
+    for (Token const token : tokens_) {
+      if (token < 0 || static_cast<std::size_t>(token) >= row.size()) continue;
+      float& logit = row[static_cast<std::size_t>(token)];
+      if (logit == logit) logit = -std::numeric_limits<float>::infinity();
+    }
   }
 
  private:

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+#include <span>
+#include <utility>
+
+#include "../../core/version.hpp"
+#include "../../cost/draft_length.hpp"
+#include "../../cost/pass_cost.hpp"
+#include "../../cost/pass_report.hpp"
+#include "../../cost/sequence_cost.hpp"
+
+namespace copyspec {
+inline namespace COPYSPEC_VERSION_NAMESPACE {
+namespace detail {
+
+/// How much of a prediction to draft, by what passes cost. What they cost is learnt from reports.
+///
+/// With `checkpoints`, a rejected draft costs one more pass, which feeds its accepted tokens again.
+///
+/// Cost: that of `draft_length`. No allocation. Threads: any number of calls, except of `pass_cost`.
+class DraftPricing {
+ public:
+  DraftPricing(PassCost pass_cost, bool checkpoints) : checkpoints_(checkpoints), share_(std::move(pass_cost)) {}
+
+  /// The cost of a pass, as learnt so far. Needs: no `observe` meanwhile.
+  [[nodiscard]] PassCost const& pass_cost() const noexcept { return share_.pass_cost(); }
+
+  void observe(PassReport const& report) noexcept {
+    std::lock_guard const lock(mutex_);
+    share_.observe(report);
+  }
+
+  /// How many tokens of a chain to draft.
+  [[nodiscard]] std::size_t length_of_chain(std::span<float const> probabilities) const noexcept {
+    std::lock_guard const lock(mutex_);
+    if (!checkpoints_) return draft_length(probabilities, share_);
+    // What a pass would have gained by a draft.
+    constexpr double forgone = 0.1;
+    double const alone = share_(1);
+    // The token before the draft is fed again, too.
+    auto const rejection = [&](std::size_t right) { return forgone * alone + share_(right + 2) - alone; };
+    return draft_length(probabilities, share_, rejection);
+  }
+
+  /// How many nodes of a tree to draft.
+  [[nodiscard]] std::size_t length_of_tree(std::span<std::int32_t const> parents,
+                                           std::span<float const> reaches) const noexcept {
+    std::lock_guard const lock(mutex_);
+    return draft_length(parents, reaches, share_);
+  }
+
+  /// The reach below which no node of a tree can pay, since a node saves one pass at most. A node that does not pay
+  /// itself may still decide where a draft ends, hence the quarter.
+  [[nodiscard]] float least_reach() const noexcept {
+    std::lock_guard const lock(mutex_);
+    double const alone = share_(1);
+    double least = alone;
+    for (std::size_t rows = 2; rows <= max_draft_tokens + 1; rows += rows / 2)
+      least = std::min(least, (share_(rows) - alone) / static_cast<double>(rows - 1));
+    return std::max(0.005F, static_cast<float>(least / alone / 4));
+  }
+
+ private:
+  bool checkpoints_;
+  std::mutex mutable mutex_;
+  SequenceCost share_;
+};
+
+}  // namespace detail
+}  // namespace COPYSPEC_VERSION_NAMESPACE
+}  // namespace copyspec
