@@ -338,8 +338,19 @@ TEST_CASE("a token outside the vocabulary is refused") {
   auto const context = make_context(demo_model(), small_context());
   LlamaCpp model(*context);
   std::vector<Token> const tokens{1, static_cast<Token>(model.vocabulary_size())};
-  Segment const segment{.sequence = SequenceId{0}, .tokens = tokens, .rows = 1};
-  CHECK(contains(error_of([&] { (void)model.forward({&segment, 1}); }), "invalid"));
+  auto const refused = [&](std::vector<Token> const& fed) {
+    return error_of([&] {
+      Segment const segment{.sequence = SequenceId{0}, .tokens = fed, .rows = 1};
+      (void)model.forward({&segment, 1});
+    });
+  };
+  CHECK(refused(tokens) == "token 1 fed to sequence 0 is 49152, outside the vocabulary of 49152");
+  for (Token const negative : {-1, -2}) {
+    std::string const expected = "is " + std::to_string(negative) + ", which stands for an embedding";
+    CHECK(contains(refused({negative}), "token 0 fed to sequence 0 " + expected));
+    CHECK(contains(refused({5, 6, negative, 7}), "token 2 fed to sequence 0 " + expected));
+  }
+  CHECK(model.truncate(SequenceId{0}, 9) == 0);
   Composer composer(model, CopyProposer(), GreedyVerifier());
   CHECK_THROWS_WITH_AS(composer.begin(SequenceId{0}, tokens),
                        "token 1 of the prompt is 49152, outside the vocabulary of 49152", copyspec::Error);

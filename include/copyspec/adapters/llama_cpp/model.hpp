@@ -13,12 +13,16 @@
 #include "../../core/assert.hpp"
 #include "../../core/token.hpp"
 #include "../../core/version.hpp"
+#include "../../model/forking_model.hpp"
 #include "../../model/model.hpp"
+#include "../../model/shifting_model.hpp"
 #include "../../model/tree_model.hpp"
 #include "../../model/tree_shape.hpp"
 #include "detail/batch.hpp"
+#include "detail/cells.hpp"
 #include "detail/checkpoints.hpp"
 #include "detail/limits.hpp"
+#include "detail/status.hpp"
 #include "error.hpp"
 
 namespace copyspec {
@@ -41,6 +45,10 @@ namespace adapters {
 /// accepted tokens and the one before them are fed once more, together with the next token. That pass generates a token
 /// as any other does. So there are never more passes than tokens, whatever is drafted.
 ///
+/// Sequences can be forked and shifted, as `ForkingModel` and `ShiftingModel` say. In a context created with
+/// `kv_unified`, a fork shares the cells of its tokens and takes none. Otherwise it costs a copy of the cache of one
+/// sequence, and through host memory for a model with a sliding window.
+///
 /// The constructor throws `LlamaCppError` for a model that is not decoder-only, and for branches that the model or the
 /// context does not allow. Allocates in the constructor, and for checkpoints. Threads: one call at a time, like
 /// llama.cpp itself.
@@ -52,7 +60,8 @@ class LlamaCpp {
             static_cast<std::size_t>(llama_vocab_n_tokens(llama_model_get_vocab(llama_get_model(&context))))),
         limits_(context, branches),
         batch_(llama_n_batch(&context), branches),
-        checkpoints_(context) {
+        checkpoints_(context),
+        cells_(context) {
     trees_.reserve(llama_n_seq_max(&context));
     llama_model const* const model = llama_get_model(context_);
     if (llama_model_has_encoder(model) || !llama_model_has_decoder(model))
@@ -89,9 +98,48 @@ class LlamaCpp {
     auto const id = static_cast<llama_seq_id>(sequence);
     std::size_t const held = limits_.held(sequence);
     if (length >= held) return held;
-    if (!checkpoints_.reaches_back(id, length)) return checkpoints_.restore(id, length);
-    cut(id, length);
-    return length;
+    if (checkpoints_.reaches_back(id, length)) {
+      cut(id, length);
+      return length;
+    }
+    std::size_t const kept = checkpoints_.restore(id, length);
+    cells_.set_length(id, kept);
+    return kept;
+  }
+
+  /// See `ForkingModel`. A state that cannot be truncated is held up to the checkpoint of `from`, or not at all. Throws
+  /// `LlamaCppError` only for an unknown sequence, and for `to` equal to `from`.
+  std::size_t fork(SequenceId from, SequenceId to, std::size_t length) {
+    limits_.require_id(from);
+    if (from == to) raise_error<LlamaCppError>(ErrorCode::engine, "a sequence cannot be forked to itself");
+    truncate(to, 0);
+    auto const source = static_cast<llama_seq_id>(from);
+    auto const id = static_cast<llama_seq_id>(to);
+    std::size_t const held = limits_.held(from);
+    checkpoints_.drop_beyond(id, 0);
+    if (std::min(length, held) == 0) return 0;
+    if (length < held && checkpoints_.length(source) > 0) checkpoints_.copy(source, id);
+    if (!cells_.copy(source, id)) return 0;
+    return truncate(to, length);
+  }
+
+  /// See `ShiftingModel`. Tokens whose cells a fork shares cannot be moved: then the first `first` tokens are held.
+  /// What is left still depends on the forgotten tokens, a recurrent state as before. Throws `LlamaCppError` for an
+  /// unknown sequence, and for a model that llama.cpp cannot shift, as those with a sliding window; nothing is changed.
+  std::size_t shift(SequenceId sequence, std::size_t first, std::size_t count) {
+    limits_.require_id(sequence);
+    if (!cells_.can_shift())
+      raise_error<LlamaCppError>(ErrorCode::engine, "llama.cpp cannot shift the tokens of this model");
+    std::size_t const held = limits_.held(sequence);
+    first = std::min(first, held);
+    count = std::min(count, held - first);
+    auto const id = static_cast<llama_seq_id>(sequence);
+    if (count == 0) return truncate(sequence, held);
+    if (first + count == held || !cells_.can_move(id, first + count)) return truncate(sequence, first);
+    if (detail::LlamaCppTree const* const tree = find_tree(sequence)) forget_tree(*tree);
+    cells_.remove(id, first, count);
+    checkpoints_.drop_beyond(id, first);
+    return held - count;
   }
 
   /// See `TreeModel`.
@@ -147,27 +195,15 @@ class LlamaCpp {
 
   // Feeds the batch.
   void decode() {
-    switch (int const status = llama_decode(context_, batch_.get())) {
-      case 0:
-        return;
-      case 1:
-        raise_error<LlamaCppError>(
-            ErrorCode::engine, "llama.cpp: the cache is full: no room for " + std::to_string(batch_.get().n_tokens) +
-                                   " more tokens (n_ctx = " + std::to_string(llama_n_ctx(context_)) + ")");
-      case 2:
-        raise_error<LlamaCppError>(ErrorCode::engine, "llama.cpp: the pass was aborted by the abort callback");
-      case -1:
-        raise_error<LlamaCppError>(ErrorCode::engine, "llama.cpp: the batch was refused as invalid");
-      default:
-        raise_error<LlamaCppError>(ErrorCode::engine,
-                                   "llama.cpp: the pass failed with status " + std::to_string(status));
-    }
+    detail::require_decoded(llama_decode(context_, batch_.get()), static_cast<std::size_t>(batch_.get().n_tokens),
+                            llama_n_ctx(context_));
   }
 
   // Forgets all but the first `length` tokens.
   void cut(llama_seq_id id, std::size_t length) {
     llama_memory_seq_rm(llama_get_memory(context_), id, static_cast<llama_pos>(length), -1);
     checkpoints_.drop_beyond(id, length);
+    cells_.set_length(id, length);
   }
 
   [[nodiscard]] detail::LlamaCppTree const* find_tree(SequenceId sequence) const {
@@ -209,10 +245,11 @@ class LlamaCpp {
   detail::LlamaCppLimits limits_;
   detail::LlamaCppBatch batch_;
   detail::LlamaCppCheckpoints checkpoints_;
+  detail::LlamaCppCells cells_;
   std::vector<detail::LlamaCppTree> trees_;  // of the last pass, until their sequences are truncated
 };
 
-static_assert(TreeModel<LlamaCpp>);
+static_assert(TreeModel<LlamaCpp> && ForkingModel<LlamaCpp> && ShiftingModel<LlamaCpp>);
 
 }  // namespace adapters
 }  // namespace COPYSPEC_VERSION_NAMESPACE

@@ -90,6 +90,13 @@ class LlamaCppCheckpoints {
     return 0;
   }
 
+  /// Gives sequence `to` a copy of the checkpoint of `from`, whose tokens it holds. O(state).
+  void copy(llama_seq_id from, llama_seq_id to) {
+    of(to).length = 0;
+    of(to).state = of(from).state;
+    of(to).length = of(from).length;
+  }
+
   /// Call after sequence `id` was truncated to `length` tokens: it may continue differently, so a longer checkpoint is
   /// dropped.
   void drop_beyond(llama_seq_id id, std::size_t length) noexcept {

@@ -23,12 +23,14 @@ namespace detail {
 /// Checks beforehand what can be asked of a borrowed `llama_context`. Beyond most of these limits llama.cpp aborts the
 /// process. The highest `branches` sequence ids are reserved for branches of trees.
 ///
-/// Cost: O(1) for each segment and each node. Allocates for messages only. Threads: as the context.
+/// Cost: O(1) for each segment, token and node. Allocates for messages only. Threads: as the context.
 class LlamaCppLimits {
  public:
   /// Throws `LlamaCppError` for branches that the model or the context does not allow.
   LlamaCppLimits(llama_context& context, std::size_t branches)
-      : context_(&context), branches_(require_branches(context, branches)) {}
+      : context_(&context),
+        vocabulary_size_(llama_vocab_n_tokens(llama_model_get_vocab(llama_get_model(&context)))),
+        branches_(require_branches(context, branches)) {}
 
   [[nodiscard]] std::size_t max_tokens() const noexcept { return llama_n_batch(context_); }
   [[nodiscard]] std::size_t context_limit() const noexcept { return llama_n_ctx_seq(context_); }
@@ -102,6 +104,15 @@ class LlamaCppLimits {
       raise_error<adapters::LlamaCppError>(
           ErrorCode::engine, name() + " would grow to " + std::to_string(held + segment.tokens.size()) +
                                  " tokens, beyond the context limit of " + std::to_string(context_limit()));
+    for (std::size_t i = 0; i < segment.tokens.size(); ++i) {
+      Token const token = segment.tokens[i];
+      if (token >= 0 && token < vocabulary_size_) continue;
+      raise_error<adapters::LlamaCppError>(
+          ErrorCode::unknown_token,
+          "token " + std::to_string(i) + " fed to " + name() + " is " + std::to_string(token) +
+              (token < 0 ? ", which stands for an embedding: feed it to the context yourself, before what follows it"
+                         : ", outside the vocabulary of " + std::to_string(vocabulary_size_)));
+    }
     std::span<std::int32_t const> const parents = parents_of(segment);
     TreeSize const size = tree_size(parents, left);
     if (size.nodes < parents.size() || (!parents.empty() && segment.rows != parents.size() + 1) ||
@@ -113,6 +124,7 @@ class LlamaCppLimits {
   }
 
   llama_context* context_;
+  Token vocabulary_size_;
   std::size_t branches_;
 };
 
