@@ -10,6 +10,7 @@
 
 #include "copyspec/core/token.hpp"
 #include "copyspec/draft/proposer.hpp"
+#include "copyspec/draft/proposer_traits.hpp"
 #include "copyspec/draft/tree_proposer.hpp"
 #include "peer.hpp"
 
@@ -24,10 +25,14 @@ class OwnPeer final : public Peer {
   explicit OwnPeer(Proposer prototype, std::size_t max_branches = 0)
       : prototype_(std::move(prototype)), max_branches_(max_branches) {}
 
-  void begin_conversation() override { proposer_.emplace(prototype_); }
+  void begin_conversation() override {
+    proposer_.emplace(prototype_);
+    prompt_begin_ = 0;
+  }
 
   void begin_turn(std::span<Token const> context, std::size_t answer) override {
     if constexpr (requires { proposer_->reserve(std::size_t{}); }) proposer_->reserve(context.size() + answer);
+    ProposerTraits<Proposer>::on_turn_begin(*proposer_, context, prompt_begin_);
     answer_begin_ = context.size();
     tokens_.resize(answer);
     parents_.resize(answer);
@@ -55,6 +60,7 @@ class OwnPeer final : public Peer {
   void on_turn_end(std::span<Token const> context) override {
     if constexpr (requires { proposer_->on_turn_end(context, answer_begin_); })
       proposer_->on_turn_end(context, answer_begin_);
+    prompt_begin_ = context.size();
   }
 
  private:
@@ -62,6 +68,7 @@ class OwnPeer final : public Peer {
   std::optional<Proposer> proposer_;
   std::size_t max_branches_;
   std::size_t answer_begin_ = 0;
+  std::size_t prompt_begin_ = 0;
   std::vector<Token> tokens_;
   std::vector<std::int32_t> parents_;
 };

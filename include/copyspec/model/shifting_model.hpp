@@ -16,7 +16,7 @@ inline namespace COPYSPEC_VERSION_NAMESPACE {
 ///
 /// `shift(sequence, first, count)` forgets `count` tokens from position `first` on, all of which it holds, and moves
 /// those after them to the positions that became free. Returns how many tokens it holds of the sequence then: all
-/// that are left, or fewer, at least the first `first` of them. If it throws, it has changed nothing.
+/// that are left, or fewer, as `truncate` does. If it throws, as one that cannot shift does, it has changed nothing.
 ///
 /// This is not lossless: what was computed for the later tokens still depends on those that were removed. An engine
 /// without `shift` does the same without loss if the caller truncates to `first` and feeds the rest again.

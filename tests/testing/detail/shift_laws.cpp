@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <optional>
+#include <stdexcept>
 #include <string>
 
 #include "support/toy_language.hpp"
@@ -29,13 +30,27 @@ std::string text(LawReport const& report) {
   return text;
 }
 
-enum class Flaw { none, removes_too_much, removes_too_little, says_otherwise, removes_the_front, cuts_others };
+enum class Flaw {
+  none,
+  removes_too_much,
+  removes_too_little,
+  says_otherwise,
+  removes_the_front,
+  cuts_others,
+  refuses,
+  refuses_late
+};
 
 struct FlawedShifts : Toy {
   explicit FlawedShifts(Flaw own) : flaw(own) {}
 
   std::size_t shift(SequenceId sequence, std::size_t first, std::size_t count) {
     std::size_t const held = Toy::held(sequence).size();
+    if (flaw == Flaw::refuses) throw std::runtime_error("it cannot shift");
+    if (flaw == Flaw::refuses_late) {
+      Toy::shift(sequence, first, count);
+      throw std::runtime_error("it cannot shift, and has");
+    }
     if (flaw == Flaw::removes_too_little) return Toy::shift(sequence, first, count - 1);
     if (flaw == Flaw::removes_the_front) return Toy::shift(sequence, 0, count);
     std::size_t const left = Toy::shift(sequence, first, count);
@@ -78,13 +93,16 @@ TEST_CASE("a toy model keeps what is promised of shifts, whatever its passes and
 TEST_CASE("a shift that breaks its promise is named") {
   CHECK(text(check(Flaw::none)) == "");
   CHECK(text(check(Flaw::none, std::nullopt)) == "");
-  for (Flaw const flaw :
-       {Flaw::removes_too_much, Flaw::removes_too_little, Flaw::says_otherwise, Flaw::removes_the_front}) {
+  // It may hold fewer, as after `truncate`.
+  CHECK(text(check(Flaw::removes_too_much)) == "");
+  for (Flaw const flaw : {Flaw::removes_too_little, Flaw::says_otherwise, Flaw::removes_the_front}) {
     CAPTURE(static_cast<int>(flaw));
     CHECK(breaks(check(flaw), "shift"));
     CHECK(breaks(check(flaw, std::nullopt), "shift"));
   }
   CHECK(breaks(check(Flaw::cuts_others), "isolation"));
+  CHECK(text(check(Flaw::refuses)) == "");
+  CHECK(breaks(check(Flaw::refuses_late), "shift"));
   CHECK_FALSE(breaks(check(Flaw::cuts_others), "shift"));
 }
 
