@@ -75,7 +75,7 @@ bool samples() {
   return same && fed == prompt.size() + 7;
 }
 
-// A new sequence on tokens that the model already holds, of another one here; then its oldest tokens are dropped.
+// A new sequence on tokens that the model already holds under its id; then some of them are dropped.
 bool prefix() {
   Model model;
   for (std::size_t at = 0; at < prompt.size(); at += 500) {

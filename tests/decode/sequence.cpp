@@ -639,7 +639,7 @@ class Walk {
 
   void fail() {
     sequence_.fail();
-    if (status_ == SequenceStatus::running) held_ = 0;
+    if (status_ == SequenceStatus::running || status_ == SequenceStatus::length) held_ = 0;
     status_ = SequenceStatus::failed;
   }
 

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstddef>
 #include <memory>
+#include <new>
 #include <optional>
 #include <span>
 #include <thread>
@@ -247,4 +248,36 @@ TEST_CASE("copies of one proposer, in one scope and in several, serve threads at
   for (std::thread& thread : threads) thread.join();
   for (std::size_t const count : drafted) CHECK(count > 100);
   CHECK(scope->history()->counters().requests_appended == 40);
+}
+
+namespace {
+
+// Throws when a turn begins, after everything else was set.
+struct Throwing : MixingProposer {
+  static inline bool throws = false;
+  void on_turn_begin(std::span<copyspec::Token const> context, std::size_t prompt) {
+    if (throws) throw std::bad_alloc();
+    MixingProposer::on_turn_begin(context, prompt);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a turn of another scope that does not begin leaves the old turn in its own scope") {
+  copyspec::testing::ToyModel<float> model;
+  copyspec::Composer composer(model, Throwing(), copyspec::GreedyVerifier());
+  auto const one = std::make_shared<History>(4 * History::min_bytes());
+  auto const other = std::make_shared<History>(4 * History::min_bytes());
+  std::vector<copyspec::Token> const prompt(50, 3);
+  copyspec::SequenceId const id{1};
+  composer.begin(id, prompt, {.max_new_tokens = 20, .may_continue = true, .scope = std::make_shared<MixingScope>(one)});
+  composer.run();
+  Throwing::throws = true;
+  CHECK_THROWS_AS(composer.begin(id, prompt, {.scope = std::make_shared<MixingScope>(other)}), std::bad_alloc);
+  Throwing::throws = false;
+  CHECK(composer.proposer(id).history() == one);
+  composer.extend(id, 30);
+  composer.run();
+  CHECK(one->counters().requests_appended == 2);
+  CHECK(other->counters().requests_appended == 0);
 }

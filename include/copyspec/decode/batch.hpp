@@ -37,7 +37,7 @@ inline namespace COPYSPEC_VERSION_NAMESPACE {
 ///
 /// One pass (`examples/own_loop.cpp` is a whole loop, `docs/decode.md` a table of all calls):
 ///  1. Call `next_truncation()` until there is none. The engine forgets, and `truncated()` reports what it still holds.
-///  2. Call `plan()` for what to feed. If it has neither segments nor sequences held over, nothing is running.
+///  2. Call `plan()` for what to feed. If it has no segments, there is no pass.
 ///  3. The engine feeds the segments, and `commit(rows)` takes in the rows. If it fails, call `fail()` and go to 1.
 ///  4. Repeat 1. Then call `report(seconds)`, from which proposers learn what rows cost, and `emit(on_tokens)`.
 ///
@@ -47,9 +47,10 @@ inline namespace COPYSPEC_VERSION_NAMESPACE {
 /// of the engine's rows. Drafts are trees if the limits have branches, the proposer is a `TreeProposer`, and the
 /// verifier serves one sequence. The generated tokens depend neither on drafts nor on budgets nor on other sequences.
 ///
-/// Failure: exceptions of a proposer, verifier or callback pass through. Each sequence is then as before the pass, or
-/// as after it if its verdict was taken, and continues with 1. Allocation: in `begin` only, given a proposer with
-/// `reserve`. Threads: one call at a time.
+/// Failure: what the stop rule, or the verifier of one sequence, throws ends that sequence with `failed`. Exceptions of
+/// a proposer, a `BatchVerifier` or the callback pass through. Each sequence is then as before the pass, or as after it
+/// if its verdict was taken, and continues with 1. Allocation: between passes, and in a pass where an answer outgrows
+/// its room, given a proposer with `reserve`. Threads: one call at a time.
 template <DraftProposer Proposer, class Verifier, class Rows = LogitsView<float>>
   requires SequenceVerifier<Verifier, Rows> || BatchVerifier<Verifier, Rows>
 class DecodeBatch : public BatchSequences<Proposer, Verifier, Rows> {
@@ -128,8 +129,9 @@ class DecodeBatch : public BatchSequences<Proposer, Verifier, Rows> {
 
   /// Reports that the engine has fed the segments. `rows` are the rows of all segments, in order, and no others. Takes
   /// verdicts, and ends turns by their options or by `stop`. Each verdict is computed through `timed`. Throws `Error`
-  /// if there are not as many rows as the segments ask for, and what a `BatchVerifier` throws; all is as before the
-  /// plan then. What `stop`, or the verifier of one sequence, throws ends that sequence with `failed`.
+  /// if there are not as many rows as the segments ask for, and what a `BatchVerifier` throws; sequences are then as
+  /// before the plan, or as after the pass where a chunk of their prompt was fed. What `stop`, or the verifier of one
+  /// sequence, throws ends that sequence with `failed`.
   template <StopPredicate Stop = detail::NeverStop, class Timed = detail::Untimed>
   void commit(Rows rows, Stop&& stop = Stop(), Timed&& timed = Timed()) {
     COPYSPEC_ASSERT(in_pass_, "no pass is under way");

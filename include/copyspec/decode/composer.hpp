@@ -42,12 +42,13 @@ inline namespace COPYSPEC_VERSION_NAMESPACE {
 /// `max_tokens()`. The generated tokens depend neither on the drafts nor on which other sequences run. With a
 /// `RejectionVerifier` this holds for their distribution.
 ///
-/// Failure: `begin` throws `Error` for a request that cannot be served; everything is then as before. Exceptions of the
-/// model, the verifier or a callback pass through. Each sequence is then as before the pass, or as after it if its
-/// verdict was taken. It continues with the next `step`, or ends with `truncate`. If the model refuses a pass with
-/// drafts, the pass is tried again without them, so copying never fails where plain decoding would succeed.
-/// Allocation: in `begin` only, given a proposer with `reserve`. Threads: one call at a time.
-/// Lifetime: the model is borrowed and must outlive the composer. The destructor removes its sequences from the model.
+/// Failure: `begin` throws `Error` for a request that cannot be served; everything is then as before. What the stop
+/// rule, or the verifier of one sequence, throws ends that sequence with `failed`. Exceptions of the model, a
+/// `BatchVerifier`, a proposer or the callback pass through. Each sequence is then as before the pass, or as after it
+/// if its verdict was taken, and goes on with the next `step`. If the model refuses a pass with drafts, the pass is
+/// tried again without them, so copying never fails where plain decoding would succeed. Allocation: between passes, and
+/// in a pass where an answer outgrows its room, given a proposer with `reserve`. Threads: one call at a time. Lifetime:
+/// the model is borrowed and must outlive the composer. The destructor removes its sequences from the model.
 template <Engine M, DraftProposer Proposer, class Verifier, class Clock = std::chrono::steady_clock>
   requires SequenceVerifier<Verifier, LogitsOf<M>> || BatchVerifier<Verifier, LogitsOf<M>>
 class Composer {
@@ -206,8 +207,8 @@ class Composer {
   void take_over(CacheCopy const& copy) requires ForkingModel<M> {
     std::size_t held = 0;
     auto const fork = [&] {
-      held = detail::timed<Clock>(times_.truncate,
-                                  [&] { return std::size_t{model_->fork(copy.from, copy.to, copy.length)}; });
+      // Its time is not that of a pass.
+      held = model_->fork(copy.from, copy.to, copy.length);
     };
     detail::with_recovery(fork, [&] { batch_.copied(copy.to, 0); });
     batch_.copied(copy.to, held);

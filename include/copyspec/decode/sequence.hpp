@@ -196,7 +196,7 @@ class Sequence {
   /// Ends the turn after a failure of its own. The context and what may be shown are as they are.
   void fail() noexcept {
     cancel();
-    if (running()) held_ = 0;
+    if (running() || status_ == SequenceStatus::length) held_ = 0;
     status_ = SequenceStatus::failed;
   }
 

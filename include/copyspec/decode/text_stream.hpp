@@ -89,7 +89,10 @@ class TextStream {
 
   /// `to` becomes a copy of `from`, as with the composer.
   void fork(SequenceId from, SequenceId to) {
-    if (from != to) turns_.insert_or_assign(to, Turn(at(from)));
+    if (from == to) return;
+    Turn copy(at(from));
+    copy.number = ++begun_;
+    turns_.insert_or_assign(to, std::move(copy));
   }
 
   /// Which of the turn's stop strings is complete at the newest token of `id`, if any.
@@ -186,10 +189,12 @@ class TextStream {
     std::size_t const shown = std::exchange(turn.shown, turn.shown + delta.tokens.size());
     std::string const open = std::exchange(turn.open, bytes.substr(whole));
     auto const repeat = [&, number = turn.number] {
-      auto const found = turns_.find(delta.sequence);
-      if (found == turns_.end() || found->second.number != number) return;
-      found->second.shown = shown;
-      found->second.open = open;
+      // The callback may have moved it.
+      for (auto& [id, at] : turns_) {
+        if (at.number != number) continue;
+        at.shown = shown;
+        at.open = open;
+      }
     };
     detail::with_recovery([&] { callback(delta, std::string_view(bytes).substr(0, whole)); }, repeat);
     bytes_ = std::move(bytes);

@@ -36,7 +36,7 @@ concept VocabularyProposer = requires(P& proposer, std::size_t size) {
 };
 
 /// One that copies from other texts, too. Law: `set_references(texts)` replaces all texts that were set before; it
-/// is called when a turn begins, and `texts` stay until the next turn begins. Without texts it does not throw.
+/// is called when a turn begins, and `texts` are read during the call. Without texts it does not throw.
 template <class P>
 concept ReferenceProposer = requires(P& proposer, std::span<std::vector<Token> const> texts) {
   {proposer.set_references(texts)};
@@ -115,7 +115,8 @@ concept TurnBeginObserver = requires(P& proposer, std::span<Token const> context
 };
 
 /// One that wants to know where an answer ends. Law: `on_turn_end(context, answer)` comes once for each turn that a
-/// pass has ended; the tokens of `context` from `answer` on are the answer, a stop included.
+/// pass has ended; the tokens of `context` from `answer` on are the answer, a stop included. A turn that is extended
+/// after its end comes as one more, of an empty prompt, whose answer is the rest. A turn that failed has no end.
 template <class P>
 concept TurnEndObserver = requires(P& proposer, std::span<Token const> context, std::size_t answer) {
   {proposer.on_turn_end(context, answer)};

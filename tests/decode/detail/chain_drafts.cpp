@@ -47,7 +47,7 @@ TEST_CASE("a chain is fed up to the first token that is outside the vocabulary, 
   CHECK(drafted({7, 8, 7}) == 1);
   CHECK(drafted({-1, 7}) == 0);
   CHECK(drafted({3, 4, 5}) == 3);
-  Drafts::add(sequence.next_segment(3, 10), own);
+  Drafts::add(sequence.next_segment(3, 10), own, 1);
   CHECK(Drafts::tree_segments(limits).empty());
   sequence.accept({.accepted = 1, .next = 6}, [](std::span<Token const>) { return copyspec::StopDecision{}; });
   copyspec::Truncation const truncation = Drafts::truncation(own, sequence);

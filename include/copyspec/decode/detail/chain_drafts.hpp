@@ -63,8 +63,8 @@ class ChainDrafts {
   /// Whether what is left of the draft is a chain.
   [[nodiscard]] static bool is_chain(Own const& /*own*/) noexcept { return true; }
 
-  /// Adds a sequence's segment to the pass.
-  static void add(Segment const& /*segment*/, Own& /*own*/) noexcept {}
+  /// Adds a sequence's segment to the pass. The draft follows a context of `length` tokens.
+  static void add(Segment const& /*segment*/, Own& /*own*/, std::size_t /*length*/) noexcept {}
 
   /// The added segments, if the draft of one is a tree; otherwise none.
   [[nodiscard]] static std::span<TreeSegment const> tree_segments(EngineLimits const& /*limits*/) noexcept {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <exception>
 #include <span>
 #include <string>
@@ -92,7 +93,9 @@ class PlannedPass {
     // If there is not one token for each, all sequences take turns, whatever they wait for.
     bool const scarce = waiting > left;
     std::size_t const count = slots.places();
-    std::size_t const start = std::exchange(first_, 0);
+    std::size_t start = 0;
+    while (start < count && slots[start].number < first_) ++start;
+    first_ = 0;
     for (bool const in_prompt : {false, true}) {
       if (scarce && in_prompt) break;
       for (std::size_t i = 0; i < count; ++i) {
@@ -100,7 +103,7 @@ class PlannedPass {
         Slot& slot = slots[index];
         if (!slot.ready || (!scarce && (slot.sequence.pending() > 1) != in_prompt)) continue;
         if (left == 0) {
-          if (held_over_.empty()) first_ = index;
+          if (held_over_.empty()) first_ = slot.number;
           held_over_.push_back(slot.sequence.id());
           continue;
         }
@@ -171,7 +174,7 @@ class PlannedPass {
     slots.verifiers().drawn_from(slot.verifier, draft.drawn_from);
     scheduled_.push_back(index);
     segments_.push_back(slot.sequence.next_segment(draft.length, allowance, draft.sources));
-    slots.drafts().add(segments_.back(), slot.draft);
+    slots.drafts().add(segments_.back(), slot.draft, slot.sequence.length());
     slot.source = {};
     if (segments_.back().rows > 0)
       inputs_.push_back({slot.sequence.id(), slot.sequence.tokens(), slot.sequence.length()});
@@ -244,7 +247,7 @@ class PlannedPass {
   std::vector<Segment> segments_;
   std::vector<VerifyInput> inputs_;  // of the segments with rows, in order
   std::vector<SequenceId> held_over_;
-  std::size_t first_ = 0;  // index of the slot that the next plan serves first
+  std::uint64_t first_ = 0;  // number of the slot that the next plan serves first, or the next one after it
   bool has_drafts_ = false;
 };
 

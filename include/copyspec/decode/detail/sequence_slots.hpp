@@ -131,6 +131,8 @@ class SequenceSlots {
              .paused = parent.paused});
     verifiers_.on_fork(slot->verifier, seed);
     set_sampling(*slot, slot->verifier);
+    if constexpr (Adapter::shared)
+      verifiers_.on_turn_begin(slot->verifier, to, slot->sequence.context(), slot->sequence.length());
     reserve(*slot, slot->sequence.room(), slot->sequence.running() ? slot->sequence.budget_left() : 0);
     add(std::move(slot));
   }
@@ -247,15 +249,17 @@ class SequenceSlots {
                                      .stop_tokens = options.stop.tokens,
                                      .min_new_tokens = options.min_new_tokens});
     auto const prepare = [&] {
+      reserve(slot, TokenRoom::first(answer, budget), budget);
       Traits::set_scope(slot.proposer, options.scope);
       set_sampling(slot, verifier);
       Traits::set_references(slot.proposer, options.references);
-      reserve(slot, TokenRoom::first(answer, budget), budget);
       on_turn_begin(slot, verifier, context, before);
     };
     with_recovery(prepare, [&] {
+      // The newest turn may be extended.
       slot.proposer.truncate(before);
-      // The texts of the new turn are gone.
+      Traits::set_scope(slot.proposer, slot.turn.options().scope);
+      set_sampling(slot, slot.verifier);
       Traits::set_references(slot.proposer, {});
     });
     slot.verifier = std::move(verifier);

@@ -90,7 +90,7 @@ class TreeDrafts {
     return draft;
   }
 
-  [[nodiscard]] std::size_t feedable(EngineLimits const& limits, Own& own, std::span<Token const> context,
+  [[nodiscard]] std::size_t feedable(EngineLimits const& limits, Own& own, std::span<Token const> /*context*/,
                                      std::span<Token const> draft) {
     std::size_t const known = known_prefix(draft, limits.vocabulary_size);
     if (own.nodes_.empty()) return known;
@@ -99,7 +99,6 @@ class TreeDrafts {
     if (size.branches == 0) {
       own.nodes_ = {};  // a chain
     } else {
-      own.before_tree_ = context.size();
       branches_ -= size.branches;
     }
     return size.nodes;
@@ -107,7 +106,8 @@ class TreeDrafts {
 
   [[nodiscard]] static bool is_chain(Own const& own) noexcept { return own.nodes_.empty(); }
 
-  void add(Segment const& segment, Own& own) {
+  void add(Segment const& segment, Own& own, std::size_t length) {
+    if (!own.nodes_.empty()) own.before_tree_ = length;
     batch_.push_back({.sequence = segment.sequence,
                       .tokens = segment.tokens,
                       .rows = segment.rows,
