@@ -98,7 +98,7 @@ TEST_CASE("where no seed is named, turns are drawn independently") {
     verifier.verify(DeviceLogitsView<float>(logits.data(), 2, 16), inputs, verdicts);
     Token const first = verdicts[0].next;
     drawn.insert(first);
-    alike += first == verdicts[1].next ? 1 : 0;
+    alike += first == verdicts[1].next ? 1U : 0U;
     if (turn == 0) verifier.verify(DeviceLogitsView<float>(logits.data(), 2, 16), inputs, verdicts);
     CHECK(verdicts[0].next == first);
     for (VerifyInput const& input : inputs) verifier.on_turn_end(input.sequence, tokens, 2);

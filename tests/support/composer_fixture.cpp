@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "support/composer_fixture.hpp"
 
-template class copyspec::Composer<copyspec_test::WatchedModel, copyspec_test::HostileProposer,
-                                  copyspec::GreedyVerifier>;
-
 namespace copyspec_test {
 
 Composer<WatchedModel, HostileProposer, GreedyVerifier> drafting_right(WatchedModel& model,

@@ -10,10 +10,6 @@
 #include "tokens.hpp"
 #include "watched_model.hpp"
 
-// Compiled once for all tests.
-extern template class copyspec::Composer<copyspec_test::WatchedModel, copyspec_test::HostileProposer,
-                                         copyspec::GreedyVerifier>;
-
 namespace copyspec_test {
 
 using copyspec::Composer;

@@ -141,7 +141,7 @@ TEST_CASE("a callback may begin the next turn of its own sequence") {
 }
 
 TEST_CASE("a callback may remove, truncate, pause or preempt any sequence, its own too, at any time") {
-  enum Act { remove, truncate, pause, preempt, remove_and_begin, acts };
+  enum Act { removes, truncates, pauses, preempts, removes_and_begins, acts };
   for (std::size_t act = 0; act < acts; ++act) {
     for (std::size_t const by : {0U, 1U, 2U}) {
       for (std::size_t heard = 0; heard < longest_answer; heard += 7) {
@@ -158,15 +158,15 @@ TEST_CASE("a callback may remove, truncate, pause or preempt any sequence, its o
             done = true;
             told_then = setting.told[id(1)].size();
             ended_then = setting.ends[id(1)];
-            if (act == remove || act == remove_and_begin) setting.composer.remove(id(1));
-            if (act == remove_and_begin) {
+            if (act == removes || act == removes_and_begins) setting.composer.remove(id(1));
+            if (act == removes_and_begins) {
               setting.begin(1);
               setting.told[id(1)].clear();
               setting.ends[id(1)] = 0;
             }
-            if (act == truncate) setting.composer.truncate(id(1), 0);
-            if (act == pause && setting.composer.sequence(id(1)).running()) setting.composer.pause(id(1));
-            if (act == preempt) setting.composer.preempt(id(1));
+            if (act == truncates) setting.composer.truncate(id(1), 0);
+            if (act == pauses && setting.composer.sequence(id(1)).running()) setting.composer.pause(id(1));
+            if (act == preempts) setting.composer.preempt(id(1));
             // Of the sequence that is removed or truncated, it does not come again.
             if (throws) throw Refused{};
           };
@@ -175,16 +175,16 @@ TEST_CASE("a callback may remove, truncate, pause or preempt any sequence, its o
           CHECK(setting.thrown == (throws ? 1 : 0));
           setting.check_whole(0);
           setting.check_whole(2);
-          if (act == remove || act == truncate) {
+          if (act == removes || act == truncates) {
             CHECK(setting.told[id(1)].size() <= told_then);
             CHECK(setting.ends[id(1)] <= ended_then);
             CHECK(setting.model.held(id(1)).empty());
           }
-          if (act == pause || act == preempt) {
+          if (act == pauses || act == preempts) {
             setting.composer.resume(id(1));
             setting.run();
           }
-          if (act > truncate && !(throws && by == 1 && act == remove_and_begin)) setting.check_whole(1);
+          if (act > truncates && !(throws && by == 1 && act == removes_and_begins)) setting.check_whole(1);
         }
       }
     }

@@ -123,7 +123,8 @@ TEST_CASE("what is shown depends on no draft, however many tokens a predicate as
 TEST_CASE("a stop within the budget is a stop, one after it is not, and all counts agree") {
   Tokens const said = decode_plainly(toy, some_prompt, 14).tokens;
   auto const met = [&](Tokens const& stop) {
-    return static_cast<std::size_t>(std::ranges::search(said, stop).end() - said.begin());
+    auto const found = std::search(said.begin(), said.end(), stop.begin(), stop.end());
+    return static_cast<std::size_t>(found - said.begin()) + stop.size();
   };
   for (std::size_t at = 1; at < 12; ++at) {
     for (std::size_t budget = 1; budget <= 14; ++budget) {

@@ -258,10 +258,10 @@ TEST_CASE("a callback may copy and move sequences, and each copy shows the text 
       } catch (Interrupted const&) {
       }
     }
-    for (auto const& [sequence, shown] : texts) {
-      CAPTURE(static_cast<int>(sequence));
-      REQUIRE(composer.sequence(sequence).status() == request.ends);
-      REQUIRE(shown == request.expected.text);
+    for (auto const& entry : texts) {
+      CAPTURE(static_cast<int>(entry.first));
+      REQUIRE(composer.sequence(entry.first).status() == request.ends);
+      REQUIRE(entry.second == request.expected.text);
     }
   }
   CHECK(copies > 100);
