@@ -16,13 +16,13 @@ std::size_t fail_each_allocation(Make const& make, Action const& action, Check c
     CAPTURE(nth);
     auto object = make();
     bool threw = false;
-    fail_allocation(nth);
+    FailingAllocation const failing(nth);
     try {
       action(object);
     } catch (std::bad_alloc const&) {
       threw = true;
     }
-    bool const failed = stop_failing_allocations();
+    bool const failed = failing.met();
     REQUIRE(threw == failed);
     check(object);
     if (!failed) return nth;

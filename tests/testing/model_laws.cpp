@@ -15,6 +15,8 @@
 #include <string>
 #include <vector>
 
+#include "support/law_text.hpp"
+
 namespace {
 
 using copyspec::LogitsView;
@@ -26,12 +28,7 @@ using copyspec::testing::LawOptions;
 using copyspec::testing::LawReport;
 using copyspec::testing::ToyModel;
 using copyspec::testing::ToyModelOptions;
-
-std::string text(LawReport const& report) {
-  std::string text;
-  for (std::string const& violation : report.violations) text += violation + "\n";
-  return text;
-}
+using copyspec_test::text;
 
 std::string law_of(std::string const& violation) {
   return violation.substr(0, violation.find(':'));

@@ -142,7 +142,6 @@ class BatchSequences {
     COPYSPEC_ASSERT(!in_pass_, "a pass is under way");
     Slot& slot = slots_.at(id);
     slot.truncate(length);
-    slot.paused = false;
     slots_.limit_sources(slot, length);
   }
 

@@ -96,7 +96,7 @@ class Composer {
   void resume(SequenceId id) { batch_.resume(id); }
   [[nodiscard]] bool paused(SequenceId id) const { return batch_.paused(id); }
   void preempt(SequenceId id) {
-    preempted(id);
+    keep_first(id, 0);
     batch_.preempt(id);
   }
   void extend(SequenceId id, std::size_t more) { batch_.extend(id, more); }
@@ -105,7 +105,11 @@ class Composer {
     std::size_t const cached = sequence(id).cached();
     bool const moves = cached > first + count;
     std::size_t const left = moves ? model_->shift(id, first, count) : keep_first(id, std::min(cached, first));
-    detail::with_recovery([&] { batch_.shift(id, first, count); }, [&] { preempted(id); });
+    detail::with_recovery([&] { batch_.shift(id, first, count); },
+                          [&] {
+                            keep_first(id, 0);
+                            batch_.truncated(id, 0);
+                          });
     if (left < sequence(id).cached()) batch_.truncated(id, left);
   }
 
@@ -188,11 +192,6 @@ class Composer {
   // Makes the model forget all but the first `length` tokens of a sequence. Returns how many it holds then.
   std::size_t keep_first(SequenceId id, std::size_t length) { return model_->truncate(id, length); }
 
-  void preempted(SequenceId id) {
-    keep_first(id, 0);
-    batch_.truncated(id, 0);
-  }
-
   void settle(std::optional<Truncation> const& truncation) {
     if (!truncation) return;
     detail::timed<Clock>(times_.truncate, [&] { batch_.truncated(truncation->sequence, held_after(*truncation)); });
@@ -203,21 +202,18 @@ class Composer {
       while (auto const copy = batch_.next_copy()) take_over(*copy);
   }
 
-  // If the model throws, the tokens are fed.
+  // If the model throws, the tokens are fed. The time is not that of a pass.
   void take_over(CacheCopy const& copy) requires ForkingModel<M> {
     std::size_t held = 0;
-    auto const fork = [&] {
-      // Its time is not that of a pass.
-      held = model_->fork(copy.from, copy.to, copy.length);
-    };
-    detail::with_recovery(fork, [&] { batch_.copied(copy.to, 0); });
+    detail::with_recovery([&] { held = model_->fork(copy.from, copy.to, copy.length); },
+                          [&] { batch_.copied(copy.to, 0); });
     batch_.copied(copy.to, held);
   }
 
   [[nodiscard]] std::size_t held_after(Truncation const& truncation) {
     if constexpr (TreeModel<M>)
       if (!truncation.path.empty()) return model_->keep(truncation.sequence, truncation.length, truncation.path);
-    return model_->truncate(truncation.sequence, truncation.length);
+    return keep_first(truncation.sequence, truncation.length);
   }
 
   // If `action` throws, truncates the model to what the sequences hold.

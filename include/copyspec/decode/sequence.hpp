@@ -16,8 +16,6 @@
 #include "detail/token_room.hpp"
 #include "sequence_counters.hpp"
 #include "sequence_status.hpp"
-#include "source_counters.hpp"
-#include "stop.hpp"
 
 namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
@@ -49,7 +47,7 @@ class Sequence {
   /// Number of context tokens that are still to be fed.
   [[nodiscard]] std::size_t pending() const noexcept { return length_ - cached(); }
   /// Number of tokens that this turn may still generate.
-  [[nodiscard]] std::size_t budget_left() const noexcept { return budget_ - (length_ - turn_); }
+  [[nodiscard]] std::size_t budget_left() const noexcept { return limits_.budget - (length_ - turn_); }
   /// Whether the model may hold tokens beyond `cached()` and must be told to truncate.
   [[nodiscard]] bool needs_truncate() const noexcept { return cache_.needs_truncate(); }
 
@@ -82,11 +80,11 @@ class Sequence {
   /// room in the context. With `may_continue`, tokens that may become part of a stop stay held when the budget ends.
   void begin_placed(std::size_t prompt, std::size_t budget, bool may_continue = false) noexcept {
     length_ = turn_ = length_ + prompt;
-    budget_ = std::min(budget, context_limit_ - turn_);
-    may_continue_ = may_continue;
+    std::size_t const room = context_limit_ - turn_;
+    limits_ = {.budget = std::min(budget, room), .room = room, .may_continue = may_continue};
     held_ = 0;
     status_ = SequenceStatus::length;
-    if (budget_ > 0) run();
+    if (budget_left() > 0) run();
   }
 
   /// `place` and `begin_placed`.
@@ -95,12 +93,10 @@ class Sequence {
     begin_placed(prompt.size(), budget, may_continue);
   }
 
-  /// Allows this turn `more` generated tokens, as if its budget had been greater from the start. Needs: running, or
-  /// ended by its budget.
+  /// Allows this turn `more` generated tokens, as if its budget had been greater. Needs: running, or ended by it.
   void extend(std::size_t more) noexcept {
     COPYSPEC_ASSERT(running() || status_ == SequenceStatus::length, "only a budget can be extended");
-    std::size_t const most = context_limit_ - turn_;
-    budget_ += std::min(more, most - budget_);
+    limits_.budget += std::min(more, limits_.room - limits_.budget);
     if (!running() && budget_left() > 0) run();
   }
 
@@ -112,7 +108,7 @@ class Sequence {
   bool make_room(std::size_t draft) {
     std::size_t const end = length_ + std::min(draft + 1, budget_left());
     if (end <= room()) return false;
-    room_.reserve(std::min(turn_ + budget_, std::max(end, length_ + detail::TokenRoom::step(length_))), turn_);
+    room_.reserve(std::min(turn_ + limits_.budget, std::max(end, length_ + detail::TokenRoom::step(length_))), turn_);
     return true;
   }
 
@@ -133,7 +129,7 @@ class Sequence {
                                      std::span<Source const> sources = {}) noexcept {
     COPYSPEC_ASSERT(draft_length <= draft_space(max_tokens).size(), "a longer draft than there was room for");
     draft_length_ = draft_length;
-    drafted_from_ = room_.write_sources(length_ - turn_, sources, draft_length);
+    room_.write_sources(length_ - turn_, sources, draft_length);
     std::size_t const first = cached();
     cache_.feed(std::min(pending() + draft_length, max_tokens));
     return {.sequence = id_,
@@ -149,10 +145,9 @@ class Sequence {
   }
 
   /// Reports that the pass succeeded and `verdict` judged its rows. Keeps the accepted tokens and the next one, up to
-  /// the first token at which the budget, the context or `stop(generated)` ends the turn. `stop` returns a
-  /// `StopDecision`; each token raises the number of held ones by one at most. Returns the tokens kept. If `stop`
-  /// throws, nothing was kept; call `cancel` then. For a tree, `path` names the accepted nodes, at least
-  /// `verdict.accepted` of them, as `verify_tree` writes it.
+  /// the first at which the budget, the context or `stop(generated)`, a `StopDecision`, ends the turn. Each token
+  /// raises the number of held ones by one at most. Returns the tokens kept. If `stop` throws, none was; call `cancel`
+  /// then. For a tree, `path` names the accepted nodes, at least `verdict.accepted`, as `verify_tree` writes it.
   template <class Stop>
   std::span<Token const> accept(Verdict const& verdict, Stop&& stop, std::span<std::int32_t const> path = {}) {
     COPYSPEC_ASSERT(cache_.in_flight() && reaches_newest(), "this pass had no rows");
@@ -161,36 +156,25 @@ class Sequence {
     bool const valid = verdict.status == VerdictStatus::ok;
     if (valid) room_.tokens()[length_ + verdict.accepted] = verdict.next;
     std::span<Token const> const answer(room_.tokens() + turn_, length_ - turn_ + verdict.accepted + (valid ? 1 : 0));
-    detail::AnswerEnd const end = detail::AnswerEnd::of(
-        answer, length_ - turn_, held_,
-        {.budget = budget_, .room = context_limit_ - turn_, .may_continue = may_continue_}, verdict.status, stop);
-    std::size_t const kept = end.kept;
-    std::size_t const copied = std::min(kept, verdict.accepted);
-    std::span<Source> const sources = room_.sources().subspan(length_ - turn_);
-    for (std::size_t i = 0; i < copied; ++i) {
-      // A path ascends, so the sources that it names are not overwritten yet.
-      if (!path.empty()) sources[i] = sources[static_cast<std::size_t>(path[i])];
-      ++counters_.by_source[sources[i]].accepted;
-    }
-    if (kept > copied) sources[copied] = Source::model;
-    counters_.add_verdict(drafted_from_, draft_length_, copied, kept);
+    auto const end = detail::AnswerEnd::of(answer, length_ - turn_, held_, limits_, verdict.status, stop);
+    std::size_t const copied = std::min(end.kept, verdict.accepted);
+    counters_.add_verdict(room_.keep_sources(length_ - turn_, draft_length_, path, copied, end.kept), draft_length_,
+                          copied, end.kept);
     held_ = end.held;
     status_ = end.status;
     settle();
-    length_ += kept;
-    cache_.forget(length_ - kept + copied);
-    return {room_.tokens() + length_ - kept, kept};
+    cache_.forget(length_ + copied);
+    length_ += end.kept;
+    return context().last(end.kept);
   }
 
-  /// Reports that the pass failed. The sequence is as before `next_segment`. The model may hold some of the tokens it
-  /// was fed.
+  /// Reports that the pass failed. All is as before `next_segment`, but the model may hold some of the tokens.
   void cancel() noexcept {
     cache_.cancel();
     draft_length_ = 0;
   }
 
-  /// Reports that the model has truncated to `cached()` and holds `held` <= cached() tokens. Lost tokens are fed again,
-  /// in passes without a draft, and are not judged again.
+  /// Reports that the model has truncated and holds `held` <= cached() tokens. Lost ones are fed again, without drafts.
   void truncated(std::size_t held) noexcept { cache_.truncated(held); }
 
   /// Ends the turn after a failure of its own. The context and what may be shown are as they are.
@@ -249,7 +233,7 @@ class Sequence {
 
   void end_at(std::size_t length) noexcept {
     length_ = turn_ = length;
-    budget_ = held_ = 0;
+    limits_.budget = held_ = 0;
     status_ = SequenceStatus::idle;
   }
 
@@ -265,11 +249,9 @@ class Sequence {
   detail::CacheState cache_;
   std::size_t length_ = 0;
   std::size_t turn_ = 0;  // position of this turn's first generated token
-  std::size_t budget_ = 0;
   std::size_t held_ = 0;
   std::size_t draft_length_ = 0;
-  SourceCounters drafted_from_;  // counts of the draft in flight
-  bool may_continue_ = false;
+  detail::AnswerEnd::Limits limits_;
   SequenceStatus status_ = SequenceStatus::idle;
   SequenceCounters counters_;
 };

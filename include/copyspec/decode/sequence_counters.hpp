@@ -20,8 +20,8 @@ struct SequenceCounters {
   std::size_t accepted = 0;        ///< Draft tokens that became generated tokens.
   SourceCounters by_source = {};   ///< `drafted` and `accepted` of each source.
 
-  /// Counts a verdict on a draft of `length` tokens from these sources, which added `kept` tokens, and of these
-  /// `copied` from the draft. Their sources are counted by the caller.
+  /// Counts a verdict on a draft of `length` tokens, which added `kept` tokens, and of these `copied` from the draft.
+  /// `sources` are the counts of both.
   void add_verdict(SourceCounters const& sources, std::size_t length, std::size_t copied, std::size_t kept) noexcept {
     by_source += sources;
     ++decode_passes;

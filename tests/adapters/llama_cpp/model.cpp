@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "support/demo_model.hpp"
+#include "support/llama_error.hpp"
 #include "support/random_model.hpp"
 
 namespace {
@@ -34,27 +35,17 @@ using copyspec::Token;
 using copyspec::TreeSegment;
 using copyspec::TreeSpace;
 using copyspec::adapters::LlamaCpp;
-using copyspec::adapters::LlamaCppError;
 using copyspec_test::ask;
 using copyspec_test::copying_task;
 using copyspec_test::demo_model;
 using copyspec_test::end_tokens;
+using copyspec_test::error_of;
 using copyspec_test::make_context;
 using copyspec_test::small_context;
 using copyspec_test::tokenize;
 
 // Below this, two logits of the demo's model are a near-tie for an engine that rounds differently per batch shape.
 constexpr double rounding = 0.05;
-
-template <class Action>
-std::string error_of(Action&& action) {
-  try {
-    action();
-  } catch (LlamaCppError const& error) {
-    return error.what();
-  }
-  return "";
-}
 
 // Guesses trees around an answer that it knows, of tokens below 64, in any order and shape, and now and then without
 // anything right.

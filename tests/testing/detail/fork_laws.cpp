@@ -19,6 +19,7 @@
 #include <string>
 #include <vector>
 
+#include "support/law_text.hpp"
 #include "support/tokens.hpp"
 #include "support/toy_language.hpp"
 
@@ -29,16 +30,12 @@ using copyspec::Token;
 using copyspec::detail::ForkLaws;
 using copyspec::testing::check_model_laws;
 using copyspec::testing::LawReport;
+using copyspec_test::breaks;
+using copyspec_test::text;
 using copyspec_test::Tokens;
 using copyspec_test::Toy;
 
 namespace {
-
-std::string text(LawReport const& report) {
-  std::string text;
-  for (std::string const& violation : report.violations) text += violation + "\n";
-  return text;
-}
 
 enum class Flaw {
   none,
@@ -114,11 +111,6 @@ static_assert(copyspec::ForkingModel<FlawedForks>);
 LawReport check(Flaw flaw) {
   FlawedForks model(flaw);
   return ForkLaws<FlawedForks>(model).check();
-}
-
-bool breaks(LawReport const& report, std::string const& law) {
-  return std::ranges::any_of(report.violations,
-                             [&](std::string const& violation) { return violation.starts_with(law + ": "); });
 }
 
 }  // namespace

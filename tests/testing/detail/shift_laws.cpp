@@ -14,21 +14,18 @@
 #include <stdexcept>
 #include <string>
 
+#include "support/law_text.hpp"
 #include "support/toy_language.hpp"
 
 using copyspec::SequenceId;
 using copyspec::detail::ShiftLaws;
 using copyspec::testing::check_model_laws;
 using copyspec::testing::LawReport;
+using copyspec_test::breaks;
+using copyspec_test::text;
 using copyspec_test::Toy;
 
 namespace {
-
-std::string text(LawReport const& report) {
-  std::string text;
-  for (std::string const& violation : report.violations) text += violation + "\n";
-  return text;
-}
 
 enum class Flaw {
   none,
@@ -67,11 +64,6 @@ struct FlawedShifts : Toy {
 LawReport check(Flaw flaw, std::optional<SequenceId> second = SequenceId{1}) {
   FlawedShifts model(flaw);
   return ShiftLaws<FlawedShifts>(model, {.second = second}).check();
-}
-
-bool breaks(LawReport const& report, std::string const& law) {
-  return std::ranges::any_of(report.violations,
-                             [&](std::string const& violation) { return violation.starts_with(law + ": "); });
 }
 
 }  // namespace

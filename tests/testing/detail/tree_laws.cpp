@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "bench/replay_model.hpp"
+#include "support/law_text.hpp"
 
 namespace {
 
@@ -27,18 +28,9 @@ using copyspec::detail::TreeLaws;
 using copyspec::testing::check_model_laws;
 using copyspec::testing::LawReport;
 using copyspec::testing::ToyModel;
+using copyspec_test::breaks;
+using copyspec_test::text;
 using Toy = ToyModel<float>;
-
-std::string text(LawReport const& report) {
-  std::string text;
-  for (std::string const& violation : report.violations) text += violation + "\n";
-  return text;
-}
-
-bool breaks(LawReport const& report, std::string const& law) {
-  return std::ranges::any_of(
-      report.violations, [&](std::string const& violation) { return violation.substr(0, violation.find(':')) == law; });
-}
 
 enum class Flaw {
   none,

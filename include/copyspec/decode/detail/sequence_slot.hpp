@@ -94,6 +94,7 @@ struct SequenceSlot {
     proposer.truncate(length);
     sequence.truncate(length);
     turn.close();
+    paused = false;
   }
 };
 

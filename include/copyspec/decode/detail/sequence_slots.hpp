@@ -4,13 +4,10 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
-#include <unordered_map>
 #include <utility>
-#include <vector>
 
 #include "../../core/assert.hpp"
 #include "../../core/error.hpp"
@@ -25,6 +22,7 @@
 #include "../sequence.hpp"
 #include "prompt_check.hpp"
 #include "sequence_slot.hpp"
+#include "slot_table.hpp"
 #include "token_room.hpp"
 
 namespace copyspec {
@@ -32,18 +30,18 @@ inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace detail {
 
 /// The sequences of a batch, in the order in which they were first begun. Each slot has a sequence, its copies of the
-/// proposer and the verifier, its draft and its turn. A slot stays where it is in memory until it is removed, and,
-/// while slots are pinned, until `compact`. Allocates in `begin`, `fork`, `rename` and `make_room` only. Threads: one
-/// call at a time.
+/// proposer and the verifier, its draft and its turn. Allocates in `begin`, `fork`, `rename` and `reserve` only.
+/// Threads: one call at a time.
 template <DraftProposer Proposer, class Verifier, class Rows>
-class SequenceSlots {
+class SequenceSlots : public SlotTable<SequenceSlot<Proposer, Verifier, Rows>> {
   using Traits = ProposerTraits<Proposer>;
+  using Table = SlotTable<SequenceSlot<Proposer, Verifier, Rows>>;
 
  public:
   using Slot = SequenceSlot<Proposer, Verifier, Rows>;
+  using Table::at, Table::find, Table::for_each, Table::none, Table::places;
   using Adapter = typename Slot::Adapter;
   using Drafts = typename Slot::Drafts;
-  static constexpr std::size_t none = std::numeric_limits<std::size_t>::max();
 
   /// Throws `Error` if `proposer` cannot propose for this vocabulary, or serves another batch.
   SequenceSlots(EngineLimits const& limits, Proposer proposer, Verifier verifier)
@@ -58,37 +56,12 @@ class SequenceSlots {
   [[nodiscard]] Adapter& verifiers() noexcept { return verifiers_; }
   [[nodiscard]] Drafts& drafts() noexcept { return drafts_; }
 
-  /// Number of sequences.
-  [[nodiscard]] std::size_t size() const noexcept { return places_.size(); }
-  /// Number of places. After `compact`, and until a slot is removed, that is the number of sequences.
-  [[nodiscard]] std::size_t places() const noexcept { return slots_.size(); }
-  /// The slot at a place, or null if it was removed.
-  [[nodiscard]] Slot* find_at(std::size_t place) const noexcept {
-    Slot* const slot = slots_[place].get();
-    return slot == nullptr || slot->removed ? nullptr : slot;
-  }
-  /// The slot at a place that was not removed.
-  [[nodiscard]] Slot& operator[](std::size_t place) const noexcept { return *slots_[place]; }
-
-  /// The place of `id`, or `none`. O(1).
-  [[nodiscard]] std::size_t find(SequenceId id) const noexcept {
-    auto const found = places_.find(id);
-    return found == places_.end() ? none : found->second;
-  }
-
-  /// The slot of `id`, which must exist.
-  [[nodiscard]] Slot& at(SequenceId id) const noexcept {
-    std::size_t const place = find(id);
-    COPYSPEC_ASSERT(place != none, "no such sequence");
-    return *slots_[place];
-  }
-
   /// Throws `Error` if a turn of `id` with this prompt and these options cannot be served. O(prompt).
   void require_servable(SequenceId id, std::span<Token const> prompt, GenerateOptions const& options) const {
     std::size_t const place = find(id);
-    COPYSPEC_ASSERT(place == none || !slots_[place]->sequence.running(),
+    COPYSPEC_ASSERT(place == none || !(*this)[place].sequence.running(),
                     "the last turn of this sequence has not ended");
-    check_prompt(prompt, place == none ? 0 : slots_[place]->sequence.length(), limits_);
+    check_prompt(prompt, place == none ? 0 : (*this)[place].sequence.length(), limits_);
     auto const require = [](bool servable, char const* what) {
       if (!servable) raise_error(ErrorCode::bad_options, what);
     };
@@ -106,7 +79,7 @@ class SequenceSlots {
   /// Begins a turn that can be served. If something throws, nothing has changed. O(prompt).
   void begin(SequenceId id, std::span<Token const> prompt, GenerateOptions options) {
     if (std::size_t const place = find(id); place != none) {
-      begin_turn(*slots_[place], prompt, std::move(options));
+      begin_turn((*this)[place], prompt, std::move(options));
       return;
     }
     auto slot = std::make_unique<Slot>(Slot{.sequence = Sequence(id, limits_.context_limit),
@@ -137,15 +110,12 @@ class SequenceSlots {
     add(std::move(slot));
   }
 
-  /// Changes the id of a sequence to a new one. If it throws, nothing has changed.
+  /// Changes the id of a sequence to a new one. If it throws, nothing has changed. O(sequences).
   void rename(SequenceId from, SequenceId to) {
-    std::size_t const place = find(from);
-    COPYSPEC_ASSERT(place != none && find(to) == none, "a sequence moves to an id that is new");
-    places_.emplace(to, place);
-    places_.erase(from);
-    slots_[place]->sequence.rename(to);
+    Table::rename(from, to);
+    std::uint64_t const number = at(to).number;
     for_each([&](Slot& slot) {
-      if (slot.source.number == slots_[place]->number) slot.source.from = to;
+      if (slot.source.number == number) slot.source.from = to;
     });
   }
 
@@ -188,47 +158,17 @@ class SequenceSlots {
     verifiers_.on_turn_begin(verifier, slot.sequence.id(), context, prompt);
   }
 
-  /// Removes a slot, at once or, if slots are pinned, with the next `compact`. O(1).
-  void remove(std::size_t place) noexcept {
-    places_.erase(slots_[place]->sequence.id());
-    slots_[place]->removed = true;
-    if (!pinned_) slots_[place].reset();
-    compact_ = false;
-  }
-
-  /// While slots are pinned, none is destroyed.
-  void pin(bool pinned) noexcept { pinned_ = pinned; }
-  [[nodiscard]] bool pinned() const noexcept { return pinned_; }
-
-  /// Closes the gaps that removed slots left. O(sequences) if there are any.
-  void compact() noexcept {
-    COPYSPEC_ASSERT(!pinned_, "a callback of `emit` must not run passes");
-    if (std::exchange(compact_, true)) return;
-    std::erase_if(slots_, [](auto const& slot) { return slot == nullptr || slot->removed; });
-    for (std::size_t i = 0; i < slots_.size(); ++i) places_.find(slots_[i]->sequence.id())->second = i;
-  }
-
-  /// Calls `visit(slot)` for each sequence.
-  template <class Visit>
-  void for_each(Visit&& visit) const {
-    for (std::size_t i = 0; i < slots_.size(); ++i)
-      if (Slot* const slot = find_at(i)) visit(*slot);
-  }
-
  private:
   [[nodiscard]] Slot const* source_of(Slot const& slot) const noexcept {
     std::size_t const place = slot.source.length == 0 ? none : find(slot.source.from);
-    bool const found = place != none && slots_[place]->number == slot.source.number;
-    return found ? slots_[place].get() : nullptr;
+    bool const found = place != none && (*this)[place].number == slot.source.number;
+    return found ? &(*this)[place] : nullptr;
   }
 
   void add(std::unique_ptr<Slot> slot) {
-    verifiers_.reserve(slots_.size() + 1);
-    drafts_.reserve(slots_.size() + 1);
-    if (slots_.size() == slots_.capacity()) slots_.reserve(2 * slots_.size() + 1);
-    slot->number = numbers_++;
-    places_.emplace(slot->sequence.id(), slots_.size());
-    slots_.push_back(std::move(slot));
+    verifiers_.reserve(places() + 1);
+    drafts_.reserve(places() + 1);
+    Table::add(std::move(slot));
   }
 
   static void set_sampling(Slot& slot, typename Adapter::Own const& verifier) {
@@ -272,11 +212,6 @@ class SequenceSlots {
   Proposer proposer_;
   Adapter verifiers_;
   Drafts drafts_;
-  std::vector<std::unique_ptr<Slot>> slots_;  // null, or marked, where one was removed
-  std::unordered_map<SequenceId, std::size_t> places_;
-  std::uint64_t numbers_ = 1;  // of the next slot
-  bool compact_ = true;
-  bool pinned_ = false;
 };
 
 }  // namespace detail

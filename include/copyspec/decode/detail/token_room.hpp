@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <vector>
 
@@ -64,17 +65,30 @@ class TokenRoom {
     std::copy(prompt.begin(), prompt.end(), tokens_.begin() + static_cast<std::ptrdiff_t>(at));
   }
 
-  /// Writes the sources of a draft of `count` tokens, as in `Draft`, from the source at index `first` on. Returns their
-  /// counts. O(count).
-  SourceCounters write_sources(std::size_t first, std::span<Source const> sources, std::size_t count) noexcept {
-    SourceCounters drafted;
+  /// Writes the sources of a draft of `count` tokens, as in `Draft`, from the source at index `first` on. O(count).
+  void write_sources(std::size_t first, std::span<Source const> sources, std::size_t count) noexcept {
     for (std::size_t i = 0; i < count; ++i) {
       Source const source = sources.empty() ? Source::other : sources[std::min(i, sources.size() - 1)];
       COPYSPEC_ASSERT(source != Source::model, "a draft is not what the model says");
       sources_[first + i] = source;
-      ++drafted[source].drafted;
     }
-    return drafted;
+  }
+
+  /// Of a draft of `drafted` tokens, whose sources begin at index `first`, keeps those of the first `copied` tokens, or
+  /// of the first `copied` that `path` names. Writes that of the model's token after them if `kept` are more. Returns
+  /// the counts of the draft. O(drafted).
+  SourceCounters keep_sources(std::size_t first, std::size_t drafted, std::span<std::int32_t const> path,
+                              std::size_t copied, std::size_t kept) noexcept {
+    SourceCounters counts;
+    std::span<Source> const sources = std::span(sources_).subspan(first);
+    for (Source const source : sources.first(drafted)) ++counts[source].drafted;
+    for (std::size_t i = 0; i < copied; ++i) {
+      // A path ascends, so the sources that it names are not overwritten yet.
+      if (!path.empty()) sources[i] = sources[static_cast<std::size_t>(path[i])];
+      ++counts[sources[i]].accepted;
+    }
+    if (kept > copied) sources[copied] = Source::model;
+    return counts;
   }
 
   /// Removes `count` tokens from position `first` on; the first `length` tokens are in use. O(length).

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "support/demo_model.hpp"
+#include "support/llama_error.hpp"
 #include "support/random_model.hpp"
 
 namespace {
@@ -34,8 +35,8 @@ using copyspec::SequenceCounters;
 using copyspec::SequenceId;
 using copyspec::Token;
 using copyspec::adapters::LlamaCpp;
-using copyspec::adapters::LlamaCppError;
 using copyspec_test::ContextPointer;
+using copyspec_test::error_of;
 using copyspec_test::make_context;
 using copyspec_test::RandomModel;
 
@@ -120,16 +121,6 @@ class DraftSampler {
 // Tokens that were fed once more than in plain decoding, and were not rejected.
 std::size_t fed_again(SequenceCounters const& counters, std::size_t prompt) {
   return counters.tokens_fed - (prompt + counters.generated - 1) - (counters.drafted - counters.accepted);
-}
-
-template <class Action>
-std::string error_of(Action&& action) {
-  try {
-    action();
-  } catch (LlamaCppError const& error) {
-    return error.what();
-  }
-  return "";
 }
 
 // The prompt and what plain decoding says.

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "support/demo_model.hpp"
+#include "support/llama_error.hpp"
 #include "support/random_model.hpp"
 
 namespace {
@@ -22,7 +23,7 @@ using copyspec::SequenceId;
 using copyspec::Token;
 using copyspec::TreeSegment;
 using copyspec::adapters::LlamaCpp;
-using copyspec::adapters::LlamaCppError;
+using copyspec_test::error_of;
 using copyspec_test::make_context;
 using copyspec_test::RandomModel;
 
@@ -148,16 +149,6 @@ void check_continues(Kind const& kind, LlamaCpp& model, int id, std::size_t held
 
 std::size_t fork(LlamaCpp& model, int from, int to, std::size_t length) {
   return model.fork(SequenceId{from}, SequenceId{to}, length);
-}
-
-template <class Action>
-std::string error_of(Action&& action) {
-  try {
-    action();
-  } catch (LlamaCppError const& error) {
-    return error.what();
-  }
-  return "";
 }
 
 Tokens const text = some_tokens(40, 1);
