@@ -141,7 +141,7 @@ class DecodeBatch : public BatchSequences<Proposer, Verifier, Rows> {
     };
     detail::with_recovery(take, [this] { put_back(); });
     in_pass_ = false;
-    reportable_ = true;
+    reportable_ = !pass_.scores_prompt();
     cursor_.restart_after_pass();
   }
 
@@ -156,9 +156,10 @@ class DecodeBatch : public BatchSequences<Proposer, Verifier, Rows> {
   /// Calls `on_tokens(OutputDelta)` for each sequence that has new output or has ended since the last call. The
   /// callback may make any call of the batch that is allowed between passes, for any sequence, but none that a pass
   /// consists of. If it throws, all others are served first, then the first exception passes through, and the next call
-  /// repeats what was not taken.
+  /// repeats what was not taken. Returns whether callbacks have left output for the next call: they began turns that
+  /// ended at once, of sequences that were served already.
   template <class OnTokens>
-  void emit(OnTokens&& on_tokens) {
+  bool emit(OnTokens&& on_tokens) {
     COPYSPEC_ASSERT(!in_pass_ && !slots_.pinned(), "a pass is under way, or a callback of this function");
     slots_.compact();
     slots_.pin(true);
@@ -173,6 +174,9 @@ class DecodeBatch : public BatchSequences<Proposer, Verifier, Rows> {
     slots_.pin(false);
     slots_.compact();
     detail::rethrow(first);
+    bool left = false;
+    slots_.for_each([&](Slot const& slot) { left = left || slot.turn.has_output(slot.sequence); });
+    return left;
   }
 
  private:
@@ -183,7 +187,7 @@ class DecodeBatch : public BatchSequences<Proposer, Verifier, Rows> {
     cursor_.restart_after_pass();
   }
 
-  bool reportable_ = false;  // the newest pass was committed and not yet reported
+  bool reportable_ = false;  // the newest pass was committed, shows what rows cost, and was not yet reported
 };
 
 }  // namespace COPYSPEC_VERSION_NAMESPACE

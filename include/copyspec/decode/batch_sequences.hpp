@@ -13,6 +13,7 @@
 #include "../core/token.hpp"
 #include "../core/version.hpp"
 #include "../draft/proposer.hpp"
+#include "../verify/logprobs.hpp"
 #include "../verify/sampling_options.hpp"
 #include "detail/planned_pass.hpp"
 #include "detail/sequence_slots.hpp"
@@ -171,6 +172,13 @@ class BatchSequences {
   /// How the tokens of this turn are drawn, with the seed, fresh or named, that repeats it. Valid until the next turn.
   [[nodiscard]] SamplingOptions const& sampling(SequenceId id) const requires(Slots::Adapter::samples) {
     return slots_.at(id).verifier.options();
+  }
+  /// Log-probabilities of the prompt tokens of this turn, if `GenerateOptions::prompt_logprobs` asks for them, in the
+  /// softmax of the model's rows. The first token of a context follows nothing and is left out. As many as were read
+  /// so far: all of them with the first output. Valid until the next pass or turn.
+  [[nodiscard]] LogprobsView prompt_logprobs(SequenceId id) const {
+    auto const* const prompt = slots_.at(id).turn.prompt();
+    return prompt == nullptr ? LogprobsView() : prompt->view();
   }
   /// The proposer of sequence `id`. Valid until it is removed.
   [[nodiscard]] Proposer const& proposer(SequenceId id) const { return slots_.at(id).proposer; }

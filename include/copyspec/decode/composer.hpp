@@ -20,6 +20,7 @@
 #include "../model/shifting_model.hpp"
 #include "../model/tree_model.hpp"
 #include "../verify/batch_verifier.hpp"
+#include "../verify/logprobs.hpp"
 #include "../verify/verifier_traits.hpp"
 #include "batch.hpp"
 #include "engine_limits.hpp"
@@ -114,8 +115,8 @@ class Composer {
   }
 
   /// Runs one pass over all running sequences. Calls `on_tokens(OutputDelta)` for each that has new output or has
-  /// ended. Returns whether any is still running and not paused. `on_tokens` may make any call but `step`, `run` and
-  /// `generate`, for any sequence. `stop` may make none.
+  /// ended. Returns whether any is still running and not paused, or has output left. `on_tokens` may make any call but
+  /// `step`, `run` and `generate`, for any sequence. `stop` may make none.
   template <class OnTokens, StopPredicate Stop = detail::NeverStop>
   bool step(OnTokens&& on_tokens, Stop&& stop = Stop()) {
     if (std::optional<Rows> const rows = forward()) {
@@ -123,8 +124,8 @@ class Composer {
       settle();
       batch_.report(std::chrono::duration<double>(times_.total() - before_).count());
     }
-    batch_.emit(on_tokens);
-    return batch_.running();
+    bool const output_left = batch_.emit(on_tokens);
+    return output_left || batch_.running();
   }
 
   /// Runs passes until no sequence is running.
@@ -148,7 +149,6 @@ class Composer {
 
   /// The sequence `id`, which was begun and not removed. Valid until it is removed.
   [[nodiscard]] bool contains(SequenceId id) const noexcept { return batch_.contains(id); }
-
   [[nodiscard]] Sequence const& sequence(SequenceId id) const { return batch_.sequence(id); }
 
   /// What a hook, the stop predicate or the verifier of this sequence threw, if that ended its turn; otherwise null.
@@ -159,7 +159,8 @@ class Composer {
     return batch_.sampling(id);
   }
 
-  /// The proposer of sequence `id`. Valid as above.
+  /// See `BatchSequences` for both.
+  [[nodiscard]] LogprobsView prompt_logprobs(SequenceId id) const { return batch_.prompt_logprobs(id); }
   [[nodiscard]] Proposer const& proposer(SequenceId id) const { return batch_.proposer(id); }
 
   /// Removes everything after the first `length` tokens of sequence `id`, for example to edit a prompt, and ends its

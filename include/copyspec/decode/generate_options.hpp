@@ -35,6 +35,10 @@ struct GenerateOptions {
   /// Whom the proposer learns from and for: a `ScopedProposer` shares what it learns with turns of the same scope only.
   /// Null: with all turns that have none.
   std::shared_ptr<DraftScope> scope = nullptr;
+  /// Asks for the log-probability of each prompt token, and of so many of the likeliest tokens at its place: see
+  /// `BatchSequences::prompt_logprobs`. The prompt is read in passes of up to 64 tokens, as rows are asked of the
+  /// engine.
+  std::optional<std::size_t> prompt_logprobs = std::nullopt;
   /// For a new sequence: how many of the first prompt tokens the engine already holds under its id. They are not fed.
   std::size_t cached_prefix = 0;
 };

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 
 #include "../core/assert.hpp"
@@ -78,11 +79,14 @@ class Sequence {
 
   /// Begins a turn on the `prompt` tokens that were placed last. Allows `budget` generated tokens, as far as there is
   /// room in the context. With `may_continue`, tokens that may become part of a stop stay held when the budget ends.
-  void begin_placed(std::size_t prompt, std::size_t budget, bool may_continue = false) noexcept {
+  /// Tokens after the first `rows_from` are fed for their rows, even if the model holds them.
+  void begin_placed(std::size_t prompt, std::size_t budget, bool may_continue = false,
+                    std::size_t rows_from = std::numeric_limits<std::size_t>::max()) noexcept {
     length_ = turn_ = length_ + prompt;
-    std::size_t const room = context_limit_ - turn_;
-    limits_ = {.budget = std::min(budget, room), .room = room, .may_continue = may_continue};
+    limits_ = {.room = context_limit_ - turn_, .may_continue = may_continue};
+    limits_.budget = std::min(budget, limits_.room);
     held_ = 0;
+    cache_.forget(rows_from);
     status_ = SequenceStatus::length;
     if (budget_left() > 0) run();
   }
@@ -130,16 +134,16 @@ class Sequence {
     COPYSPEC_ASSERT(draft_length <= draft_space(max_tokens).size(), "a longer draft than there was room for");
     draft_length_ = draft_length;
     room_.write_sources(length_ - turn_, sources, draft_length);
-    std::size_t const first = cached();
     cache_.feed(std::min(pending() + draft_length, max_tokens));
-    return {.sequence = id_,
-            .tokens = {room_.tokens() + first, cache_.fed()},
-            .rows = reaches_newest() ? draft_length + 1 : 0};
+    return {.sequence = id_, .tokens = {room_.tokens() + cached(), cache_.fed()}, .rows = verdict_rows()};
   }
 
-  /// Reports that the pass succeeded and had no rows for this sequence.
+  /// How many rows of the pass under way are for a verdict. None if it does not reach the newest token.
+  [[nodiscard]] std::size_t verdict_rows() const noexcept { return cache_.fed() < pending() ? 0 : draft_length_ + 1; }
+
+  /// Reports that the pass succeeded and had no rows for a verdict on this sequence.
   void commit_prefill() noexcept {
-    COPYSPEC_ASSERT(cache_.in_flight() && !reaches_newest(), "this pass has rows to be judged");
+    COPYSPEC_ASSERT(cache_.in_flight() && verdict_rows() == 0, "this pass has rows to be judged");
     ++counters_.prefill_passes;
     settle();
   }
@@ -150,7 +154,7 @@ class Sequence {
   /// then. For a tree, `path` names the accepted nodes, at least `verdict.accepted`, as `verify_tree` writes it.
   template <class Stop>
   std::span<Token const> accept(Verdict const& verdict, Stop&& stop, std::span<std::int32_t const> path = {}) {
-    COPYSPEC_ASSERT(cache_.in_flight() && reaches_newest(), "this pass had no rows");
+    COPYSPEC_ASSERT(cache_.in_flight() && verdict_rows() > 0, "this pass had no rows");
     COPYSPEC_ASSERT(verdict.accepted <= draft_length_, "more accepted than drafted");
     COPYSPEC_ASSERT(path.empty() || path.size() >= verdict.accepted, "a node for each accepted token");
     bool const valid = verdict.status == VerdictStatus::ok;
@@ -205,12 +209,11 @@ class Sequence {
   [[nodiscard]] Sequence fork(SequenceId to) const {
     COPYSPEC_ASSERT(!cache_.in_flight(), "a sequence is copied between passes");
     Sequence copy = *this;
-    copy.id_ = to;
+    copy.rename(to);
     copy.cache_ = {};
     copy.counters_ = {};
     return copy;
   }
-
   /// Changes the id. A model holds under the new one what it held under the old one.
   void rename(SequenceId id) noexcept { id_ = id; }
 
@@ -223,8 +226,6 @@ class Sequence {
   }
 
  private:
-  [[nodiscard]] bool reaches_newest() const noexcept { return cached() + cache_.fed() >= length_; }
-
   void run() noexcept {
     // The newest token must be fed for its row, even if the model holds it.
     cache_.forget(length_ - 1);
@@ -236,7 +237,6 @@ class Sequence {
     limits_.budget = held_ = 0;
     status_ = SequenceStatus::idle;
   }
-
   void settle() noexcept {
     counters_.tokens_fed += cache_.fed();
     cache_.commit();

@@ -13,9 +13,11 @@
 #include <copyspec/lookup/copy_proposer.hpp>
 #include <copyspec/model/logits.hpp>
 #include <copyspec/testing/toy_model.hpp>
+#include <copyspec/verify/batch_verifier.hpp>
 #include <copyspec/verify/greedy_verifier.hpp>
 #include <copyspec/verify/sampling_options.hpp>
 #include <copyspec/verify/sampling_verifier.hpp>
+#include <copyspec/verify/verifier.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -98,6 +100,16 @@ TEST_CASE("a sequence that is paused is in no pass, and one that is preempted is
   run(loop);
   for (std::size_t i = 0; i < 2; ++i)
     CHECK(text(loop.sequence(id(i)).generated()) == text(decode_plainly(toy, some_prompt, 10).tokens));
+}
+
+TEST_CASE("a sequence whose turn was ended by a truncation is not paused any more") {
+  Toy model(toy);
+  BatchLoop loop(model, NoProposer(), GreedyVerifier());
+  loop.begin(id(0), some_prompt, {.max_new_tokens = 10});
+  loop.step(show_nothing);
+  loop.pause(id(0));
+  loop.truncate(id(0), 5);
+  CHECK_FALSE(loop.paused(id(0)));
 }
 
 TEST_CASE("what an engine does not copy is fed") {
@@ -293,6 +305,39 @@ TEST_CASE("a sequence that moves keeps its turn, and what is shown of it") {
   }
   CHECK(text(shown) == text(decode_plainly(toy, some_prompt, 20).tokens));
   CHECK(loop.sequence(id(7)).counters().tokens_fed < fed + 3 * 7);
+}
+
+namespace {
+
+// Verifies for all sequences, and writes down under which ids turns begin.
+struct Shared {
+  std::vector<std::string>* begun;
+  void on_turn_begin(SequenceId sequence, std::span<Token const> context, std::size_t prompt) const {
+    begun->push_back(std::to_string(static_cast<int>(sequence)) + ": " + std::to_string(context.size() - prompt) +
+                     " of " + std::to_string(context.size()));
+  }
+  static void verify(copyspec::LogitsView<float> rows, std::span<copyspec::VerifyInput const> inputs,
+                     std::span<copyspec::Verdict> verdicts) {
+    std::size_t first = 0;
+    for (std::size_t i = 0; i < inputs.size(); first += inputs[i].rows(), ++i)
+      verdicts[i] = GreedyVerifier().verify(rows.subview(first, inputs[i].rows()), inputs[i].tokens, inputs[i].length);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a verifier of all sequences hears of each id under which a turn goes on") {
+  std::vector<std::string> begun;
+  Toy model(toy);
+  BatchLoop loop(model, NoProposer(), Shared{&begun});
+  loop.begin(id(0), Tokens{1, 2, 3}, {.max_new_tokens = 10});
+  loop.step(show_nothing);
+  loop.fork(id(0), id(1));
+  loop.move(id(0), id(7));
+  run(loop);
+  CHECK(begun == std::vector<std::string>{"0: 3 of 3", "1: 0 of 4", "7: 0 of 4"});
+  for (int const i : {1, 7})
+    CHECK(text(loop.sequence(SequenceId{i}).generated()) == text(decode_plainly(toy, {1, 2, 3}, 10).tokens));
 }
 
 TEST_CASE("a fork or a move that runs out of memory changes nothing, wherever it does") {

@@ -244,3 +244,18 @@ TEST_CASE("a client that goes, by its predicate or by an exception, costs the ot
     CHECK(heard < longest_answer);
   }
 }
+
+TEST_CASE("turns that callbacks begin and that end at once are told of before a run returns") {
+  Setting setting;
+  std::size_t ends = 0;
+  setting.composer.run([&](OutputDelta const& delta) {
+    if (delta.status == SequenceStatus::running) return;
+    if (++ends > 6) return;
+    // Sequence 0 was served before.
+    for (std::size_t i = 0; i < 3; ++i)
+      if (!setting.composer.sequence(id(i)).running() && delta.sequence != id(i))
+        setting.composer.begin(id(i), some_prompt, {.max_new_tokens = 0});
+  });
+  CHECK(ends > 6);
+  CHECK_FALSE(setting.composer.step([](OutputDelta const&) { FAIL("all was told"); }));
+}

@@ -50,6 +50,8 @@ class PlannedPass {
   [[nodiscard]] std::span<Segment const> segments() const noexcept { return segments_; }
   [[nodiscard]] std::span<SequenceId const> held_over() const noexcept { return held_over_; }
   [[nodiscard]] bool has_drafts() const noexcept { return has_drafts_; }
+  /// Whether rows are asked for that no verdict needs.
+  [[nodiscard]] bool scores_prompt() const noexcept { return scores_prompt_; }
   /// Number of rows that the segments ask for. O(segments).
   [[nodiscard]] std::size_t rows() const noexcept {
     std::size_t rows = 0;
@@ -121,14 +123,16 @@ class PlannedPass {
     std::size_t first = 0, input = 0;
     for (std::size_t i = 0; i < scheduled_.size(); ++i) {
       Slot& slot = slots[scheduled_[i]];
-      if (segments_[i].rows == 0) {
-        slot.sequence.commit_prefill();
-        continue;
-      }
-      judge(slots, slot, rows, input, first, stop, timed);
+      std::size_t const judged = slot.sequence.verdict_rows();
+      std::size_t const scored = segments_[i].rows - judged;
+      if (scored > 0) timed([&] { slot.score(segments_[i], rows, first, scored); });
+      first += scored;
+      if (slot.sequence.running() && judged == 0) slot.sequence.commit_prefill();
+      if (slot.sequence.running() && judged > 0) judge(slots, slot, rows, input, first, stop, timed);
+      if (judged == 0) continue;
       ++input;
-      first += segments_[i].rows;
-      if (!slot.sequence.running() && slot.turn.error() == nullptr) slot.isolate([&] { on_turn_end(slots, slot); });
+      first += judged;
+      if (!slot.sequence.running() && slot.turn.error() == nullptr) slot.isolate([&] { slots.on_turn_end(slot); });
     }
   }
 
@@ -143,7 +147,7 @@ class PlannedPass {
     segments_.clear();
     inputs_.clear();
     held_over_.clear();
-    has_drafts_ = false;
+    has_drafts_ = scores_prompt_ = false;
   }
 
   // Lets a proposer that drafts for several sequences together do so at once. None can have more than `spare` draft
@@ -173,10 +177,11 @@ class PlannedPass {
       return false;
     slots.verifiers().drawn_from(slot.verifier, draft.drawn_from);
     scheduled_.push_back(index);
-    segments_.push_back(slot.sequence.next_segment(draft.length, allowance, draft.sources));
+    segments_.push_back(slot.next_segment(draft, allowance));
+    scores_prompt_ = scores_prompt_ || segments_.back().rows > slot.sequence.verdict_rows();
     slots.drafts().add(segments_.back(), slot.draft, slot.sequence.length());
     slot.source = {};
-    if (segments_.back().rows > 0)
+    if (slot.sequence.verdict_rows() > 0)
       inputs_.push_back({slot.sequence.id(), slot.sequence.tokens(), slot.sequence.length()});
     has_drafts_ = has_drafts_ || draft.length > 0;
     return true;
@@ -234,21 +239,13 @@ class PlannedPass {
     if (error != nullptr) slot.fail(std::move(error));
   }
 
-  // Notifies the proposer and the verifier of a sequence that a pass has ended its turn.
-  static void on_turn_end(Slots& slots, Slot& slot) {
-    Sequence const& sequence = slot.sequence;
-    std::size_t const answer = sequence.length() - sequence.generated().size() + slot.turn.reported();
-    slot.turn.report(sequence.generated().size());
-    Traits::on_turn_end(slot.proposer, sequence.context(), answer);
-    slots.verifiers().on_turn_end(slot.verifier, sequence.id(), sequence.context(), answer);
-  }
-
   std::vector<std::size_t> scheduled_;  // indices of slots, in the order of the segments
   std::vector<Segment> segments_;
   std::vector<VerifyInput> inputs_;  // of the segments with rows, in order
   std::vector<SequenceId> held_over_;
   std::uint64_t first_ = 0;  // number of the slot that the next plan serves first, or the next one after it
   bool has_drafts_ = false;
+  bool scores_prompt_ = false;
 };
 
 }  // namespace detail

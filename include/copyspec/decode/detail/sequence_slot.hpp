@@ -13,8 +13,10 @@
 #include "../../detail/recovery.hpp"
 #include "../../draft/proposer.hpp"
 #include "../../draft/proposer_traits.hpp"
+#include "../../model/engine.hpp"
 #include "../sequence.hpp"
 #include "chain_drafts.hpp"
+#include "prompt_logprobs.hpp"
 #include "tree_drafts.hpp"
 #include "turn.hpp"
 #include "verifier_adapter.hpp"
@@ -82,10 +84,35 @@ struct SequenceSlot {
       ProposerTraits<Proposer>::reserve(proposer, sequence.room());
   }
 
+  /// The position from which on rows of the prompt are needed, if they are.
+  [[nodiscard]] std::size_t rows_from() const noexcept {
+    return turn.prompt() == nullptr ? PromptLogprobs::none : turn.prompt()->next();
+  }
+
   /// Room for a draft if `allowance` tokens may be fed.
   [[nodiscard]] std::span<Token> draft_space(std::size_t allowance) noexcept {
+    if (rows_from() != PromptLogprobs::none) return {};
     std::span<Token> const space = sequence.draft_space(allowance);
     return space.first(std::min(space.size(), turn.options().max_draft_length));
+  }
+
+  /// `Sequence::next_segment`, with the rows that the prompt needs.
+  [[nodiscard]] Segment next_segment(Draft const& proposed, std::size_t allowance) noexcept {
+    if (rows_from() != PromptLogprobs::none) allowance = std::min(allowance, PromptLogprobs::rows_per_pass);
+    Segment segment = sequence.next_segment(proposed.length, allowance, proposed.sources);
+    std::size_t const end = sequence.cached() + segment.tokens.size();
+    segment.rows = std::max(segment.rows, end - std::clamp(rows_from(), sequence.cached(), end));
+    return segment;
+  }
+
+  /// Takes log-probabilities of the prompt from `count` rows, at `first` of `rows`, which come before those of the
+  /// verdict on `segment`. If one gives none, this sequence fails alone.
+  void score(Segment const& segment, Rows rows, std::size_t first, std::size_t count) {
+    if constexpr (!Adapter::shared)
+      isolate([&] {
+        std::size_t const position = sequence.cached() + segment.tokens.size() - segment.rows;
+        turn.prompt()->take(rows.subview(first, count), sequence.context(), position);
+      });
   }
 
   /// Removes everything after the first `length` tokens, and ends the turn. If the proposer throws, nothing has

@@ -21,6 +21,7 @@
 #include "../generate_options.hpp"
 #include "../sequence.hpp"
 #include "prompt_check.hpp"
+#include "prompt_logprobs.hpp"
 #include "sequence_slot.hpp"
 #include "slot_table.hpp"
 #include "token_room.hpp"
@@ -70,6 +71,15 @@ class SequenceSlots : public SlotTable<SequenceSlot<Proposer, Verifier, Rows>> {
     require(options.scope == nullptr || Traits::scoped, "a scope was given, and the proposer has none");
     require(options.min_new_tokens == 0 || options.stop.tokens.empty() || Adapter::samples,
             "`min_new_tokens` and stop tokens were given, and the verifier does not sample: use a SamplingVerifier");
+    if (options.prompt_logprobs) {
+      require(!Adapter::shared, "`prompt_logprobs`: not with a verifier that serves all sequences at once");
+      require(*options.prompt_logprobs <= limits_.vocabulary_size,
+              "`prompt_logprobs`: of more tokens than the vocabulary has");
+      require(options.max_new_tokens > 0, "`prompt_logprobs`: nothing is fed to generate no token: allow one");
+      require(options.cached_prefix == 0, "`prompt_logprobs`: a cached prefix is not fed, so it has no rows");
+      require(std::ranges::none_of(prompt, [](Token token) { return token < 0; }),
+              "`prompt_logprobs`: a placeholder has no probability");
+    }
     if (!options.sampling) return;
     require(Adapter::samples, "sampling was asked for, and the verifier does not sample: use a SamplingVerifier");
     require_valid(*options.sampling, limits_.vocabulary_size);
@@ -104,14 +114,15 @@ class SequenceSlots : public SlotTable<SequenceSlot<Proposer, Verifier, Rows>> {
              .paused = parent.paused});
     verifiers_.on_fork(slot->verifier, seed);
     set_sampling(*slot, slot->verifier);
-    if constexpr (Adapter::shared)
-      verifiers_.on_turn_begin(slot->verifier, to, slot->sequence.context(), slot->sequence.length());
+    begin_in_shared(*slot, to);
     reserve(*slot, slot->sequence.room(), slot->sequence.running() ? slot->sequence.budget_left() : 0);
     add(std::move(slot));
   }
 
   /// Changes the id of a sequence to a new one. If it throws, nothing has changed. O(sequences).
   void rename(SequenceId from, SequenceId to) {
+    Slot& slot = at(from);
+    if (from != to) begin_in_shared(slot, to);
     Table::rename(from, to);
     std::uint64_t const number = at(to).number;
     for_each([&](Slot& slot) {
@@ -132,7 +143,8 @@ class SequenceSlots : public SlotTable<SequenceSlot<Proposer, Verifier, Rows>> {
     // The branches of a tree lie where the tokens of its path will be.
     bool const settled = from != nullptr && (limits_.max_branches == 0 || !from->sequence.needs_truncate());
     std::size_t const length =
-        settled ? std::min({slot.source.length, from->sequence.cached(), slot.sequence.length() - 1}) : 0;
+        settled ? std::min({slot.source.length, from->sequence.cached(), slot.sequence.length() - 1, slot.rows_from()})
+                : 0;
     if (length == 0 || slot.sequence.cached() > 0) slot.source = {};
     return slot.source.length == 0 ? 0 : length;
   }
@@ -158,6 +170,15 @@ class SequenceSlots : public SlotTable<SequenceSlot<Proposer, Verifier, Rows>> {
     verifiers_.on_turn_begin(verifier, slot.sequence.id(), context, prompt);
   }
 
+  /// Tells the proposer and the verifier of the slot that a pass has ended its turn.
+  void on_turn_end(Slot& slot) {
+    Sequence const& sequence = slot.sequence;
+    std::size_t const answer = sequence.length() - sequence.generated().size() + slot.turn.reported();
+    slot.turn.report(sequence.generated().size());
+    Traits::on_turn_end(slot.proposer, sequence.context(), answer);
+    verifiers_.on_turn_end(slot.verifier, sequence.id(), sequence.context(), answer);
+  }
+
  private:
   [[nodiscard]] Slot const* source_of(Slot const& slot) const noexcept {
     std::size_t const place = slot.source.length == 0 ? none : find(slot.source.from);
@@ -169,6 +190,12 @@ class SequenceSlots : public SlotTable<SequenceSlot<Proposer, Verifier, Rows>> {
     verifiers_.reserve(places() + 1);
     drafts_.reserve(places() + 1);
     Table::add(std::move(slot));
+  }
+
+  // For a verifier of all sequences, what follows under the id `to` is an answer to an empty prompt.
+  void begin_in_shared(Slot& slot, SequenceId to) {
+    if constexpr (Adapter::shared)
+      verifiers_.on_turn_begin(slot.verifier, to, slot.sequence.context(), slot.sequence.length());
   }
 
   static void set_sampling(Slot& slot, typename Adapter::Own const& verifier) {
@@ -188,6 +215,9 @@ class SequenceSlots : public SlotTable<SequenceSlot<Proposer, Verifier, Rows>> {
                                      .answer = answer,
                                      .stop_tokens = options.stop.tokens,
                                      .min_new_tokens = options.min_new_tokens});
+    std::shared_ptr<PromptLogprobs> logprobs;
+    if (options.prompt_logprobs && !prompt.empty())
+      logprobs = std::make_shared<PromptLogprobs>(before, answer, *options.prompt_logprobs);
     auto const prepare = [&] {
       reserve(slot, TokenRoom::first(answer, budget), budget);
       Traits::set_scope(slot.proposer, options.scope);
@@ -203,8 +233,9 @@ class SequenceSlots : public SlotTable<SequenceSlot<Proposer, Verifier, Rows>> {
       Traits::set_references(slot.proposer, {});
     });
     slot.verifier = std::move(verifier);
-    sequence.begin_placed(prompt.size(), budget, options.may_continue);
-    slot.turn.begin(std::move(options));
+    sequence.begin_placed(prompt.size(), budget, options.may_continue,
+                          logprobs == nullptr ? PromptLogprobs::none : logprobs->next());
+    slot.turn.begin(std::move(options), std::move(logprobs));
     slot.paused = false;
   }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <exception>
+#include <memory>
 #include <utility>
 
 #include "../../core/version.hpp"
@@ -12,6 +13,7 @@
 #include "../generate_options.hpp"
 #include "../output_delta.hpp"
 #include "../sequence.hpp"
+#include "prompt_logprobs.hpp"
 
 namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
@@ -24,13 +26,18 @@ class Turn {
   /// What a hook, predicate or verifier threw, if that ended the turn; otherwise null.
   [[nodiscard]] std::exception_ptr const& error() const noexcept { return error_; }
 
-  void begin(GenerateOptions options) noexcept {
+  /// `prompt` takes log-probabilities of the prompt; null if none are asked for.
+  void begin(GenerateOptions options, std::shared_ptr<PromptLogprobs> prompt = nullptr) noexcept {
     options_ = std::move(options);
+    prompt_ = std::move(prompt);
     shown_ = reported_ = 0;
     error_ = nullptr;
     open_ = true;
     ++changes_;
   }
+
+  /// What takes log-probabilities of the prompt, or null. A copy of the turn shares it, as it reads the same prompt.
+  [[nodiscard]] PromptLogprobs* prompt() const noexcept { return prompt_.get(); }
 
   /// The turn goes on after its last delta.
   void reopen() noexcept { open_ = true; }
@@ -48,14 +55,18 @@ class Turn {
   /// The turn has failed. Its last delta brings `error`.
   void fail(std::exception_ptr error) noexcept { error_ = std::move(error); }
 
+  /// Whether `sequence` has output that was not emitted, or has ended without a last delta.
+  [[nodiscard]] bool has_output(Sequence const& sequence) const noexcept {
+    return open_ && (!sequence.running() || sequence.released().size() > shown_);
+  }
+
   /// Calls `on_tokens(OutputDelta)` once if `sequence` has new output or has ended. If the callback throws, the next
   /// call repeats the same output. The callback may end this turn, extend it, or begin another. `logprobs` are those of
   /// all generated tokens, or empty.
   template <class OnTokens>
   void emit(Sequence const& sequence, LogprobsView logprobs, OnTokens& on_tokens) {
-    if (!open_) return;
+    if (!has_output(sequence)) return;
     std::size_t const end = sequence.released().size();
-    if (end <= shown_ && sequence.running()) return;
     std::size_t const first = std::min(shown_, end);
     OutputDelta const delta{.sequence = sequence.id(),
                             .tokens = sequence.released().subspan(first),
@@ -77,6 +88,7 @@ class Turn {
 
  private:
   GenerateOptions options_;
+  std::shared_ptr<PromptLogprobs> prompt_;
   std::size_t shown_ = 0;
   std::size_t reported_ = 0;
   std::exception_ptr error_;

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <limits>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "../../core/assert.hpp"
+#include "../../core/error.hpp"
+#include "../../core/token.hpp"
+#include "../../core/version.hpp"
+#include "../../model/logits.hpp"
+#include "../../verify/detail/row_logprobs.hpp"
+#include "../../verify/logprobs.hpp"
+
+namespace copyspec {
+inline namespace COPYSPEC_VERSION_NAMESPACE {
+namespace detail {
+
+/// Log-probabilities of the prompt tokens of one turn, each from the row after the token before it. Says which rows are
+/// still needed. Sequences that read the same prompt share it, and each row is taken once. Allocates in `take`.
+/// Threads: one call at a time.
+class PromptLogprobs {
+ public:
+  /// Most rows of a prompt in a pass, as each is as long as the vocabulary.
+  static constexpr std::size_t rows_per_pass = 64;
+  /// The position when no row is needed.
+  static constexpr std::size_t none = std::numeric_limits<std::size_t>::max();
+
+  /// Of the tokens at positions `begin` to `end` - 1 of a context, with `top` of the likeliest tokens each. The first
+  /// token of a context follows nothing and has none.
+  PromptLogprobs(std::size_t begin, std::size_t end, std::size_t top)
+      : next_(std::max<std::size_t>(begin, 1) - 1), end_(end - 1), top_(top) {}
+
+  /// The position of the first token after which a row is still needed, or `none`.
+  [[nodiscard]] std::size_t next() const noexcept { return next_ < end_ ? next_ : none; }
+
+  /// Takes `rows`, which follow the tokens of `context` from position `first` on, as far as they are needed. Throws
+  /// `Error` at a row that gives no token; those before it are taken.
+  template <class Scalar>
+  void take(LogitsView<Scalar> rows, std::span<Token const> context, std::size_t first) {
+    COPYSPEC_ASSERT(first <= next_ || rows.rows() == 0 || next() == none, "rows are taken in order");
+    std::size_t const end = std::min(first + rows.rows(), end_);
+    for (; next_ < end; ++next_)
+      if (!logprobs_.append(as_floats(rows.row(next_ - first), row_), context[next_ + 1], top_, taken_))
+        raise_error(ErrorCode::engine, "the row after token " + std::to_string(next_) +
+                                           " of the context has a NaN, or nothing above minus infinity, so the next "
+                                           "token of the prompt has no log-probability");
+  }
+
+  /// What was taken so far. Valid until the next `take`.
+  [[nodiscard]] LogprobsView view() const noexcept { return {taken_, top_ + 1}; }
+
+ private:
+  std::size_t next_;
+  std::size_t end_;  // the row after this position decides the first generated token
+  std::size_t top_;
+  std::vector<TokenLogprob> taken_;
+  RowLogprobs logprobs_;
+  std::vector<float> row_;
+};
+
+}  // namespace detail
+}  // namespace COPYSPEC_VERSION_NAMESPACE
+}  // namespace copyspec
