@@ -121,8 +121,7 @@ class SequenceSlots : public SlotTable<SequenceSlot<Proposer, Verifier, Rows>> {
 
   /// Changes the id of a sequence to a new one. If it throws, nothing has changed. O(sequences).
   void rename(SequenceId from, SequenceId to) {
-    Slot& slot = at(from);
-    if (from != to) begin_in_shared(slot, to);
+    if (from != to) begin_in_shared(at(from), to);
     Table::rename(from, to);
     std::uint64_t const number = at(to).number;
     for_each([&](Slot& slot) {
