@@ -14,7 +14,7 @@ TEST_CASE("alone, a sequence pays what the pass costs") {
     CHECK(share(rows) == doctest::Approx(1 + 0.25 * static_cast<double>(rows - 1)));
 }
 
-TEST_CASE("with others, a sequence pays what its rows add, and its share of what the others' rows cost anyway") {
+TEST_CASE("with others, a sequence pays what its draft adds, and its share of the pass without any draft") {
   // Up to eight rows for the price of one.
   SequenceCost share(PassCost::table({1, 1, 1, 1, 1, 1, 1, 1, 5, 6}));
   share.observe({.rows = 8, .sequences = 4, .seconds = 1});
@@ -26,6 +26,20 @@ TEST_CASE("with others, a sequence pays what its rows add, and its share of what
   CHECK(share(8) == doctest::Approx(1));
   share.observe({.rows = 0, .sequences = 0, .seconds = 0});
   CHECK(share(9) == doctest::Approx(5));
+}
+
+TEST_CASE("what the sequences of a pass pay adds up to the cost of the pass, if each row costs the same") {
+  for (double const row : {0.02, 0.3, 1.0})
+    for (std::size_t const sequences : {1U, 2U, 7U, 64U})
+      for (std::size_t const rows : {1U, 2U, 9U}) {
+        CAPTURE(row);
+        CAPTURE(sequences);
+        CAPTURE(rows);
+        SequenceCost share(PassCost::marginal(row));
+        share.observe({.rows = sequences * rows, .sequences = sequences, .seconds = 1});
+        double const pass = 1 + row * static_cast<double>(sequences * rows - 1);
+        CHECK(static_cast<double>(sequences) * share(rows) == doctest::Approx(pass));
+      }
 }
 
 TEST_CASE("what passes cost is learnt unless it is known") {

@@ -12,8 +12,10 @@
 namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 
-/// The cost of one sequence's rows in passes shared with other sequences: what the rows add to the pass, plus the
-/// sequence's share of the pass without its draft. Until a pass is observed, the sequence counts as alone.
+/// The cost of one sequence's rows in passes shared with other sequences: what its draft adds to the pass, plus the
+/// sequence's share of the pass without any draft. Other sequences' drafts are not part of that share, since each
+/// sequence pays for its own. If each row costs the same, these costs add up to the cost of the pass. Until a pass is
+/// observed, the sequence counts as alone.
 ///
 /// O(1), plus the cost of `PassCost::observe` in `observe`. No allocation except copying. Threads: one call at a time.
 class SequenceCost {
@@ -25,8 +27,8 @@ class SequenceCost {
 
   /// The cost of `rows` >= 1 rows of this sequence, in passes of one row.
   [[nodiscard]] double operator()(std::size_t rows) const noexcept {
-    double const alone = pass_cost_(others_ + 1);
-    return pass_cost_(others_ + rows) - alone + alone / static_cast<double>(sequences_);
+    double const undrafted = pass_cost_(sequences_) / static_cast<double>(sequences_);
+    return pass_cost_(others_ + rows) - pass_cost_(others_ + 1) + undrafted;
   }
 
   /// Takes in an observed pass. The next one is assumed to have the same number of other rows.

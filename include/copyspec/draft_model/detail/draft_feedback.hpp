@@ -41,6 +41,8 @@ class DraftFeedback {
 
   /// A pass of the draft model was asked for, at this cost in target model passes of one row.
   void pay(double cost) noexcept { paid_ += cost; }
+  /// What the passes for this draft cost so far.
+  [[nodiscard]] double paid() const noexcept { return paid_; }
 
   /// The draft model answered; see `AskedTokens::add`.
   void add(std::size_t place, DraftModelSample const& sample, Token token) noexcept {

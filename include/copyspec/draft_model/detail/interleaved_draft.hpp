@@ -177,7 +177,9 @@ class InterleavedDraft {
 
   /// For the group: nothing more is asked, so the length of the draft is decided.
   void end() {
-    fed_ = group_->fixed_length() > 0 ? chain_.size() : draft_length(chain_.probabilities(), group_->gain().share());
+    // A shorter draft means more passes, each of which asks the draft model again.
+    auto const cost = [&](std::size_t rows) { return group_->gain().share()(rows) + feedback_.paid(); };
+    fed_ = group_->fixed_length() > 0 ? chain_.size() : draft_length(chain_.probabilities(), cost);
     // Drawn tokens are always fed: their values must not decide that.
     fed_ = std::max(fed_, drawn_.size());
     drafted_ = true;
