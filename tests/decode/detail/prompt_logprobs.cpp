@@ -90,8 +90,8 @@ TEST_CASE("a row that gives no token is an error that names its place, and what 
   std::vector<float> rows = rows_of(0, 3);
   rows[9] = std::numeric_limits<float>::quiet_NaN();
   PromptLogprobs prompt(0, 4, 0);
-  CHECK_THROWS_WITH_AS(prompt.take(LogitsView<float>(rows.data(), 3, 4), context, 0), doctest::Contains("after token 2"),
-                       copyspec::Error);
+  CHECK_THROWS_WITH_AS(prompt.take(LogitsView<float>(rows.data(), 3, 4), context, 0),
+                       doctest::Contains("after token 2"), copyspec::Error);
   CHECK(prompt.view().size() == 2);
   CHECK(prompt.next() == 2);
 }
