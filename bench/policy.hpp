@@ -53,6 +53,8 @@ struct PolicySettings {
   SimulatedDraftModel* draft_model = nullptr;  ///< Needed by the policies that are named for one; of the default, too.
   double draft_cost = 0.15;                    ///< What a pass of it costs, in passes of one row.
   std::size_t draft_tokens = 5;                ///< That those policies have it draft.
+  double second_row = 0;                       ///< What the second row of a pass adds besides.
+  bool learn_cost = false;                     ///< Whether the default is told no costs, and learns them.
 
   [[nodiscard]] CopyOptions over(CopyOptions options) const noexcept {
     options.match_length = match_length.value_or(options.match_length);
@@ -61,6 +63,13 @@ struct PolicySettings {
     return options;
   }
 };
+
+/// What passes cost if each row after the first adds `marginal_cost`, and the second one `second_row` besides.
+[[nodiscard]] inline PassCost modelled_cost(double marginal_cost, double second_row) {
+  if (second_row == 0) return PassCost::marginal(marginal_cost);
+  double const two = 1 + marginal_cost + second_row;
+  return PassCost::table({1, two, two + marginal_cost});
+}
 
 /// `action(proposer)` with the proposer that `policy` stands for, told what a row costs if it asks.
 template <class Action>
@@ -75,8 +84,9 @@ auto with_proposer(Policy policy, PolicySettings const& settings, double margina
   };
   switch (policy) {
     case Policy::mixing: {
-      MixingOptions options{.pass_cost = PassCost::marginal(marginal_cost),
-                            .rollback = settings.checkpoints ? Rollback::checkpoint : Rollback::exact};
+      MixingOptions options{
+          .pass_cost = settings.learn_cost ? PassCost() : modelled_cost(marginal_cost, settings.second_row),
+          .rollback = settings.checkpoints ? Rollback::checkpoint : Rollback::exact};
       options.draft_length = settings.draft_length.value_or(options.draft_length);
       if (settings.history_bytes > 0) options.history = std::make_shared<History>(settings.history_bytes);
       MixingProposer mixing(std::move(options));

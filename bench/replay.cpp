@@ -33,8 +33,8 @@ Each trace is replayed as a model whose greedy output is the recording, through 
 so the counts are exact and need no weights. A trace has one conversation a line:
   {"id": "...", "category": "...", "turns": [{"prompt": [token, ...], "answer": [token, ...]}, ...]}
 
-Speed-up is tokens / cost, where a pass over the newest token and d draft tokens costs 1 + A d passes without a draft,
-and one of the draft model over d tokens C (1 + A (d - 1)), those of prompts not counted.
+Speed-up is tokens / cost, where a pass over the newest token and d draft tokens costs 1 + J + A d passes without a draft,
+or 1 if there are none, and one of the draft model over d tokens C (1 + A (d - 1)), those of prompts not counted.
 That counts neither the time drafts take ("propose", measured here) nor anything else around a pass.)";
 
 constexpr char const* footer =
@@ -54,6 +54,8 @@ struct Arguments {
   PolicySettings settings;
   double marginal_cost = 0.06;
   ReplayOptions replay;
+  bool learn_cost = false;
+  PassTimeSettings pass_time;
   std::optional<double> draft_chance;
   std::uint64_t draft_seed = 1;
   bool history = false;
@@ -111,6 +113,20 @@ void add_options(CLI::App& app, Arguments& arguments) {
                  "A: what a draft token adds to a pass (default 0.06,\n"
                  "about that of 8B parameters on one GPU)")
       ->type_name("A");
+  app.add_flag("--learn-cost", arguments.learn_cost,
+               "The policy default is not told A, but learns what passes cost from\nmodelled times, on a clock that "
+               "stands still otherwise; not with a draft\nmodel. The options --time- belong to it");
+  app.add_option("--second-row", arguments.pass_time.second_row,
+                 "What the second row of a pass adds besides A (default 0)")
+      ->type_name("J");
+  app.add_option("--time-noise", arguments.pass_time.noise,
+                 "Passes take longer by an exponential share with this mean (default 0)")
+      ->type_name("S");
+  app.add_option("--time-outliers", arguments.pass_time.outliers,
+                 "The share of passes that take thirty times as long (default 0)")
+      ->check(CLI::Range(0.0, 1.0).description(""))
+      ->type_name("P");
+  app.add_option("--time-seed", arguments.pass_time.seed, "Chooses these (default 1)")->type_name("N");
   app.add_option("--tree", arguments.replay.max_branches,
                  "Branches a draft may have, leaves beyond one (default 0:\ndrafts are chains); of the policy default")
       ->check(CLI::Range(std::size_t{0}, copyspec::max_draft_tokens).description(""))
@@ -144,6 +160,17 @@ void check(Arguments const& arguments) {
     throw CLI::ValidationError("--marginal-cost", "must be a number and not negative");
   if (!std::isfinite(arguments.settings.draft_cost) || arguments.settings.draft_cost < 0)
     throw CLI::ValidationError("--draft-cost", "must be a number and not negative");
+  PassTimeSettings const unset;
+  PassTimeSettings const& time = arguments.pass_time;
+  if (arguments.learn_cost && (arguments.policy != Policy::mixing || arguments.draft_chance))
+    throw CLI::ValidationError("--learn-cost", "only the policy default learns costs here, without a draft model");
+  if (!arguments.learn_cost &&
+      (time.noise != unset.noise || time.outliers != unset.outliers || time.seed != unset.seed))
+    throw CLI::ValidationError("--learn-cost", "--time-noise, --time-outliers and --time-seed need it");
+  if (time.second_row != unset.second_row && arguments.draft_chance)
+    throw CLI::ValidationError("--second-row", "not with a draft model");
+  for (auto const& [name, value] : {std::pair("--second-row", time.second_row), std::pair("--time-noise", time.noise)})
+    if (!std::isfinite(value) || value < 0) throw CLI::ValidationError(name, "must be a number and not negative");
   bool const drafts = arguments.policy == Policy::draft || arguments.policy == Policy::published_draft;
   if (drafts && !arguments.draft_chance)
     throw CLI::ValidationError("--policy", "draft and published-draft need a --draft-chance");
@@ -173,6 +200,12 @@ Report replayed(Trace const& trace, Arguments const& arguments) {
   if (arguments.history) given.history_bytes = arguments.history_bytes;
   std::optional<SimulatedDraftModel> draft_model;
   ReplayOptions how = arguments.replay;
+  given.learn_cost = arguments.learn_cost;
+  given.second_row = arguments.pass_time.second_row;
+  if (arguments.learn_cost) {
+    how.pass_time = arguments.pass_time;
+    how.pass_time->marginal_cost = arguments.marginal_cost;
+  }
   if (arguments.draft_chance) {
     draft_model.emplace(trace.numbering.size(),
                         DraftModelSettings{.right = *arguments.draft_chance, .seed = arguments.draft_seed});
@@ -183,6 +216,11 @@ Report replayed(Trace const& trace, Arguments const& arguments) {
       Json shown = settings(proposer);
       if (arguments.replay.max_branches > 0) shown["tree"] = arguments.replay.max_branches;
       if (arguments.replay.checkpoints) shown["checkpoints"] = true;
+      if (arguments.learn_cost)
+        shown["learn_cost"] = {{"second_row", arguments.pass_time.second_row},
+                               {"noise", arguments.pass_time.noise},
+                               {"outliers", arguments.pass_time.outliers},
+                               {"seed", arguments.pass_time.seed}};
       if (arguments.draft_chance) {
         shown["draft_chance"] = *arguments.draft_chance;
         shown["draft_seed"] = arguments.draft_seed;
@@ -193,6 +231,7 @@ Report replayed(Trace const& trace, Arguments const& arguments) {
                     .settings = std::move(shown),
                     .marginal_cost = arguments.marginal_cost,
                     .draft_cost = given.draft_cost,
+                    .second_row = arguments.pass_time.second_row,
                     .turns = replay(trace, proposer, how)};
     });
   } catch (ReplayMismatch const& mismatch) {
@@ -213,7 +252,7 @@ std::string as_tables(std::vector<Report> const& reports) {
   std::size_t count = 0;
   for (Report const& report : reports) {
     text += to_table(report) + "\n";
-    if (auto const speedup = report.total().speedup(report.marginal_cost, report.draft_cost)) {
+    if (auto const speedup = report.total().speedup(report.marginal_cost, report.draft_cost, report.second_row)) {
       sum += *speedup;
       ++count;
     }

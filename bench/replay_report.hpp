@@ -62,6 +62,7 @@ struct Report {
   Json settings;
   double marginal_cost = 0;
   double draft_cost = 0;  ///< Of a pass of the draft model.
+  double second_row = 0;  ///< What the second row of a pass adds besides.
   std::vector<TurnTally> turns;
 
   [[nodiscard]] Tally total() const {
@@ -101,8 +102,8 @@ inline void add_numbers(Json& row, Tally const& tally, Report const& report) {
   row["draft_model"] = {{"passes", tally.draft_model.passes},
                         {"caught_up", tally.draft_model.caught_up},
                         {"prompts", tally.draft_model.prompts}};
-  row["cost"] = tally.cost(report.marginal_cost, report.draft_cost);
-  row["speedup"] = number(tally.speedup(report.marginal_cost, report.draft_cost));
+  row["cost"] = tally.cost(report.marginal_cost, report.draft_cost, report.second_row);
+  row["speedup"] = number(tally.speedup(report.marginal_cost, report.draft_cost, report.second_row));
   row["propose_ns_per_step"] = number(tally.propose_ns_per_pass());
   row["memory_bytes_per_token"] = tally.memory_bytes_per_token;
 }
@@ -124,8 +125,9 @@ inline void add_numbers(Json& row, Tally const& tally, Report const& report) {
   add_numbers(total, report.total(), report);
   return {{"trace", report.trace},           {"policy", word(policy_names, report.policy)},
           {"settings", report.settings},     {"marginal_cost", report.marginal_cost},
-          {"draft_cost", report.draft_cost}, {"turns", std::move(turns)},
-          {"by_turn", std::move(by_turn)},   {"total", std::move(total)}};
+          {"draft_cost", report.draft_cost}, {"second_row", report.second_row},
+          {"turns", std::move(turns)},       {"by_turn", std::move(by_turn)},
+          {"total", std::move(total)}};
 }
 
 /// A table for people: a row for each turn number, for each category, and for everything.
@@ -156,8 +158,8 @@ inline void add_numbers(Json& row, Tally const& tally, Report const& report) {
       add_counts(tally.checkpoints.made, tally.checkpoints.splits, tally.checkpoints.replays,
                  tally.checkpoints.replayed);
     if (asked_draft_model) add_counts(tally.draft_model.passes, tally.draft_model.caught_up, tally.draft_model.prompts);
-    row.push_back(shown(tally.cost(report.marginal_cost, report.draft_cost), "{:.1f}"));
-    row.push_back(shown(tally.speedup(report.marginal_cost, report.draft_cost), "{:.3f}"));
+    row.push_back(shown(tally.cost(report.marginal_cost, report.draft_cost, report.second_row), "{:.1f}"));
+    row.push_back(shown(tally.speedup(report.marginal_cost, report.draft_cost, report.second_row), "{:.3f}"));
     row.push_back(shown(tally.propose_ns_per_pass(), "{:.0f}"));
     row.push_back(shown(tally.memory_bytes_per_token, "{:.1f}"));
   };

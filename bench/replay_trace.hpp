@@ -22,6 +22,7 @@
 #include "copyspec/draft/proposer.hpp"
 #include "copyspec/model/model.hpp"
 #include "copyspec/verify/greedy_verifier.hpp"
+#include "modelled_time.hpp"
 #include "replay_model.hpp"
 #include "simulated_draft_model.hpp"
 #include "trace.hpp"
@@ -41,19 +42,21 @@ struct Tally {
   std::chrono::nanoseconds propose{};
   double memory_bytes_per_token = 0;  ///< That the proposer holds at the end, of context; of many turns the most.
 
-  /// In one-row passes, where one of n rows costs 1 + marginal_cost (n - 1); a draft of n - 1 tokens makes n rows. A
-  /// token fed again costs a row as well, and making a checkpoint nothing. A pass of the draft model costs `draft_cost`
-  /// as much as one of the model; the tokens of prompts, which either has to read, cost nothing.
-  [[nodiscard]] double cost(double marginal_cost, double draft_cost = 0) const noexcept {
-    return static_cast<double>(passes + checkpoints.splits) +
+  /// In one-row passes, where one of n rows costs 1 + marginal_cost (n - 1); a draft of n - 1 tokens makes n rows. The
+  /// second row adds `second_row` besides. A token fed again costs a row as well, and making a checkpoint nothing. A
+  /// pass of the draft model costs `draft_cost` as much as one of the model; the tokens of prompts, which either has to
+  /// read, cost nothing.
+  [[nodiscard]] double cost(double marginal_cost, double draft_cost = 0, double second_row = 0) const noexcept {
+    return static_cast<double>(passes + checkpoints.splits) + second_row * static_cast<double>(attempts) +
            marginal_cost * static_cast<double>(drafted + checkpoints.replayed) +
            draft_cost *
                (static_cast<double>(draft_model.passes) + marginal_cost * static_cast<double>(draft_model.caught_up));
   }
 
   /// Plain decoding costs one a token. Nothing to speed up without a pass.
-  [[nodiscard]] std::optional<double> speedup(double marginal_cost, double draft_cost = 0) const noexcept {
-    return ratio(static_cast<double>(tokens), cost(marginal_cost, draft_cost));
+  [[nodiscard]] std::optional<double> speedup(double marginal_cost, double draft_cost = 0,
+                                              double second_row = 0) const noexcept {
+    return ratio(static_cast<double>(tokens), cost(marginal_cost, draft_cost, second_row));
   }
   [[nodiscard]] std::optional<double> tokens_per_pass() const noexcept {
     return ratio(static_cast<double>(tokens), static_cast<double>(passes));
@@ -61,7 +64,9 @@ struct Tally {
   [[nodiscard]] std::optional<double> copied_share() const noexcept {
     return ratio(static_cast<double>(accepted), static_cast<double>(tokens));
   }
+  /// Nothing on a modelled clock, which measures no drafts.
   [[nodiscard]] std::optional<double> propose_ns_per_pass() const noexcept {
+    if (propose.count() == 0) return std::nullopt;
     return ratio(static_cast<double>(propose.count()), static_cast<double>(passes));
   }
 
@@ -115,14 +120,16 @@ struct ReplayOptions {
   std::size_t max_branches = 0;  ///< That the drafts of a pass may have.
   bool checkpoints = false;      ///< Whether the model cannot be cut back, see `CheckpointModel`; not with branches.
   SimulatedDraftModel* draft_model = nullptr;  ///< That the proposer asks, if it asks one.
+  /// Passes take these times, which the proposer is told; not with a draft model. Without: the time they take here.
+  std::optional<PassTimeSettings> pass_time = {};
 };
 
 /// Generates every answer of one conversation again, with `model`, which follows it, as does `draft_model` if
 /// there is one. Throws `ReplayMismatch` if one comes out differently.
-template <Model M, DraftProposer Proposer>
+template <class Clock, Model M, DraftProposer Proposer>
 void replay(Conversation const& conversation, M model, Proposer const& proposer, std::vector<TurnTally>& tallies,
             SimulatedDraftModel const* draft_model = nullptr) {
-  Composer<M, Proposer, GreedyVerifier> composer(model, proposer);
+  Composer<M, Proposer, GreedyVerifier, Clock> composer(model, proposer);
   SequenceCounters counters;
   CheckpointCounters checkpoints;
   DraftModelCounters guessing = draft_model == nullptr ? DraftModelCounters() : draft_model->counters();
@@ -168,14 +175,22 @@ template <DraftProposer Proposer>
                                             ReplayOptions const& options = {}) {
   COPYSPEC_ASSERT(options.max_branches == 0 || !options.checkpoints, "no trees where nothing can be cut back");
   std::vector<TurnTally> tallies;
+  std::optional<PassTime> time;
+  if (options.pass_time) time.emplace(*options.pass_time);
+  auto const run = [&](Conversation const& conversation, auto model) {
+    if (time)
+      replay<ModelledClock>(conversation, TimedModel(std::move(model), *time), proposer, tallies);
+    else
+      replay<std::chrono::steady_clock>(conversation, std::move(model), proposer, tallies, options.draft_model);
+  };
   for (std::size_t number = 0; number < trace.conversations.size(); ++number) {
     Conversation const& conversation = trace.conversations[number];
     if (options.draft_model != nullptr) options.draft_model->follow(conversation, number);
     ReplayModel model(conversation.tokens, trace.numbering.size(), options.max_branches);
     if (options.checkpoints)
-      replay(conversation, CheckpointModel(std::move(model)), proposer, tallies, options.draft_model);
+      run(conversation, CheckpointModel(std::move(model)));
     else
-      replay(conversation, std::move(model), proposer, tallies, options.draft_model);
+      run(conversation, std::move(model));
   }
   return tallies;
 }
