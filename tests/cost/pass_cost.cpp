@@ -526,3 +526,62 @@ TEST_CASE("the same passes give the same curve, and a copy goes its own way") {
   CHECK(same(a, b));
   CHECK_FALSE(same(a, copy));
 }
+
+TEST_CASE("what rows add at most is what they add, if the curve is fixed") {
+  PassCost const cost = PassCost::table({1, 1.5, 1.7, 1.7, 3});
+  for (std::size_t rows = 1; rows < 9; ++rows)
+    for (std::size_t more = 0; more < 9; ++more)
+      CHECK(cost.added_at_most(rows, more) == doctest::Approx(cost(rows + more) - cost(rows)));
+}
+
+TEST_CASE("before anything was observed, a row adds a pass at most, and a tenth for noise") {
+  PassCost const cost;
+  CHECK(cost.added_at_most(1, 5) == doctest::Approx(1.1 * 5));
+}
+
+TEST_CASE("what rows add at most follows from observed row counts") {
+  PassCost cost;
+  auto const observe = [&](std::size_t rows, double seconds, int times) {
+    for (int i = 0; i < times; ++i) cost.observe(rows, seconds);
+  };
+  observe(1, 1, 3);
+  observe(4, 1.3, 3);
+  CHECK(cost.added_at_most(1, 3) == doctest::Approx(1.1 * 0.3));
+  CHECK(cost.added_at_most(1, 2) == doctest::Approx(1.1 * 0.3));            // no more than four rows
+  CHECK(cost.added_at_most(1, 7) == doctest::Approx(1.1 * (2 * 1.3 - 1)));  // two passes of four
+  CHECK(cost.added_at_most(1, 8) == doctest::Approx(1.1 * (3 * 1.3 - 1)));
+  observe(8, 1.35, 3);
+  CHECK(cost.added_at_most(1, 7) == doctest::Approx(1.1 * 0.35));
+  CHECK(cost.added_at_most(1, 15) == doctest::Approx(1.1 * (2 * 1.35 - 1)));
+}
+
+TEST_CASE("an engine whose rows cost more than passes is known as such, also when that was seen long ago") {
+  PassCost cost;
+  for (int i = 0; i < 3; ++i) {
+    cost.observe(1, 1);
+    cost.observe(3, 6);
+  }
+  CHECK(cost.added_at_most(1, 2) == doctest::Approx(1.1 * 5));
+  CHECK(cost.added_at_most(1, 4) == doctest::Approx(1.1 * 10));
+  for (int i = 0; i < 2000; ++i) cost.observe(1, 1);
+  CHECK(cost.observed(3) == 0);
+  CHECK(cost.added_at_most(1, 2) == doctest::Approx(1.1 * 5));
+}
+
+TEST_CASE("a single delayed pass is forgotten") {
+  PassCost cost;
+  for (int i = 0; i < 3; ++i) cost.observe(1, 1);
+  cost.observe(5, 100);
+  CHECK(cost.added_at_most(1, 4) > 50);
+  for (int i = 0; i < 40; ++i) cost.observe(1, 1);
+  CHECK(cost.added_at_most(1, 4) == doctest::Approx(1.1 * 4));
+}
+
+TEST_CASE("a row adds a twentieth of a pass at least, as times are noisy") {
+  PassCost cost;
+  for (int i = 0; i < 5; ++i) {
+    cost.observe(1, 1);
+    cost.observe(20, 1);
+  }
+  CHECK(cost.added_at_most(1, 19) == doctest::Approx(0.05 * 19));
+}

@@ -55,3 +55,14 @@ TEST_CASE("what passes cost is learnt unless it is known") {
   CHECK(learning(4) == doctest::Approx(4).epsilon(0.05));
   CHECK(learning.pass_cost()(4) == learning(4));
 }
+
+TEST_CASE("what a draft adds depends on the rows of the other sequences") {
+  SequenceCost share(PassCost::table({1, 1, 1, 1, 1, 1, 1, 1, 5, 6}));
+  CHECK(share.extra(7) == 0);
+  CHECK(share.extra(8) == doctest::Approx(4));
+  share.observe({.rows = 8, .sequences = 4, .seconds = 1});
+  CHECK(share.extra(1) == 0);
+  CHECK(share.extra(2) == doctest::Approx(4));
+  CHECK(share.extra_at_most(2) == doctest::Approx(4));
+  CHECK(SequenceCost{PassCost()}.extra_at_most(3) == doctest::Approx(3.3));
+}

@@ -296,7 +296,9 @@ TEST_CASE("a file is for its owner alone to read, and what a crash left beside i
 namespace {
 
 MixingProposer proposer_with(std::size_t bytes) {
-  return MixingProposer({.pass_cost = PassCost::marginal(0.03), .history = std::make_shared<History>(bytes)});
+  return MixingProposer({.pass_cost = PassCost::marginal(0.03),
+                         .history = std::make_shared<History>(bytes),
+                         .turn_credit = std::numeric_limits<double>::infinity()});
 }
 
 // Answers of which each copies parts of those before, said to copies of `proposer` one turn after the other, as a

@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <vector>
 
@@ -23,7 +24,9 @@ namespace copyspec_test {
 using copyspec::PassCost;
 
 MixingProposer with_cost(double marginal, std::size_t draft_length) {
-  return MixingProposer({.pass_cost = PassCost::marginal(marginal), .draft_length = draft_length});
+  return MixingProposer({.pass_cost = PassCost::marginal(marginal),
+                         .draft_length = draft_length,
+                         .turn_credit = std::numeric_limits<double>::infinity()});
 }
 
 Draft draft_chain(MixingProposer& proposer, std::span<Token const> context, std::span<Token> space) {

@@ -27,7 +27,7 @@ using copyspec::TreeSpace;
 // What a room for drafts is filled with.
 constexpr Token untouched = -77;
 
-// A proposer for which a further row costs so much of a pass.
+// A proposer for which a further row costs so much of a pass, and that may lose any number of them.
 MixingProposer with_cost(double marginal, std::size_t draft_length = 48);
 
 // The draft for `context` in `space` tokens of room, which have a guard behind them.

@@ -74,6 +74,16 @@ class PassCost {
     return curve_.back() + slope_ * static_cast<double>(rows - curve_.size());
   }
 
+  /// Most that `more` rows add to a pass of `rows` >= 1 rows, in passes of one row. A fixed curve knows it. A learnt
+  /// one takes the least bound that row counts seen three times, or lately, give: a row adds no more than the steepest
+  /// of them does, at least one pass, and more rows cost no more than several passes that feed them. Times are noisy,
+  /// so a tenth is added, and a row adds at least 0.05. O(most_rows).
+  [[nodiscard]] double added_at_most(std::size_t rows, std::size_t more) const noexcept {
+    if (cells_.empty()) return (*this)(rows + more) - (*this)(rows);
+    double const added = at_most(rows + more) - (*this)(rows);
+    return std::max(1.1 * added, 0.05 * static_cast<double>(more));
+  }
+
   /// How long a pass of `rows` >= 1 rows takes, in seconds, when nothing delays it; zero before any observation.
   [[nodiscard]] double seconds(std::size_t rows) const noexcept { return unit_ * (*this)(rows); }
 
@@ -130,6 +140,19 @@ class PassCost {
     return std::min(static_cast<double>(count), trusted) * std::max(left, rows == 1 ? 0.1 : 0.0);
   }
 
+  // Most that a pass of `rows` rows costs, by what is remembered.
+  [[nodiscard]] double at_most(std::size_t rows) const noexcept {
+    double steepest = 1.0;
+    double most = std::numeric_limits<double>::infinity();
+    for (std::size_t i = 0; i < remembered_; ++i) {
+      auto const& [known, level] = levels_[i];
+      if (known == rows) return level;
+      if (known > 1) steepest = std::max(steepest, (level - 1.0) / static_cast<double>(known - 1));
+      if (known > 1) most = std::min(most, static_cast<double>((rows + known - 1) / known) * level);
+    }
+    return std::min(most, 1.0 + steepest * static_cast<double>(rows - 1));
+  }
+
   // Recomputes the curve from the levels.
   void fit() noexcept {
     std::array<Knot, most_rows> known;
@@ -145,6 +168,18 @@ class PassCost {
     }
     pool(knots);
     draw(knots);
+    remember();
+  }
+
+  // Lists the costs of row counts that were seen lately, or so often that one delayed pass does not matter.
+  void remember() noexcept {
+    remembered_ = 0;
+    for (std::size_t rows = 1; rows <= cells_.size(); ++rows) {
+      detail::LatencyFilter const& time = cells_[rows - 1].time;
+      if (time.count() == 0) continue;
+      if (bool const lately = weight(rows) > 0.0; lately || time.count() >= 3)
+        levels_[remembered_++] = {rows, lately ? curve_[rows - 1] : time.level() / unit_};
+    }
   }
 
   // Pool adjacent violators: replaces adjacent decreasing levels by their weighted mean until none decreases.
@@ -189,10 +224,12 @@ class PassCost {
     }
   }
 
-  std::vector<double> curve_;  // cost of one row, two rows, ...
-  double slope_ = 0.0;         // per row beyond the end of the curve
-  double unit_ = 0.0;          // seconds of a pass of one row
-  std::vector<Cell> cells_;    // by row count; empty if the curve is fixed
+  std::vector<double> curve_;                                       // cost of one row, two rows, ...
+  std::array<std::pair<std::size_t, double>, most_rows> levels_{};  // row counts that are remembered, and their costs
+  std::size_t remembered_ = 0;
+  double slope_ = 0.0;       // per row beyond the end of the curve
+  double unit_ = 0.0;        // seconds of a pass of one row
+  std::vector<Cell> cells_;  // by row count; empty if the curve is fixed
   std::size_t passes_ = 0;
 };
 

@@ -31,6 +31,16 @@ class SequenceCost {
     return pass_cost_(others_ + rows) - pass_cost_(others_ + 1) + undrafted;
   }
 
+  /// What a draft of so many tokens adds to a pass.
+  [[nodiscard]] double extra(std::size_t drafted) const noexcept {
+    return pass_cost_(others_ + 1 + drafted) - pass_cost_(others_ + 1);
+  }
+
+  /// Most that it adds, as far as that is known: see `PassCost::added_at_most`.
+  [[nodiscard]] double extra_at_most(std::size_t drafted) const noexcept {
+    return pass_cost_.added_at_most(others_ + 1, drafted);
+  }
+
   /// Takes in an observed pass. The next one is assumed to have the same number of other rows.
   void observe(PassReport const& report) noexcept {
     pass_cost_.observe(report.rows, report.seconds);

@@ -16,6 +16,7 @@
 #include "../core/assert.hpp"
 #include "../core/token.hpp"
 #include "../core/version.hpp"
+#include "../cost/draft_account.hpp"
 #include "../cost/draft_length.hpp"
 #include "../cost/pass_cost.hpp"
 #include "../cost/pass_report.hpp"
@@ -24,6 +25,7 @@
 #include "../draft/tree_proposer.hpp"
 #include "detail/context_hashes.hpp"
 #include "detail/copy_sources.hpp"
+#include "detail/draft_ledger.hpp"
 #include "detail/draft_pricing.hpp"
 #include "detail/predicted_chain.hpp"
 #include "detail/predicted_tree.hpp"
@@ -54,22 +56,24 @@ struct MixingOptions {
   /// after a prompt also costs one more pass. Drafts are then truncated with that in mind, and nothing is drafted right
   /// after a prompt.
   Rollback rollback = Rollback::exact;
+  /// Passes that the drafts of a turn may cost beyond plain decoding: see `DraftAccount`. Infinity: no bound.
+  double turn_credit = 4;
 };
 
 /// Predicts the next tokens from all text of the sequence, and drafts as many as pay for their rows. A `DraftProposer`.
 ///
-/// For each position, the candidates come from the longest match, a match that survives edits, and four short contexts.
-/// These are the newest token, the newest two, the one before the newest, and the one before that. A history of earlier
-/// answers, if given, adds candidates. A `Mixer` gives each candidate an acceptance probability. The most probable one
-/// is appended, and the next position is predicted as if that token had been generated. `draft_length` truncates the
-/// chain where its passes cost least. So a draft may be empty, and is empty where copying cannot help.
+/// For each position, the candidates come from the longest match, a match that survives edits, four short contexts, and
+/// a history of earlier answers, if given. A `Mixer` gives each candidate an acceptance probability. The most probable
+/// one is appended, and the next position is predicted as if that token had been generated. `draft_length` truncates
+/// the chain where its passes cost least, and a `DraftAccount` bounds what a turn can lose. So a draft may be empty,
+/// and is empty where copying cannot help.
 ///
 /// Copies share pass costs, and a `MixingScope`: the history and what was learnt, which are numbers without tokens. A
 /// turn may bring another scope (`set_scope`). No token of one sequence can reach the draft of another unless it is in
 /// the history. So the copies that a composer makes for its sequences learn together.
 ///
-/// What was learnt stays when the context is truncated. Everything else is then a function of the tokens that are left,
-/// as if the others had never been there.
+/// What was learnt and the account stay when the context is truncated. Everything else is then a function of the tokens
+/// that are left, as if the others had never been there.
 ///
 /// Cost: O(1) per token appended and per token predicted. After `truncate` the newest tokens are taken back, or the
 /// context, or the window, is read again, as it is when `reserve` has grown and after `set_references`. A long one is
@@ -80,37 +84,34 @@ struct MixingOptions {
 /// except that `pass_cost` needs that no copy has its `on_pass` called.
 class MixingProposer {
  public:
+  /// Throws `Error` if the credit of a turn is negative or not a number.
   explicit MixingProposer(MixingOptions options = {})
       : draft_length_(std::min(options.draft_length, max_draft_tokens)),
         checkpoints_(options.rollback == Rollback::checkpoint),
         pricing_(std::make_shared<detail::DraftPricing>(std::move(options.pass_cost), checkpoints_)),
         first_scope_(std::make_shared<MixingScope>(std::move(options.history))),
         scope_(first_scope_),
-        sources_(options.window, scope_->history()) {}
+        sources_(options.window, scope_->history()),
+        ledger_(options.turn_credit) {}
 
   /// Most tokens drafted.
   [[nodiscard]] std::size_t draft_length() const noexcept { return draft_length_; }
-
   /// The cost of a pass, as learnt so far.
   [[nodiscard]] PassCost const& pass_cost() const noexcept { return pricing_->pass_cost(); }
-
+  /// What the drafts of this turn saved and cost.
+  [[nodiscard]] DraftAccount const& account() const noexcept { return ledger_.account(); }
   /// Bytes allocated for this sequence.
   [[nodiscard]] std::size_t memory_bytes() const noexcept { return sources_.memory_bytes(); }
-
   /// Bytes allocated and shared by all copies.
   [[nodiscard]] std::size_t shared_memory_bytes() const noexcept { return first_scope_->memory_bytes(); }
-
   /// The history of the current scope; null if none.
   [[nodiscard]] std::shared_ptr<History> const& history() const noexcept { return scope_->history(); }
-
   /// What all copies have learnt about which candidates come true, as plain numbers without tokens, to be saved with
   /// the history (`HistoryFile`). A proposer that loads them with `set_learnt` proposes and learns as this one. Pass
   /// costs belong to the machine and are not included. O(shared memory).
   [[nodiscard]] std::vector<float> learnt() const { return scope_->learnt(); }
-
   /// Makes all copies continue from `numbers`, returned by `learnt`; see `Mixer::set_learnt`.
   void set_learnt(std::span<float const> numbers, std::string const& where) { scope_->set_learnt(numbers, where); }
-
   /// The turns from here on copy from and learn in `scope`, a `MixingScope`; null is the scope that all copies were
   /// made with. Throws `Error` if it is of another kind. Called by a composer.
   void set_scope(std::shared_ptr<DraftScope> const& scope) {
@@ -126,16 +127,19 @@ class MixingProposer {
   }
 
   void reserve(std::size_t length) { sources_.reserve(length); }
-
   void truncate(std::size_t length) noexcept {
+    ledger_.discard();
     // What comes next may be a prompt, or what was truncated. It is not learnt from.
     if (sources_.truncate(length) != detail::OwnText::Truncated::nothing) in_prompt_ = after_prompt_ = true;
   }
 
   [[nodiscard]] Draft propose(std::span<Token const> context, std::span<Token> space) {
+    ledger_.settle(context.size(), *pricing_);
     if (!take_in(context) || (checkpoints_ && after_prompt_)) return {};
     std::size_t const length = predict_chain(context, space.first(std::min(space.size(), draft_length_)), 0);
-    std::size_t const drafted = pricing_->length_of_chain(std::span<float const>(probabilities_).first(length));
+    std::span<float const> const chain = std::span(probabilities_).first(length);
+    std::size_t const drafted = pricing_->length_of_chain(chain, ledger_.account());
+    ledger_.propose(context.size(), drafted);
     return {.length = drafted,
             .sources = std::span(token_sources_).first(drafted),
             .probabilities = std::span(probabilities_).first(drafted)};
@@ -153,13 +157,15 @@ class MixingProposer {
 
   /// Like `propose`, but with all candidates at a position, as far as they pay: see `TreeProposer`.
   [[nodiscard]] Draft propose_tree(std::span<Token const> context, TreeSpace space) {
+    ledger_.settle(context.size(), *pricing_);
     if (!take_in(context)) return {};
     std::size_t const limit = std::min(space.tokens.size(), draft_length_);
     float const least = pricing_->least_reach();
     std::unique_lock lock(scope_->mutex_);
     detail::PredictedTree const tree(sources_, scope_->mixer_, context, space, limit, least);
     lock.unlock();
-    std::size_t const drafted = pricing_->length_of_tree(tree.parents(), tree.reaches());
+    std::size_t const drafted = pricing_->length_of_tree(tree.parents(), tree.reaches(), ledger_.account());
+    ledger_.propose(context.size(), drafted);
     std::ranges::copy(tree.sources().first(drafted), token_sources_.begin());
     return {.length = drafted, .sources = std::span(token_sources_).first(drafted)};
   }
@@ -174,7 +180,14 @@ class MixingProposer {
   /// of a user is predicted differently from what the model generates. Called by a composer.
   void on_turn_begin(std::span<Token const> context, std::size_t prompt) noexcept {
     if (prompt < context.size()) in_prompt_ = true;
+    ledger_.begin_turn();
     scope_begins_ = std::min(scope_begins_, prompt);
+  }
+
+  /// Only `fed` tokens of the newest draft are fed. Called by a composer.
+  void on_draft_chosen(std::span<Token const> context, std::size_t fed) noexcept {
+    ledger_.settle(context.size(), *pricing_);
+    ledger_.choose(context.size(), fed);
   }
 
   /// The answer that begins at `answer` has ended, and is added to the history. Called by a composer.
@@ -186,7 +199,6 @@ class MixingProposer {
 
   /// The id of the last answer that this sequence added to the history, by which it can be removed.
   [[nodiscard]] std::optional<HistoryEntryId> remembered() const noexcept { return remembered_; }
-
   /// A pass has ended, and its time is learnt from. Called by a composer.
   void on_pass(PassReport const& report) noexcept { pricing_->observe(report); }
 
@@ -194,7 +206,6 @@ class MixingProposer {
   // This many tokens before an answer are stored with it, so that its first tokens can be matched.
   static constexpr std::size_t lead_in = 8;
   static constexpr std::size_t unknown = ~std::size_t{0};
-
   // Predicts after the first `given` tokens of `space`. Returns the tokens there are then.
   [[nodiscard]] std::size_t predict_chain(std::span<Token const> context, std::span<Token> space, std::size_t given) {
     std::lock_guard const lock(scope_->mutex_);
@@ -214,14 +225,13 @@ class MixingProposer {
     std::unique_lock lock(scope_->mutex_, std::defer_lock);
     std::size_t const known = sources_.size_once_read();
     while (sources_.size() < end) {
-      std::size_t const position = sources_.size();
-      if (!in_prompt_ && position >= known) {
+      if (std::size_t const position = sources_.size(); !in_prompt_ && position >= known) {
         if (!lock.owns_lock()) lock.lock();
         detail::Prediction prediction;
         scope_->mixer_.predict(sources_.input(contexts, sources_.pointers(), position, token_at), prediction);
         scope_->mixer_.learn(prediction, context[position]);
       }
-      bool const follow = position + detail::CopySources::followed >= context.size();
+      bool const follow = sources_.size() + detail::CopySources::followed >= context.size();
       contexts = sources_.append(context, contexts, follow);
     }
     if (!sources_.has_read(context.size())) return false;
@@ -237,6 +247,7 @@ class MixingProposer {
   std::size_t scope_begins_ = 0;              // position of the first prompt of the current scope
   detail::CopySources sources_;
   std::optional<HistoryEntryId> remembered_;
+  detail::DraftLedger ledger_;
   std::array<Source, max_draft_tokens> token_sources_{};  // of the last chain or tree
   std::array<float, max_draft_tokens> probabilities_{};   // of the last chain
   bool in_prompt_ = true;                                 // whether the tokens read next are not learnt from

@@ -3,11 +3,20 @@
 
 #include <doctest/doctest.h>
 
+#include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <vector>
 
+using copyspec::DraftAccount;
 using copyspec::PassCost;
 using copyspec::detail::DraftPricing;
+
+namespace {
+
+DraftAccount const unbounded(std::numeric_limits<double>::infinity());
+
+}  // namespace
 
 TEST_CASE("as much of a prediction is drafted as pays, and less with checkpoints") {
   std::vector<float> const sure(20, 0.99F);
@@ -16,15 +25,55 @@ TEST_CASE("as much of a prediction is drafted as pays, and less with checkpoints
   DraftPricing const expensive(PassCost::marginal(0.5), false);
   DraftPricing const checkpoints(PassCost::marginal(0.02), true);
   DraftPricing const exact(PassCost::marginal(0.02), false);
-  CHECK(cheap.length_of_chain(sure) == 20);
-  CHECK(expensive.length_of_chain(unsure) == 0);
+  CHECK(cheap.length_of_chain(sure, unbounded) == 20);
+  CHECK(expensive.length_of_chain(unsure, unbounded) == 0);
   std::vector<float> const half(20, 0.6F);
-  CHECK(checkpoints.length_of_chain(half) < exact.length_of_chain(half));
+  CHECK(checkpoints.length_of_chain(half, unbounded) < exact.length_of_chain(half, unbounded));
   std::vector<std::int32_t> const parents{-1, 0, -1};
   std::vector<float> const reaches{0.6F, 0.5F, 0.3F};
-  CHECK(cheap.length_of_tree(parents, reaches) == 3);
-  CHECK(expensive.length_of_tree(parents, reaches) == 0);
+  CHECK(cheap.length_of_tree(parents, reaches, unbounded) == 3);
+  CHECK(expensive.length_of_tree(parents, reaches, unbounded) == 0);
   CHECK(cheap.least_reach() < expensive.least_reach());
+}
+
+TEST_CASE("no more is drafted than the account can pay for, and only if that pays") {
+  std::vector<float> const sure(40, 0.999F);
+  DraftPricing const pricing(PassCost::marginal(0.25), false);
+  DraftAccount account(4);
+  CHECK(pricing.length_of_chain(sure, account) == 12);  // three passes of four
+  account.enter(20, 0);
+  CHECK(pricing.length_of_chain(sure, account) == 40);
+  account.enter(0, 23.5);
+  CHECK(pricing.length_of_chain(sure, account) == 2);  // half a pass, which is all that is left
+  account.enter(0, 0.3);
+  CHECK(pricing.length_of_chain(sure, account) == 0);
+
+  // Two rows cost as much as ten, so no fewer than ten pay.
+  DraftPricing const stepped(PassCost::table({1, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9}), false);
+  std::vector<float> const twelve(12, 0.999F);
+  CHECK(stepped.length_of_chain(twelve, DraftAccount(4)) == 0);
+  DraftAccount rich(4);
+  rich.enter(100, 0);
+  CHECK(stepped.length_of_chain(twelve, rich) == 12);
+
+  std::vector<std::int32_t> const parents{-1, -1, -1, 0};
+  std::vector<float> const reaches{0.6F, 0.3F, 0.25F, 0.24F};
+  DraftPricing const half(PassCost::marginal(0.2), false);
+  DraftAccount poor(4);
+  poor.enter(0, 3.55);
+  CHECK(half.length_of_tree(parents, reaches, DraftAccount(4)) > 2);
+  CHECK(half.length_of_tree(parents, reaches, poor) == 2);
+}
+
+TEST_CASE("a draft is entered with what it saved and cost, with checkpoints the pass that feeds again included") {
+  for (bool const checkpoints : {false, true}) {
+    DraftPricing const pricing(PassCost::marginal(0.25), checkpoints);
+    DraftAccount account(4);
+    pricing.enter(account, 4, 4);
+    CHECK(account.balance() == doctest::Approx(3));
+    pricing.enter(account, 4, 1);
+    CHECK(account.balance() == doctest::Approx(checkpoints ? 2.5 : 3));
+  }
 }
 
 TEST_CASE("what a pass costs is learnt from reports") {
@@ -34,5 +83,5 @@ TEST_CASE("what a pass costs is learnt from reports") {
     pricing.observe({.rows = 9, .sequences = 1, .seconds = 9});
   }
   CHECK(pricing.pass_cost()(9) > 4 * pricing.pass_cost()(1));
-  CHECK(pricing.length_of_chain(std::vector<float>(8, 0.5F)) == 0);
+  CHECK(pricing.length_of_chain(std::vector<float>(8, 0.5F), unbounded) == 0);
 }

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <limits>
 #include <span>
 
 #include "support/allocation_counter.hpp"
@@ -232,7 +233,7 @@ TEST_CASE("with a window memory stays as it is when ten times as much is said") 
     CAPTURE(window);
     Tokens const text = copying(random, 11 * window + 100, 40);
     Tokens space(max_draft_tokens);
-    MixingProposer proposer({.window = window});
+    MixingProposer proposer({.window = window, .turn_credit = std::numeric_limits<double>::infinity()});
     std::size_t drafted = 0;
     for (std::size_t length = 0; length <= window; ++length)
       drafted += draft_chain(proposer, std::span(text).first(length), space).length;

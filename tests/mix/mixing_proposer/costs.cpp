@@ -112,7 +112,7 @@ TEST_CASE("after bad luck it recovers as soon as the text repeats itself") {
 }
 
 TEST_CASE("passes teach what a row costs, to all copies") {
-  MixingProposer proposer;
+  MixingProposer proposer({.turn_credit = std::numeric_limits<double>::infinity()});
   MixingProposer copy = proposer;
   Tokens const loop = repeated({1, 2, 3, 4, 5, 6, 7}, 500);
   decode(copy, loop, 20, 300);
@@ -172,7 +172,9 @@ TEST_CASE("a draft that is less sure is shorter where a rejection costs a replay
   std::size_t drafted = 0;
   std::size_t drafted_careful = 0;
   MixingProposer proposer = with_cost(0.02);
-  MixingProposer careful({.pass_cost = PassCost::marginal(0.02), .rollback = copyspec::Rollback::checkpoint});
+  MixingProposer careful({.pass_cost = PassCost::marginal(0.02),
+                          .rollback = copyspec::Rollback::checkpoint,
+                          .turn_credit = std::numeric_limits<double>::infinity()});
   CHECK(!propose(proposer, text + text).empty());
   CHECK(propose(careful, text + text).empty());
   CHECK(propose(careful, text + text).empty());  // asked twice

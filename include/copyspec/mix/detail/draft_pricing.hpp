@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "../../core/version.hpp"
+#include "../../cost/draft_account.hpp"
 #include "../../cost/draft_length.hpp"
 #include "../../cost/pass_cost.hpp"
 #include "../../cost/pass_report.hpp"
@@ -35,23 +36,35 @@ class DraftPricing {
     share_.observe(report);
   }
 
-  /// How many tokens of a chain to draft.
-  [[nodiscard]] std::size_t length_of_chain(std::span<float const> probabilities) const noexcept {
+  /// How many tokens of a chain to draft, as far as `account` can pay for them.
+  [[nodiscard]] std::size_t length_of_chain(std::span<float const> probabilities,
+                                            DraftAccount const& account) const noexcept {
     std::lock_guard const lock(mutex_);
-    if (!checkpoints_) return draft_length(probabilities, share_);
     // What a pass would have gained by a draft.
     constexpr double forgone = 0.1;
     double const alone = share_(1);
-    // The token before the draft is fed again, too.
-    auto const rejection = [&](std::size_t right) { return forgone * alone + share_(right + 2) - alone; };
-    return draft_length(probabilities, share_, rejection);
+    auto const rejection = [&](std::size_t right) { return forgone * alone + share_.extra(right + 1); };
+    return affordable(account, probabilities.size(), [&](std::size_t length) {
+      auto const chain = probabilities.first(length);
+      return checkpoints_ ? draft_length(chain, share_, rejection) : draft_length(chain, share_);
+    });
   }
 
-  /// How many nodes of a tree to draft.
-  [[nodiscard]] std::size_t length_of_tree(std::span<std::int32_t const> parents,
-                                           std::span<float const> reaches) const noexcept {
+  /// How many nodes of a tree to draft, as far as `account` can pay for them.
+  [[nodiscard]] std::size_t length_of_tree(std::span<std::int32_t const> parents, std::span<float const> reaches,
+                                           DraftAccount const& account) const noexcept {
     std::lock_guard const lock(mutex_);
-    return draft_length(parents, reaches, share_);
+    return affordable(account, reaches.size(), [&](std::size_t length) {
+      return draft_length(parents.first(length), reaches.first(length), share_);
+    });
+  }
+
+  /// Enters a draft of which `drafted` tokens were fed and `accepted` accepted.
+  void enter(DraftAccount& account, std::size_t drafted, std::size_t accepted) const noexcept {
+    std::lock_guard const lock(mutex_);
+    // The tokens before the rejected one are fed again, too.
+    double const again = checkpoints_ && accepted < drafted ? share_.extra_at_most(accepted + 1) : 0.0;
+    account.enter(static_cast<double>(accepted) * share_(1), share_.extra_at_most(drafted) + again);
   }
 
   /// The reach below which no node of a tree can pay, since a node saves one pass at most. A node that does not pay
@@ -66,6 +79,20 @@ class DraftPricing {
   }
 
  private:
+  // `paying(length)`: how many of so many predicted tokens to draft. What is affordable of a draft may not pay.
+  template <class Paying>
+  [[nodiscard]] std::size_t affordable(DraftAccount const& account, std::size_t length,
+                                       Paying const& paying) const noexcept {
+    auto const extra = [&](std::size_t drafted) {
+      return share_.extra_at_most(drafted) + (checkpoints_ ? share_.extra_at_most(1) : 0.0);
+    };
+    for (;;) {
+      std::size_t const wanted = paying(length);
+      length = account.affordable(wanted, extra);
+      if (length == wanted) return length;
+    }
+  }
+
   bool checkpoints_;
   std::mutex mutable mutex_;
   SequenceCost share_;

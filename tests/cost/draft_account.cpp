@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+#include <copyspec/cost/draft_account.hpp>
+
+#include <doctest/doctest.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+
+#include "support/random.hpp"
+
+using copyspec::DraftAccount;
+using copyspec_test::Random;
+
+TEST_CASE("an account begins with its credit, of which a draft may cost three quarters, or half a pass") {
+  DraftAccount account(4);
+  CHECK(account.credit() == 4);
+  CHECK(account.balance() == 0);
+  CHECK(account.affordable() == 3);
+  account.enter(0, 3.4);
+  CHECK(account.balance() == doctest::Approx(-3.4));
+  CHECK(account.affordable() == doctest::Approx(0.5));
+  account.enter(0, 0.5);
+  CHECK(account.affordable() == doctest::Approx(0.1));
+  account.enter(8, 0.1);
+  CHECK(account.balance() == doctest::Approx(4));
+  CHECK(account.affordable() == doctest::Approx(6));
+}
+
+TEST_CASE("a draft is as long as its worst case is affordable, whatever the shape of the costs") {
+  DraftAccount const account(4);
+  auto const linear = [](std::size_t drafted) { return 0.3 * static_cast<double>(drafted); };
+  CHECK(account.affordable(50, linear) == 10);
+  CHECK(account.affordable(7, linear) == 7);
+  CHECK(account.affordable(0, linear) == 0);
+  // Ten tokens cost less than nine.
+  auto const uneven = [](std::size_t drafted) { return drafted == 10 ? 3.0 : 3.0 + static_cast<double>(drafted); };
+  CHECK(account.affordable(12, uneven) == 10);
+  CHECK(account.affordable(9, uneven) == 0);
+  CHECK(account.affordable(5, [](std::size_t) { return std::numeric_limits<double>::quiet_NaN(); }) == 0);
+}
+
+TEST_CASE("whatever is accepted, an account is never overdrawn by more than its credit") {
+  Random random(5);
+  for (int round = 0; round < 2000; ++round) {
+    double const credit = static_cast<double>(random.between(0, 40)) / 8;
+    double const row = static_cast<double>(random.between(1, 150)) / 100;
+    DraftAccount account(credit);
+    for (int i = 0; i < 200; ++i) {
+      std::size_t const drafted =
+          account.affordable(random.below(60), [&](std::size_t length) { return row * static_cast<double>(length); });
+      std::size_t const accepted = random.one_in(4) ? random.between(0, drafted) : 0;
+      account.enter(static_cast<double>(accepted), row * static_cast<double>(drafted));
+      REQUIRE(account.balance() >= -credit - 1e-9);
+    }
+  }
+}
+
+TEST_CASE("without a bound any draft is affordable, and without a credit none that costs something") {
+  DraftAccount const unbounded(std::numeric_limits<double>::infinity());
+  CHECK(unbounded.affordable(64, [](std::size_t) { return 1e300; }) == 64);
+  DraftAccount const none(0);
+  CHECK(none.affordable(64, [](std::size_t drafted) { return 0.01 * static_cast<double>(drafted); }) == 0);
+  CHECK(none.affordable(64, [](std::size_t) { return 0.0; }) == 64);
+}

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+#include <copyspec/mix/detail/draft_ledger.hpp>
+
+#include <doctest/doctest.h>
+
+#include <copyspec/core/error.hpp>
+#include <copyspec/mix/detail/draft_pricing.hpp>
+
+using copyspec::PassCost;
+using copyspec::detail::DraftLedger;
+using copyspec::detail::DraftPricing;
+
+namespace {
+
+DraftPricing const pricing(PassCost::marginal(0.25), false);
+
+}  // namespace
+
+TEST_CASE("a draft is entered once, when the tokens after it are known") {
+  DraftLedger ledger(4);
+  ledger.propose(100, 8);
+  ledger.settle(100, pricing);
+  CHECK(ledger.account().balance() == 0);
+  ledger.settle(104, pricing);  // three accepted, and the token after them
+  CHECK(ledger.account().balance() == doctest::Approx(1));
+  ledger.settle(110, pricing);
+  CHECK(ledger.account().balance() == doctest::Approx(1));
+  ledger.propose(110, 4);
+  ledger.settle(120, pricing);  // no more are accepted than were drafted
+  CHECK(ledger.account().balance() == doctest::Approx(4));
+}
+
+TEST_CASE("what is not fed costs nothing") {
+  DraftLedger ledger(4);
+  ledger.propose(100, 8);
+  ledger.choose(100, 2);
+  ledger.settle(101, pricing);
+  CHECK(ledger.account().balance() == doctest::Approx(-0.5));
+  ledger.propose(101, 8);
+  ledger.choose(101, 0);
+  ledger.settle(105, pricing);
+  CHECK(ledger.account().balance() == doctest::Approx(-0.5));
+  ledger.propose(105, 2);
+  ledger.choose(104, 0);  // of another draft
+  ledger.settle(106, pricing);
+  CHECK(ledger.account().balance() == doctest::Approx(-1));
+}
+
+TEST_CASE("a draft that is discarded is not entered, and a turn begins with its credit") {
+  DraftLedger ledger(4);
+  ledger.propose(100, 8);
+  ledger.discard();
+  ledger.settle(101, pricing);
+  CHECK(ledger.account().balance() == 0);
+  ledger.propose(101, 8);
+  ledger.settle(102, pricing);
+  CHECK(ledger.account().balance() == doctest::Approx(-2));
+  ledger.propose(102, 4);
+  ledger.begin_turn();
+  CHECK(ledger.account().balance() == 0);
+  CHECK(ledger.account().credit() == 4);
+  ledger.settle(103, pricing);
+  CHECK(ledger.account().balance() == 0);
+}
+
+TEST_CASE("a credit is a number that is not negative") {
+  CHECK_THROWS_AS(DraftLedger(-0.5), copyspec::Error);
+}
