@@ -50,7 +50,7 @@ inline namespace COPYSPEC_VERSION_NAMESPACE {
 /// Failure: what the stop rule, or the verifier of one sequence, throws ends that sequence with `failed`. Exceptions of
 /// a proposer, a `BatchVerifier` or the callback pass through. Each sequence is then as before the pass, or as after it
 /// if its verdict was taken, and continues with 1. Allocation: between passes, and in a pass where an answer outgrows
-/// its room, given a proposer with `reserve`. Threads: one call at a time.
+/// its room or a prompt is scored, given a proposer with `reserve`. Threads: one call at a time.
 template <DraftProposer Proposer, class Verifier, class Rows = LogitsView<float>>
   requires SequenceVerifier<Verifier, Rows> || BatchVerifier<Verifier, Rows>
 class DecodeBatch : public BatchSequences<Proposer, Verifier, Rows> {

@@ -175,7 +175,7 @@ class BatchSequences {
   }
   /// Log-probabilities of the prompt tokens of this turn, if `GenerateOptions::prompt_logprobs` asks for them, in the
   /// softmax of the model's rows. The first token of a context follows nothing and is left out. As many as were read
-  /// so far: all of them with the first output. Valid until the next pass or turn.
+  /// so far: all of them with the first output. Valid until the next pass or turn, or `remove`.
   [[nodiscard]] LogprobsView prompt_logprobs(SequenceId id) const {
     auto const* const prompt = slots_.at(id).turn.prompt();
     return prompt == nullptr ? LogprobsView() : prompt->view();

@@ -48,8 +48,9 @@ inline namespace COPYSPEC_VERSION_NAMESPACE {
 /// `BatchVerifier`, a proposer or the callback pass through. Each sequence is then as before the pass, or as after it
 /// if its verdict was taken, and goes on with the next `step`. If the model refuses a pass with drafts, the pass is
 /// tried again without them, so copying never fails where plain decoding would succeed. Allocation: between passes, and
-/// in a pass where an answer outgrows its room, given a proposer with `reserve`. Threads: one call at a time. Lifetime:
-/// the model is borrowed and must outlive the composer. The destructor removes its sequences from the model.
+/// in a pass where an answer outgrows its room or a prompt is scored, given a proposer with `reserve`. Threads: one
+/// call at a time. Lifetime: the model is borrowed and must outlive the composer. The destructor removes its sequences
+/// from the model.
 template <Engine M, DraftProposer Proposer, class Verifier, class Clock = std::chrono::steady_clock>
   requires SequenceVerifier<Verifier, LogitsOf<M>> || BatchVerifier<Verifier, LogitsOf<M>>
 class Composer {

@@ -17,16 +17,16 @@ struct TokenLogprob {
   float logprob = 0;
 };
 
-/// Log-probabilities of generated tokens. Each token has one entry for itself, then entries for the likeliest tokens of
+/// Log-probabilities of generated tokens, or of those of a prompt. Each token has one entry for itself, then entries for the likeliest tokens of
 /// its row, in descending order. Non-owning: valid as long as the memory it points to.
 class LogprobsView {
  public:
   /// No tokens.
   LogprobsView() = default;
-  /// `all` holds `per_token` entries for each generated token.
+  /// `all` holds `per_token` entries for each token.
   LogprobsView(std::span<TokenLogprob const> all, std::size_t per_token) noexcept : all_(all), per_token_(per_token) {}
 
-  /// Number of generated tokens covered.
+  /// Number of tokens covered.
   [[nodiscard]] std::size_t size() const noexcept { return per_token_ == 0 ? 0 : all_.size() / per_token_; }
 
   /// The entries of the token at `index`: itself, then the likeliest ones.

@@ -24,10 +24,12 @@
 #include <cstdint>
 #include <exception>
 #include <map>
+#include <new>
 #include <span>
 #include <utility>
 #include <vector>
 
+#include "support/allocation_counter.hpp"
 #include "support/composer_fixture.hpp"
 #include "support/plain_decoder.hpp"
 #include "support/poisoned_model.hpp"
@@ -307,4 +309,51 @@ TEST_CASE("a row of the prompt without a token fails its request alone") {
       CHECK(text(composer.sequence(id(1)).generated()) == text(decode_plainly(toy, some_prompt, 20).tokens));
       check_entries(composer.prompt_logprobs(id(1)), toy, some_prompt, 0, some_prompt.size(), 0);
     }
+}
+
+TEST_CASE("memory that runs out while a prompt is scored fails that sequence, and a copy has all entries") {
+  ToyModelOptions options = toy;
+  options.max_tokens = 8;
+  Tokens prompt;
+  for (int i = 0; i < 4; ++i) prompt.insert(prompt.end(), some_prompt.begin(), some_prompt.end());
+  std::size_t failed = 0;
+  for (std::size_t passes = 1; passes < 4; ++passes)
+    for (std::size_t nth = 0; nth < 60; ++nth) {
+      CAPTURE(passes);
+      CAPTURE(nth);
+      Toy model(options);
+      Composer composer(model, NoProposer(), GreedyVerifier());
+      composer.begin(id(0), prompt, {.max_new_tokens = 3, .prompt_logprobs = 2});
+      for (std::size_t i = 0; i < passes; ++i) composer.step(show_nothing);
+      composer.fork(id(0), id(1));
+      bool met = false;
+      {
+        FailingAllocation const failing(nth);
+        try {
+          composer.step(show_nothing);
+        } catch (std::bad_alloc const&) {
+        }
+        met = failing.met();
+      }
+      if (!met) break;
+      composer.run();
+      for (std::size_t i = 0; i < 2; ++i) {
+        if (composer.sequence(id(i)).status() == SequenceStatus::failed) ++failed;
+        if (composer.sequence(id(i)).status() != SequenceStatus::length) continue;
+        check_entries(composer.prompt_logprobs(id(i)), options, prompt, 0, prompt.size(), 2);
+      }
+    }
+  CHECK(failed > 0);
+}
+
+TEST_CASE("tokens whose rows are not needed are read in passes of any length") {
+  Toy model({.vocabulary = 12, .order = 2, .max_tokens = 300});
+  Composer composer(model, NoProposer(), GreedyVerifier());
+  Tokens const first(500, 3);
+  composer.generate(first, {.max_new_tokens = 1});
+  composer.preempt(id(0));
+  std::size_t const before = composer.sequence(id(0)).counters().prefill_passes;
+  composer.generate(some_prompt, {.max_new_tokens = 1, .prompt_logprobs = 0});
+  CHECK(composer.prompt_logprobs(id(0)).size() == some_prompt.size());
+  CHECK(composer.sequence(id(0)).counters().prefill_passes == before + 1);
 }

@@ -37,7 +37,8 @@ struct Untimed {
 };
 
 /// The newest pass over the sequences of a batch. Shares tokens out, asks for drafts, and takes verdicts. Each piece of
-/// work of a proposer or verifier is passed to `timed`, which calls it. After `reserve(sequences)`, no call allocates.
+/// work of a proposer or verifier is passed to `timed`, which calls it. After `reserve(sequences)`, no call allocates
+/// here.
 template <DraftProposer Proposer, class Verifier, class Rows>
 class PlannedPass {
   using Traits = ProposerTraits<Proposer>;

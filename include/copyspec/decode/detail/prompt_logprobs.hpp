@@ -21,8 +21,8 @@ inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace detail {
 
 /// Log-probabilities of the prompt tokens of one turn, each from the row after the token before it. Says which rows are
-/// still needed. Sequences that read the same prompt share it, and each row is taken once. Allocates in `take`.
-/// Threads: one call at a time.
+/// still needed. Sequences that read the same prompt share it: what any of them reads first counts. Allocates in
+/// `take`. Threads: one call at a time.
 class PromptLogprobs {
  public:
   /// Most rows of a prompt in a pass, as each is as long as the vocabulary.
@@ -39,11 +39,13 @@ class PromptLogprobs {
   [[nodiscard]] std::size_t next() const noexcept { return next_ < end_ ? next_ : none; }
 
   /// Takes `rows`, which follow the tokens of `context` from position `first` on, as far as they are needed. Throws
-  /// `Error` at a row that gives no token; those before it are taken.
+  /// `Error` at a row that gives no token, and `std::bad_alloc`; those before it are taken.
   template <class Scalar>
   void take(LogitsView<Scalar> rows, std::span<Token const> context, std::size_t first) {
     COPYSPEC_ASSERT(first <= next_ || rows.rows() == 0 || next() == none, "rows are taken in order");
     std::size_t const end = std::min(first + rows.rows(), end_);
+    // An allocation that failed may have left a part of the entries of a token.
+    taken_.resize(taken_.size() / (top_ + 1) * (top_ + 1));
     for (; next_ < end; ++next_)
       if (!logprobs_.append(as_floats(rows.row(next_ - first), row_), context[next_ + 1], top_, taken_))
         raise_error(ErrorCode::engine, "the row after token " + std::to_string(next_) +

@@ -98,7 +98,9 @@ struct SequenceSlot {
 
   /// `Sequence::next_segment`, with the rows that the prompt needs.
   [[nodiscard]] Segment next_segment(Draft const& proposed, std::size_t allowance) noexcept {
-    if (rows_from() != PromptLogprobs::none) allowance = std::min(allowance, PromptLogprobs::rows_per_pass);
+    if (std::size_t const from = rows_from(); from != PromptLogprobs::none)
+      allowance =
+          std::min(allowance, std::max(from, sequence.cached()) - sequence.cached() + PromptLogprobs::rows_per_pass);
     Segment segment = sequence.next_segment(proposed.length, allowance, proposed.sources);
     std::size_t const end = sequence.cached() + segment.tokens.size();
     segment.rows = std::max(segment.rows, end - std::clamp(rows_from(), sequence.cached(), end));

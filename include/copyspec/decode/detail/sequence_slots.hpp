@@ -194,7 +194,8 @@ class SequenceSlots : public SlotTable<SequenceSlot<Proposer, Verifier, Rows>> {
   // For a verifier of all sequences, what follows under the id `to` is an answer to an empty prompt.
   void begin_in_shared(Slot& slot, SequenceId to) {
     if constexpr (Adapter::shared)
-      verifiers_.on_turn_begin(slot.verifier, to, slot.sequence.context(), slot.sequence.length());
+      if (slot.sequence.running())
+        verifiers_.on_turn_begin(slot.verifier, to, slot.sequence.context(), slot.sequence.length());
   }
 
   static void set_sampling(Slot& slot, typename Adapter::Own const& verifier) {
