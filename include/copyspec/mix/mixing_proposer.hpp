@@ -139,7 +139,7 @@ class MixingProposer {
     std::size_t const length = predict_chain(context, space.first(std::min(space.size(), draft_length_)), 0);
     std::span<float const> const chain = std::span(probabilities_).first(length);
     std::size_t const drafted = pricing_->length_of_chain(chain, ledger_.account());
-    ledger_.propose(context.size(), drafted);
+    ledger_.propose(context.size(), drafted, *pricing_);
     return {.length = drafted,
             .sources = std::span(token_sources_).first(drafted),
             .probabilities = std::span(probabilities_).first(drafted)};
@@ -165,7 +165,7 @@ class MixingProposer {
     detail::PredictedTree const tree(sources_, scope_->mixer_, context, space, limit, least);
     lock.unlock();
     std::size_t const drafted = pricing_->length_of_tree(tree.parents(), tree.reaches(), ledger_.account());
-    ledger_.propose(context.size(), drafted);
+    ledger_.propose(context.size(), drafted, *pricing_);
     std::ranges::copy(tree.sources().first(drafted), token_sources_.begin());
     return {.length = drafted, .sources = std::span(token_sources_).first(drafted)};
   }

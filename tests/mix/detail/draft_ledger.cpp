@@ -18,29 +18,29 @@ DraftPricing const pricing(PassCost::marginal(0.25), false);
 
 TEST_CASE("a draft is entered once, when the tokens after it are known") {
   DraftLedger ledger(4);
-  ledger.propose(100, 8);
+  ledger.propose(100, 8, pricing);
   ledger.settle(100, pricing);
   CHECK(ledger.account().balance() == 0);
   ledger.settle(104, pricing);  // three accepted, and the token after them
   CHECK(ledger.account().balance() == doctest::Approx(1));
   ledger.settle(110, pricing);
   CHECK(ledger.account().balance() == doctest::Approx(1));
-  ledger.propose(110, 4);
+  ledger.propose(110, 4, pricing);
   ledger.settle(120, pricing);  // no more are accepted than were drafted
   CHECK(ledger.account().balance() == doctest::Approx(4));
 }
 
 TEST_CASE("what is not fed costs nothing") {
   DraftLedger ledger(4);
-  ledger.propose(100, 8);
+  ledger.propose(100, 8, pricing);
   ledger.choose(100, 2);
   ledger.settle(101, pricing);
   CHECK(ledger.account().balance() == doctest::Approx(-0.5));
-  ledger.propose(101, 8);
+  ledger.propose(101, 8, pricing);
   ledger.choose(101, 0);
   ledger.settle(105, pricing);
   CHECK(ledger.account().balance() == doctest::Approx(-0.5));
-  ledger.propose(105, 2);
+  ledger.propose(105, 2, pricing);
   ledger.choose(104, 0);  // of another draft
   ledger.settle(106, pricing);
   CHECK(ledger.account().balance() == doctest::Approx(-1));
@@ -48,14 +48,14 @@ TEST_CASE("what is not fed costs nothing") {
 
 TEST_CASE("a draft that is discarded is not entered, and a turn begins with its credit") {
   DraftLedger ledger(4);
-  ledger.propose(100, 8);
+  ledger.propose(100, 8, pricing);
   ledger.discard();
   ledger.settle(101, pricing);
   CHECK(ledger.account().balance() == 0);
-  ledger.propose(101, 8);
+  ledger.propose(101, 8, pricing);
   ledger.settle(102, pricing);
   CHECK(ledger.account().balance() == doctest::Approx(-2));
-  ledger.propose(102, 4);
+  ledger.propose(102, 4, pricing);
   ledger.begin_turn();
   CHECK(ledger.account().balance() == 0);
   CHECK(ledger.account().credit() == 4);
@@ -65,4 +65,19 @@ TEST_CASE("a draft that is discarded is not entered, and a turn begins with its 
 
 TEST_CASE("a credit is a number that is not negative") {
   CHECK_THROWS_AS(DraftLedger(-0.5), copyspec::Error);
+}
+
+TEST_CASE("a pass that was delayed is entered with twice what was expected at most") {
+  DraftPricing learning(PassCost(), false);
+  for (int i = 0; i < 3; ++i) {
+    learning.observe({.rows = 1, .sequences = 1, .seconds = 1});
+    learning.observe({.rows = 9, .sequences = 1, .seconds = 1.8});
+  }
+  DraftLedger ledger(4);
+  ledger.propose(100, 6, learning);
+  double const expected = learning.extra_at_most(6);
+  learning.observe({.rows = 7, .sequences = 1, .seconds = 60});
+  ledger.settle(101, learning);
+  CHECK(ledger.account().balance() >= -2 * expected);
+  CHECK(ledger.account().balance() < 0);
 }

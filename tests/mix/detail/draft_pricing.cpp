@@ -69,9 +69,9 @@ TEST_CASE("a draft is entered with what it saved and cost, with checkpoints the 
   for (bool const checkpoints : {false, true}) {
     DraftPricing const pricing(PassCost::marginal(0.25), checkpoints);
     DraftAccount account(4);
-    pricing.enter(account, 4, 4);
+    pricing.enter(account, 4, 4, 1);
     CHECK(account.balance() == doctest::Approx(3));
-    pricing.enter(account, 4, 1);
+    pricing.enter(account, 4, 1, 1);
     CHECK(account.balance() == doctest::Approx(checkpoints ? 2.5 : 3));
   }
 }

@@ -35,9 +35,10 @@ class DraftLedger {
   }
 
   /// A draft of `length` tokens was proposed after a context of `context` tokens.
-  void propose(std::size_t context, std::size_t length) noexcept {
+  void propose(std::size_t context, std::size_t length, DraftPricing const& pricing) noexcept {
     context_ = context;
     length_ = length;
+    expected_ = length == 0 ? 0.0 : pricing.extra_at_most(length);
   }
 
   /// Only `fed` tokens of the draft after a context of this length are fed.
@@ -48,7 +49,7 @@ class DraftLedger {
   /// The context has `context` tokens now. If these are more than before the newest draft, it was verified.
   void settle(std::size_t context, DraftPricing const& pricing) noexcept {
     if (length_ == 0 || context <= context_) return;
-    pricing.enter(account_, length_, std::min(context - context_ - 1, length_));
+    pricing.enter(account_, length_, std::min(context - context_ - 1, length_), expected_);
     length_ = 0;
   }
 
@@ -59,6 +60,7 @@ class DraftLedger {
   DraftAccount account_;
   std::size_t context_ = 0;  // tokens before the newest draft
   std::size_t length_ = 0;   // tokens of it that are fed; zero if it was settled
+  double expected_ = 0;      // most that they were expected to add to a pass
 };
 
 }  // namespace detail

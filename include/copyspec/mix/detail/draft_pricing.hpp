@@ -59,12 +59,20 @@ class DraftPricing {
     });
   }
 
-  /// Enters a draft of which `drafted` tokens were fed and `accepted` accepted.
-  void enter(DraftAccount& account, std::size_t drafted, std::size_t accepted) const noexcept {
+  /// Most that a draft of so many tokens adds to a pass, as far as that is known.
+  [[nodiscard]] double extra_at_most(std::size_t drafted) const noexcept {
+    std::lock_guard const lock(mutex_);
+    return share_.extra_at_most(drafted);
+  }
+
+  /// Enters a draft of which `drafted` tokens were fed and `accepted` accepted. It was expected to add at most
+  /// `expected` to its pass; if it seems to have added more than twice that, the pass was delayed by something else.
+  void enter(DraftAccount& account, std::size_t drafted, std::size_t accepted, double expected) const noexcept {
     std::lock_guard const lock(mutex_);
     // The tokens before the rejected one are fed again, too.
     double const again = checkpoints_ && accepted < drafted ? share_.extra_at_most(accepted + 1) : 0.0;
-    account.enter(static_cast<double>(accepted) * share_(1), share_.extra_at_most(drafted) + again);
+    double const extra = std::min(share_.extra_at_most(drafted), 2 * expected);
+    account.enter(static_cast<double>(accepted) * share_(1), extra + again);
   }
 
   /// The reach below which no node of a tree can pay, since a node saves one pass at most. A node that does not pay
