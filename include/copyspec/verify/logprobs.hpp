@@ -17,8 +17,8 @@ struct TokenLogprob {
   float logprob = 0;
 };
 
-/// Log-probabilities of generated tokens, or of those of a prompt. Each token has one entry for itself, then entries for the likeliest tokens of
-/// its row, in descending order. Non-owning: valid as long as the memory it points to.
+/// Log-probabilities of generated tokens, or of those of a prompt. Each token has one entry for itself, then entries
+/// for the likeliest tokens of its row, in descending order. Non-owning: valid as long as the memory it points to.
 class LogprobsView {
  public:
   /// No tokens.
