@@ -529,14 +529,12 @@ TEST_CASE("the same passes give the same curve, and a copy goes its own way") {
 
 TEST_CASE("what rows add at most is what they add, if the curve is fixed") {
   PassCost const cost = PassCost::table({1, 1.5, 1.7, 1.7, 3});
-  for (std::size_t rows = 1; rows < 9; ++rows)
-    for (std::size_t more = 0; more < 9; ++more)
-      CHECK(cost.added_at_most(rows, more) == doctest::Approx(cost(rows + more) - cost(rows)));
+  for (std::size_t more = 0; more < 9; ++more) CHECK(cost.added_at_most(more) == doctest::Approx(cost(1 + more) - 1));
 }
 
 TEST_CASE("before anything was observed, a row adds a pass at most, and a tenth for noise") {
   PassCost const cost;
-  CHECK(cost.added_at_most(1, 5) == doctest::Approx(1.1 * 5));
+  CHECK(cost.added_at_most(5) == doctest::Approx(1.1 * 5));
 }
 
 TEST_CASE("what rows add at most follows from observed row counts") {
@@ -546,13 +544,13 @@ TEST_CASE("what rows add at most follows from observed row counts") {
   };
   observe(1, 1, 3);
   observe(4, 1.3, 3);
-  CHECK(cost.added_at_most(1, 3) == doctest::Approx(1.1 * 0.3));
-  CHECK(cost.added_at_most(1, 2) == doctest::Approx(1.1 * 0.3));            // no more than four rows
-  CHECK(cost.added_at_most(1, 7) == doctest::Approx(1.1 * (2 * 1.3 - 1)));  // two passes of four
-  CHECK(cost.added_at_most(1, 8) == doctest::Approx(1.1 * (3 * 1.3 - 1)));
+  CHECK(cost.added_at_most(3) == doctest::Approx(1.1 * 0.3));
+  CHECK(cost.added_at_most(2) == doctest::Approx(1.1 * 0.3));            // no more than four rows
+  CHECK(cost.added_at_most(7) == doctest::Approx(1.1 * (2 * 1.3 - 1)));  // two passes of four
+  CHECK(cost.added_at_most(8) == doctest::Approx(1.1 * (3 * 1.3 - 1)));
   observe(8, 1.35, 3);
-  CHECK(cost.added_at_most(1, 7) == doctest::Approx(1.1 * 0.35));
-  CHECK(cost.added_at_most(1, 15) == doctest::Approx(1.1 * (2 * 1.35 - 1)));
+  CHECK(cost.added_at_most(7) == doctest::Approx(1.1 * 0.35));
+  CHECK(cost.added_at_most(15) == doctest::Approx(1.1 * (2 * 1.35 - 1)));
 }
 
 TEST_CASE("an engine whose rows cost more than passes is known as such, also when that was seen long ago") {
@@ -561,20 +559,20 @@ TEST_CASE("an engine whose rows cost more than passes is known as such, also whe
     cost.observe(1, 1);
     cost.observe(3, 6);
   }
-  CHECK(cost.added_at_most(1, 2) == doctest::Approx(1.1 * 5));
-  CHECK(cost.added_at_most(1, 4) == doctest::Approx(1.1 * 10));
+  CHECK(cost.added_at_most(2) == doctest::Approx(1.1 * 5));
+  CHECK(cost.added_at_most(4) == doctest::Approx(1.1 * 10));
   for (int i = 0; i < 2000; ++i) cost.observe(1, 1);
   CHECK(cost.observed(3) == 0);
-  CHECK(cost.added_at_most(1, 2) == doctest::Approx(1.1 * 5));
+  CHECK(cost.added_at_most(2) == doctest::Approx(1.1 * 5));
 }
 
 TEST_CASE("a single delayed pass is forgotten") {
   PassCost cost;
   for (int i = 0; i < 3; ++i) cost.observe(1, 1);
   cost.observe(5, 100);
-  CHECK(cost.added_at_most(1, 4) > 50);
+  CHECK(cost.added_at_most(4) > 50);
   for (int i = 0; i < 40; ++i) cost.observe(1, 1);
-  CHECK(cost.added_at_most(1, 4) == doctest::Approx(1.1 * 4));
+  CHECK(cost.added_at_most(4) == doctest::Approx(1.1 * 4));
 }
 
 TEST_CASE("as times are noisy, a row adds what it adds on average, up to a twentieth of a pass") {
@@ -585,7 +583,7 @@ TEST_CASE("as times are noisy, a row adds what it adds on average, up to a twent
       cost.observe(2, 1);  // it seems to add nothing
       cost.observe(21, 1 + 20 * row);
     }
-    CHECK(cost.added_at_most(1, 1) == doctest::Approx(std::min(row, 0.05)));
-    CHECK(cost.added_at_most(1, 20) == doctest::Approx(1.1 * 20 * row));
+    CHECK(cost.added_at_most(1) == doctest::Approx(std::min(row, 0.05)));
+    CHECK(cost.added_at_most(20) == doctest::Approx(1.1 * 20 * row));
   }
 }

@@ -63,6 +63,7 @@ TEST_CASE("what a draft adds depends on the rows of the other sequences") {
   share.observe({.rows = 8, .sequences = 4, .seconds = 1});
   CHECK(share.extra(1) == 0);
   CHECK(share.extra(2) == doctest::Approx(4));
-  CHECK(share.extra_at_most(2) == doctest::Approx(4));
-  CHECK(SequenceCost{PassCost()}.extra_at_most(3) == doctest::Approx(3.3));
+  CHECK_FALSE(share.alone());
+  share.observe({.rows = 8, .sequences = 1, .seconds = 1});
+  CHECK(share.alone());
 }

@@ -74,14 +74,13 @@ class PassCost {
     return curve_.back() + slope_ * static_cast<double>(rows - curve_.size());
   }
 
-  /// Most that `more` rows add to a pass of `rows` >= 1 rows, in passes of one row. A fixed curve knows it. A learnt
-  /// one takes the least bound that row counts seen three times, or lately, give: a row adds no more than the steepest
-  /// of them does, at least one pass, and more rows cost no more than several passes that feed them. Times are noisy,
-  /// so a tenth is added, and each row adds what it does on average up to the largest such row count, up to 0.05.
-  /// O(most_rows).
-  [[nodiscard]] double added_at_most(std::size_t rows, std::size_t more) const noexcept {
-    if (cells_.empty()) return (*this)(rows + more) - (*this)(rows);
-    double const added = at_most(rows + more) - (*this)(rows);
+  /// Most that `more` rows add to a pass of one row, in such passes. A fixed curve knows it. A learnt one takes the
+  /// least bound that row counts seen three times, or lately, give: a row adds no more than the steepest of them does,
+  /// at least one pass, and more rows cost no more than several passes that feed them. Times are noisy, so a tenth is
+  /// added, and each row adds what it does on average up to the largest such row count, up to 0.05. O(most_rows).
+  [[nodiscard]] double added_at_most(std::size_t more) const noexcept {
+    if (cells_.empty()) return (*this)(1 + more) - 1.0;
+    double const added = at_most(1 + more) - 1.0;
     double least = 0.05;
     if (auto const& [most, level] = levels_[std::max<std::size_t>(remembered_, 1) - 1]; most > 1)
       least = std::clamp((level - 1.0) / static_cast<double>(most - 1), 0.0, least);

@@ -36,10 +36,8 @@ class SequenceCost {
     return pass_cost_(others_ + 1 + drafted) - pass_cost_(others_ + 1);
   }
 
-  /// Most that it adds, as far as that is known: see `PassCost::added_at_most`.
-  [[nodiscard]] double extra_at_most(std::size_t drafted) const noexcept {
-    return pass_cost_.added_at_most(others_ + 1, drafted);
-  }
+  /// Whether the newest pass had no other sequence.
+  [[nodiscard]] bool alone() const noexcept { return sequences_ == 1; }
 
   /// Takes in an observed pass. The next one is assumed to have the same number of other rows.
   void observe(PassReport const& report) noexcept {

@@ -76,6 +76,18 @@ TEST_CASE("a draft is entered with what it saved and cost, with checkpoints the 
   }
 }
 
+TEST_CASE("no account is kept while sequences share passes") {
+  DraftPricing pricing(PassCost::marginal(0.25), false);
+  std::vector<float> const sure(40, 0.999F);
+  pricing.observe({.rows = 4, .sequences = 2, .seconds = 1});
+  DraftAccount account(4);
+  CHECK(pricing.length_of_chain(sure, account) == 40);
+  pricing.enter(account, 4, 0, 1);
+  CHECK(account.balance() == 0);
+  pricing.observe({.rows = 4, .sequences = 1, .seconds = 1});
+  CHECK(pricing.length_of_chain(sure, account) == 12);
+}
+
 TEST_CASE("what a pass costs is learnt from reports") {
   DraftPricing pricing(PassCost(), false);
   for (int i = 0; i < 100; ++i) {

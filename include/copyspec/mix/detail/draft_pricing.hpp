@@ -21,7 +21,8 @@ namespace detail {
 
 /// How much of a prediction to draft, by what passes cost. What they cost is learnt from reports.
 ///
-/// With `checkpoints`, a rejected draft costs one more pass, which feeds its accepted tokens again.
+/// With `checkpoints`, a rejected draft costs one more pass, which feeds its accepted tokens again. Accounts are not
+/// kept while sequences share passes.
 ///
 /// Cost: that of `draft_length`. No allocation. Threads: any number of calls, except of `pass_cost`.
 class DraftPricing {
@@ -62,17 +63,18 @@ class DraftPricing {
   /// Most that a draft of so many tokens adds to a pass, as far as that is known.
   [[nodiscard]] double extra_at_most(std::size_t drafted) const noexcept {
     std::lock_guard const lock(mutex_);
-    return share_.extra_at_most(drafted);
+    return pass_cost().added_at_most(drafted);
   }
 
   /// Enters a draft of which `drafted` tokens were fed and `accepted` accepted. It was expected to add at most
   /// `expected` to its pass; if it seems to have added more than twice that, the pass was delayed by something else.
   void enter(DraftAccount& account, std::size_t drafted, std::size_t accepted, double expected) const noexcept {
     std::lock_guard const lock(mutex_);
+    if (!share_.alone()) return;
     // The tokens before the rejected one are fed again, too.
-    double const again = checkpoints_ && accepted < drafted ? share_.extra_at_most(accepted + 1) : 0.0;
-    double const extra = std::min(share_.extra_at_most(drafted), 2 * expected);
-    account.enter(static_cast<double>(accepted) * share_(1), extra + again);
+    double const again = checkpoints_ && accepted < drafted ? pass_cost().added_at_most(accepted + 1) : 0.0;
+    double const extra = std::min(pass_cost().added_at_most(drafted), 2 * expected);
+    account.enter(static_cast<double>(accepted), extra + again);
   }
 
   /// The reach below which no node of a tree can pay, since a node saves one pass at most. A node that does not pay
@@ -91,8 +93,9 @@ class DraftPricing {
   template <class Paying>
   [[nodiscard]] std::size_t affordable(DraftAccount const& account, std::size_t length,
                                        Paying const& paying) const noexcept {
+    if (!share_.alone()) return paying(length);
     auto const extra = [&](std::size_t drafted) {
-      return share_.extra_at_most(drafted) + (checkpoints_ ? share_.extra_at_most(1) : 0.0);
+      return pass_cost().added_at_most(drafted) + (checkpoints_ ? pass_cost().added_at_most(1) : 0.0);
     };
     for (;;) {
       std::size_t const wanted = paying(length);
