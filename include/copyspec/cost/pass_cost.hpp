@@ -156,12 +156,19 @@ class PassCost {
     return std::min(most, 1.0 + steepest * static_cast<double>(rows - 1));
   }
 
-  // Recomputes the curve from the levels.
+  // Recomputes the curve from the levels, and lists the costs of row counts that were seen lately, or so often that one
+  // delayed pass does not matter.
   void fit() noexcept {
     std::array<Knot, most_rows> known;
     std::size_t count = 0;
-    for (std::size_t rows = 1; rows <= cells_.size(); ++rows)
-      if (double const of = weight(rows); of > 0.0) known[count++] = {rows, cells_[rows - 1].time.level(), of};
+    remembered_ = 0;
+    for (std::size_t rows = 1; rows <= cells_.size(); ++rows) {
+      detail::LatencyFilter const& time = cells_[rows - 1].time;
+      if (time.count() == 0) continue;
+      double const of = weight(rows);
+      if (of > 0.0) known[count++] = {rows, time.level(), of};
+      if (of > 0.0 || time.count() >= 3) levels_[remembered_++] = {rows, of > 0.0 ? 0.0 : time.level()};
+    }
     std::span<Knot> const knots = std::span(known).first(count);
     // If more rows took less time, an unreliable level was delayed: lower it.
     double lowest = std::numeric_limits<double>::infinity();
@@ -171,18 +178,8 @@ class PassCost {
     }
     pool(knots);
     draw(knots);
-    remember();
-  }
-
-  // Lists the costs of row counts that were seen lately, or so often that one delayed pass does not matter.
-  void remember() noexcept {
-    remembered_ = 0;
-    for (std::size_t rows = 1; rows <= cells_.size(); ++rows) {
-      detail::LatencyFilter const& time = cells_[rows - 1].time;
-      if (time.count() == 0) continue;
-      if (bool const lately = weight(rows) > 0.0; lately || time.count() >= 3)
-        levels_[remembered_++] = {rows, lately ? curve_[rows - 1] : time.level() / unit_};
-    }
+    for (auto& [rows, level] : std::span(levels_).first(remembered_))
+      level = level > 0.0 ? level / unit_ : curve_[rows - 1];
   }
 
   // Pool adjacent violators: replaces adjacent decreasing levels by their weighted mean until none decreases.
