@@ -270,3 +270,58 @@ TEST_CASE("with no credit nothing is drafted") {
   MixingProposer const proposer({.pass_cost = PassCost::marginal(0.02), .turn_credit = 0});
   CHECK(decode(any_text(random, Kind::copied, 2, 300), engine, proposer, 0, random, true) == doctest::Approx(0));
 }
+
+namespace {
+
+// A proposer that has read a text that repeats, within a turn, and drafts after it.
+struct Drafting {
+  Tokens text;
+  Tokens space = Tokens(48);
+  MixingProposer proposer{{.pass_cost = PassCost::marginal(0.25)}};
+  std::size_t drafted = 0;
+
+  Drafting() {
+    for (int i = 0; i < 400; ++i) text.push_back(static_cast<copyspec::Token>(i % 20));
+    proposer.on_turn_begin(std::span(text).first(300), 0);
+    drafted = proposer.propose(std::span(text).first(300), space).length;
+    REQUIRE(drafted > 3);
+  }
+  // The tokens up to `length` are known, and the next draft is made.
+  [[nodiscard]] double balance_at(std::size_t length) {
+    static_cast<void>(proposer.propose(std::span(text).first(length), space));
+    return proposer.account().balance();
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a draft is booked as it was fed") {
+  Drafting whole;
+  CHECK(whole.balance_at(301) == doctest::Approx(-0.25 * static_cast<double>(whole.drafted)));
+  Drafting shortened;
+  shortened.proposer.on_draft_chosen(std::span(shortened.text).first(300), 2);
+  CHECK(shortened.balance_at(301) == doctest::Approx(-0.5));
+  Drafting unfed;
+  unfed.proposer.on_draft_chosen(std::span(unfed.text).first(300), 0);
+  CHECK(unfed.balance_at(301) == 0);
+  Drafting accepted;
+  CHECK(accepted.balance_at(304) == doctest::Approx(3 - 0.25 * static_cast<double>(accepted.drafted)));
+}
+
+TEST_CASE("a draft is booked before passes without a draft hide how many of its tokens were accepted") {
+  Drafting drafting;
+  drafting.proposer.on_draft_chosen(std::span(drafting.text).first(302), 0);
+  CHECK(drafting.proposer.account().balance() == doctest::Approx(1 - 0.25 * static_cast<double>(drafting.drafted)));
+  drafting.proposer.on_draft_chosen(std::span(drafting.text).first(310), 0);
+  CHECK(drafting.balance_at(311) == doctest::Approx(1 - 0.25 * static_cast<double>(drafting.drafted)));
+}
+
+TEST_CASE("what was taken back is not booked, and a turn begins anew") {
+  Drafting taken;
+  taken.proposer.truncate(290);
+  CHECK(taken.balance_at(301) == 0);
+  Drafting next;
+  CHECK(next.balance_at(301) < 0);
+  next.proposer.on_turn_begin(std::span(next.text).first(310), 301);
+  CHECK(next.proposer.account().balance() == 0);
+}
