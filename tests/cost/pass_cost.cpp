@@ -566,6 +566,17 @@ TEST_CASE("an engine whose rows cost more than passes is known as such, also whe
   CHECK(cost.added_at_most(2) == doctest::Approx(1.1 * 5));
 }
 
+TEST_CASE("a row count that was observed costs what it did, whatever fewer rows cost") {
+  PassCost cost;
+  for (int i = 0; i < 3; ++i) {
+    cost.observe(1, 1);
+    cost.observe(4, 1.2);
+    cost.observe(8, 5);
+  }
+  CHECK(cost.added_at_most(7) == doctest::Approx(1.1 * 4));
+  CHECK(cost.added_at_most(6) == doctest::Approx(1.1 * 1.4));
+}
+
 TEST_CASE("a single delayed pass is forgotten") {
   PassCost cost;
   for (int i = 0; i < 3; ++i) cost.observe(1, 1);

@@ -58,6 +58,10 @@ TEST_CASE("no more is drafted than the account can pay for, and only if that pay
 
   std::vector<std::int32_t> const parents{-1, -1, -1, 0};
   std::vector<float> const reaches{0.6F, 0.3F, 0.25F, 0.24F};
+  // With checkpoints, a draft that fails also costs the second row of the pass after it.
+  DraftPricing const replaying(PassCost::marginal(0.25), true);
+  CHECK(replaying.length_of_chain(sure, DraftAccount(4)) == 11);
+
   DraftPricing const half(PassCost::marginal(0.2), false);
   DraftAccount poor(4);
   poor.enter(0, 3.55);
