@@ -126,7 +126,7 @@ struct ReplayOptions {
 
 /// Generates every answer of one conversation again, with `model`, which follows it, as does `draft_model` if
 /// there is one. Throws `ReplayMismatch` if one comes out differently.
-template <class Clock, Model M, DraftProposer Proposer>
+template <class Clock = std::chrono::steady_clock, Model M, DraftProposer Proposer>
 void replay(Conversation const& conversation, M model, Proposer const& proposer, std::vector<TurnTally>& tallies,
             SimulatedDraftModel const* draft_model = nullptr) {
   Composer<M, Proposer, GreedyVerifier, Clock> composer(model, proposer);
