@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <array>
 #include <copyspec/model/logits.hpp>
+#include <copyspec/verify/detail/row_logprobs.hpp>
 #include <copyspec/verify/logprobs.hpp>
-#include <copyspec/verify/row_logprobs.hpp>
 #include <copyspec/verify/sampling_verifier.hpp>
 #include <copyspec/verify/token_sampler.hpp>
 #include <copyspec/verify/tree_verification.hpp>

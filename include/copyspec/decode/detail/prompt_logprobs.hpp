@@ -13,8 +13,8 @@
 #include "../../core/token.hpp"
 #include "../../core/version.hpp"
 #include "../../model/logits.hpp"
+#include "../../verify/detail/row_logprobs.hpp"
 #include "../../verify/logprobs.hpp"
-#include "../../verify/row_logprobs.hpp"
 
 namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <copyspec/verify/row_logprobs.hpp>
+#include <copyspec/verify/detail/row_logprobs.hpp>
 
 #include <doctest/doctest.h>
 

@@ -5,13 +5,13 @@
 #include <span>
 #include <vector>
 
-#include "../core/assert.hpp"
-#include "../core/token.hpp"
-#include "../core/version.hpp"
-#include "../detail/softmax_sum.hpp"
-#include "detail/block_maxima.hpp"
-#include "detail/sampling_filters.hpp"
-#include "logprobs.hpp"
+#include "../../core/assert.hpp"
+#include "../../core/token.hpp"
+#include "../../core/version.hpp"
+#include "../../detail/softmax_sum.hpp"
+#include "../logprobs.hpp"
+#include "block_maxima.hpp"
+#include "sampling_filters.hpp"
 
 namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
