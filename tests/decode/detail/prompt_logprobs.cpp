@@ -6,12 +6,18 @@
 #include <copyspec/core/error.hpp>
 #include <copyspec/core/token.hpp>
 #include <copyspec/model/logits.hpp>
+#include <copyspec/verify/detail/row_logprobs.hpp>
+#include <copyspec/verify/logprobs.hpp>
 
+#include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <limits>
 #include <vector>
 
+#include "support/random.hpp"
 #include "support/tokens.hpp"
 
 using copyspec::LogitsView;
@@ -94,4 +100,29 @@ TEST_CASE("a row that gives no token is an error that names its place, and what 
                        doctest::Contains("after token 2"), copyspec::Error);
   CHECK(prompt.view().size() == 2);
   CHECK(prompt.next() == 2);
+}
+
+TEST_CASE("the entries are those of samplers, to the last bit") {
+  copyspec_test::Random random(9);
+  copyspec::detail::RowLogprobs sampler;
+  for (int round = 0; round < 300; ++round) {
+    std::size_t const vocabulary = random.between(1, 400);
+    std::size_t const top = random.below(std::min<std::size_t>(vocabulary, 30) + 1);
+    std::vector<float> row(vocabulary);
+    for (float& logit : row)
+      logit = random.one_in(9) ? -std::numeric_limits<float>::infinity()
+                               : static_cast<float>(random.below(round % 2 == 0 ? 8 : 100000)) / 7 - 3;
+    row[random.below(vocabulary)] = random.one_in(20) ? std::numeric_limits<float>::infinity() : 1;
+    auto const token = static_cast<Token>(random.below(vocabulary));
+    std::vector<copyspec::TokenLogprob> expected;
+    REQUIRE(sampler.append(row, token, top, expected));
+    PromptLogprobs prompt(1, 2, top);
+    prompt.take(LogitsView<float>(row.data(), 1, vocabulary), Tokens{0, token}, 0);
+    REQUIRE(prompt.view().size() == 1);
+    for (std::size_t i = 0; i <= top; ++i) {
+      REQUIRE(prompt.view()[0][i].token == expected[i].token);
+      REQUIRE(std::bit_cast<std::uint32_t>(prompt.view()[0][i].logprob) ==
+              std::bit_cast<std::uint32_t>(expected[i].logprob));
+    }
+  }
 }

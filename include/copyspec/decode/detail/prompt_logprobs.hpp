@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
+#include <functional>
 #include <limits>
 #include <span>
 #include <string>
@@ -12,8 +14,9 @@
 #include "../../core/error.hpp"
 #include "../../core/token.hpp"
 #include "../../core/version.hpp"
+#include "../../detail/order_key.hpp"
+#include "../../detail/softmax_sum.hpp"
 #include "../../model/logits.hpp"
-#include "../../verify/detail/row_logprobs.hpp"
 #include "../../verify/logprobs.hpp"
 
 namespace copyspec {
@@ -47,7 +50,7 @@ class PromptLogprobs {
     // An allocation that failed may have left a part of the entries of a token.
     taken_.resize(taken_.size() / (top_ + 1) * (top_ + 1));
     for (; next_ < end; ++next_)
-      if (!logprobs_.append(as_floats(rows.row(next_ - first), row_), context[next_ + 1], top_, taken_))
+      if (!append(as_floats(rows.row(next_ - first), row_), context[next_ + 1]))
         raise_error(ErrorCode::engine, "the row after token " + std::to_string(next_) +
                                            " of the context has a NaN, or nothing above minus infinity, so the next "
                                            "token of the prompt has no log-probability");
@@ -57,12 +60,33 @@ class PromptLogprobs {
   [[nodiscard]] LogprobsView view() const noexcept { return {taken_, top_ + 1}; }
 
  private:
+  // Appends the entries of `token`. Returns false, and appends nothing, for a row that gives no token. The numbers are
+  // those of `SamplingOptions::logprobs`. It is written here so that decoding needs none of the headers of samplers.
+  [[nodiscard]] bool append(std::span<float const> row, Token token) {
+    float greatest = -std::numeric_limits<float>::infinity();
+    for (float const logit : row) {
+      if (logit != logit) return false;
+      greatest = std::max(greatest, logit);
+    }
+    if (greatest == -std::numeric_limits<float>::infinity()) return false;
+    double const log_mass = log_of_softmax_sum(softmax_sum(row, greatest, 1));
+    taken_.push_back({token, logprob_of(greatest, row[static_cast<std::size_t>(token)], log_mass)});
+    if (top_ == 0) return true;
+    ranks_.clear();
+    for (std::size_t i = 0; i < row.size(); ++i) ranks_.push_back(order_key_of(row[i], static_cast<Token>(i)));
+    auto const end = ranks_.begin() + static_cast<std::ptrdiff_t>(top_);
+    std::partial_sort(ranks_.begin(), end, ranks_.end(), std::greater<>());
+    for (std::uint64_t const rank : std::span(ranks_).first(top_))
+      taken_.push_back({token_of_order_key(rank), logprob_of(greatest, value_of_order_key(rank), log_mass)});
+    return true;
+  }
+
   std::size_t next_;
   std::size_t end_;  // the row after this position decides the first generated token
   std::size_t top_;
   std::vector<TokenLogprob> taken_;
-  RowLogprobs logprobs_;
   std::vector<float> row_;
+  std::vector<std::uint64_t> ranks_;
 };
 
 }  // namespace detail
