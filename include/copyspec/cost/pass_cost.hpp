@@ -150,8 +150,9 @@ class PassCost {
     for (std::size_t i = 0; i < remembered_; ++i) {
       auto const& [known, level] = levels_[i];
       if (known == rows) return level;
-      if (known > 1) steepest = std::max(steepest, (level - 1.0) / static_cast<double>(known - 1));
-      if (known > 1) most = std::min(most, static_cast<double>((rows + known - 1) / known) * level);
+      if (known == 1) continue;
+      steepest = std::max(steepest, (level - 1.0) / static_cast<double>(known - 1));
+      most = std::min(most, static_cast<double>((rows + known - 1) / known) * level);
     }
     return std::min(most, 1.0 + steepest * static_cast<double>(rows - 1));
   }

@@ -27,8 +27,7 @@ class SequenceCost {
 
   /// The cost of `rows` >= 1 rows of this sequence, in passes of one row.
   [[nodiscard]] double operator()(std::size_t rows) const noexcept {
-    double const undrafted = pass_cost_(sequences_) / static_cast<double>(sequences_);
-    return pass_cost_(others_ + rows) - pass_cost_(others_ + 1) + undrafted;
+    return extra(rows - 1) + pass_cost_(sequences_) / static_cast<double>(sequences_);
   }
 
   /// What a draft of so many tokens adds to a pass.
