@@ -13,11 +13,9 @@
 #include <copyspec/lookup/copy_proposer.hpp>
 #include <copyspec/model/logits.hpp>
 #include <copyspec/testing/toy_model.hpp>
-#include <copyspec/verify/batch_verifier.hpp>
 #include <copyspec/verify/greedy_verifier.hpp>
 #include <copyspec/verify/sampling_options.hpp>
 #include <copyspec/verify/sampling_verifier.hpp>
-#include <copyspec/verify/verifier.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -34,6 +32,7 @@
 #include "support/allocation_counter.hpp"
 #include "support/batch_loop.hpp"
 #include "support/composer_fixture.hpp"
+#include "support/greedy_for_all.hpp"
 #include "support/hostile_proposer.hpp"
 #include "support/plain_decoder.hpp"
 #include "support/sampled_turn.hpp"
@@ -310,17 +309,12 @@ TEST_CASE("a sequence that moves keeps its turn, and what is shown of it") {
 namespace {
 
 // Verifies for all sequences, and writes down under which ids turns begin.
-struct Shared {
+struct Shared : copyspec_test::GreedyForAll {
   std::vector<std::string>* begun;
+  explicit Shared(std::vector<std::string>& all) : begun(&all) {}
   void on_turn_begin(SequenceId sequence, std::span<Token const> context, std::size_t prompt) const {
     begun->push_back(std::to_string(static_cast<int>(sequence)) + ": " + std::to_string(context.size() - prompt) +
                      " of " + std::to_string(context.size()));
-  }
-  static void verify(copyspec::LogitsView<float> rows, std::span<copyspec::VerifyInput const> inputs,
-                     std::span<copyspec::Verdict> verdicts) {
-    std::size_t first = 0;
-    for (std::size_t i = 0; i < inputs.size(); first += inputs[i].rows(), ++i)
-      verdicts[i] = GreedyVerifier().verify(rows.subview(first, inputs[i].rows()), inputs[i].tokens, inputs[i].length);
   }
 };
 
@@ -329,7 +323,7 @@ struct Shared {
 TEST_CASE("a verifier of all sequences hears of each id under which a turn goes on") {
   std::vector<std::string> begun;
   Toy model(toy);
-  BatchLoop loop(model, NoProposer(), Shared{&begun});
+  BatchLoop loop(model, NoProposer(), Shared(begun));
   loop.begin(id(0), Tokens{1, 2, 3}, {.max_new_tokens = 10});
   loop.step(show_nothing);
   loop.fork(id(0), id(1));

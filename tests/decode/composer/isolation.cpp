@@ -28,6 +28,7 @@
 #include <vector>
 
 #include "support/composer_fixture.hpp"
+#include "support/greedy_for_all.hpp"
 #include "support/hostile_proposer.hpp"
 #include "support/plain_decoder.hpp"
 #include "support/sampled_turn.hpp"
@@ -218,9 +219,7 @@ TEST_CASE("what a verifier of all sequences throws passes through, and all go on
     void verify(LogitsView<float> rows, std::span<copyspec::VerifyInput const> inputs,
                 std::span<copyspec::Verdict> verdicts) const {
       if (*throws) throw std::runtime_error("the device is gone");
-      std::size_t row = 0;
-      for (std::size_t i = 0; i < inputs.size(); row += inputs[i].rows(), ++i)
-        verdicts[i] = GreedyVerifier{}.verify(rows.subview(row, inputs[i].rows()), inputs[i].tokens, inputs[i].length);
+      copyspec_test::GreedyForAll::verify(rows, inputs, verdicts);
     }
   };
   ToyModelOptions const options{.vocabulary = 12, .order = 2};

@@ -12,7 +12,6 @@
 #include <copyspec/mix/mixing_proposer.hpp>
 #include <copyspec/model/engine.hpp>
 #include <copyspec/testing/toy_model.hpp>
-#include <copyspec/verify/batch_verifier.hpp>
 #include <copyspec/verify/greedy_verifier.hpp>
 #include <copyspec/verify/logprobs.hpp>
 #include <copyspec/verify/rejection_verifier.hpp>
@@ -31,6 +30,7 @@
 
 #include "support/allocation_counter.hpp"
 #include "support/composer_fixture.hpp"
+#include "support/greedy_for_all.hpp"
 #include "support/plain_decoder.hpp"
 #include "support/poisoned_model.hpp"
 #include "support/random.hpp"
@@ -53,6 +53,7 @@ using copyspec::testing::ToyModelOptions;
 using copyspec_test::any_tokens;
 using copyspec_test::copy;
 using copyspec_test::decode_plainly;
+using copyspec_test::GreedyForAll;
 using copyspec_test::id;
 using copyspec_test::PoisonedModel;
 using copyspec_test::Random;
@@ -113,17 +114,6 @@ struct Unsteady : Toy {
 
  private:
   Random* chance_;
-};
-
-struct AllAtOnce {
-  static void verify(LogitsView<float> rows, std::span<copyspec::VerifyInput const> inputs,
-                     std::span<copyspec::Verdict> verdicts) {
-    std::size_t first = 0;
-    for (std::size_t i = 0; i < inputs.size(); ++i) {
-      verdicts[i] = GreedyVerifier().verify(rows.subview(first, inputs[i].rows()), inputs[i].tokens, inputs[i].length);
-      first += inputs[i].rows();
-    }
-  }
 };
 
 // A turn that asks, or does not, and the context that it ends with.
@@ -283,7 +273,7 @@ TEST_CASE("what cannot be scored is refused, and nothing has begun") {
   refused(GreedyVerifier(), some_prompt, {.max_new_tokens = 0, .prompt_logprobs = 0}, "allow one");
   refused(GreedyVerifier(), some_prompt, {.prompt_logprobs = 0, .cached_prefix = 2}, "cached prefix");
   refused(GreedyVerifier(), {1, -1, 2}, {.prompt_logprobs = 0}, "placeholder");
-  refused(AllAtOnce(), some_prompt, {.prompt_logprobs = 0}, "all sequences at once");
+  refused(GreedyForAll(), some_prompt, {.prompt_logprobs = 0}, "all sequences at once");
 }
 
 TEST_CASE("a row of the prompt without a token fails its request alone") {
