@@ -28,6 +28,28 @@ void draft_length(benchmark::State& state) {
   }
 }
 
+// Of a copy that is expected to go on, so that all of it is looked at.
+void draft_length_of_copy(benchmark::State& state) {
+  auto const length = static_cast<std::size_t>(state.range(0));
+  std::mt19937 random(3);
+  std::uniform_real_distribution<float> uniform(0.998F, 1.0F);
+  std::vector<float> probabilities(chains * length);
+  std::ranges::generate(probabilities, [&] { return uniform(random); });
+  copyspec::PassCost cost;
+  for (int i = 0; i < 20; ++i) {
+    cost.observe(1, 0.01);
+    cost.observe(512, 0.02);
+  }
+  std::size_t next = 0;
+  std::size_t drafted = 0;
+  for (auto _ : state) {
+    drafted = copyspec::draft_length({probabilities.data() + next * length, length}, cost);
+    benchmark::DoNotOptimize(drafted);
+    next = (next + 1) % chains;
+  }
+  state.counters["drafted"] = static_cast<double>(drafted);
+}
+
 void observe_pass_cost(benchmark::State& state) {
   auto const row_counts = static_cast<std::size_t>(state.range(0));
   std::mt19937 random(3);
@@ -45,6 +67,7 @@ void observe_pass_cost(benchmark::State& state) {
 }
 
 BENCHMARK(draft_length)->Arg(1)->Arg(5)->Arg(10)->Arg(20)->Arg(48)->Arg(64);
-BENCHMARK(observe_pass_cost)->Arg(2)->Arg(16)->Arg(64);
+BENCHMARK(draft_length_of_copy)->Arg(64)->Arg(128)->Arg(512);
+BENCHMARK(observe_pass_cost)->Arg(2)->Arg(16)->Arg(64)->Arg(512);
 
 }  // namespace

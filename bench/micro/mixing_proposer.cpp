@@ -164,6 +164,24 @@ void mixing_guess(benchmark::State& state) {
   state.counters["drafted"] = static_cast<double>(drafted);
 }
 
+// At the end of a copy of a thousand tokens, where a row costs nothing: a chain of as many tokens as there is room for.
+// The first 48 are predicted one by one, and the rest is copied.
+void mixing_long_copy(benchmark::State& state) {
+  std::mt19937_64 random(7);
+  std::vector<Token> tokens;
+  grow(tokens, random_tokens, 10'000, random);
+  std::vector<Token> space(static_cast<std::size_t>(state.range(0)));
+  copyspec::MixingProposer proposer({.pass_cost = copyspec::PassCost::marginal(0)});
+  proposer.reserve(tokens.size() + 1000);
+  std::size_t drafted = 0;
+  for (std::size_t i = 0; i < 1000; ++i) {
+    tokens.push_back(tokens[i]);
+    drafted = proposer.propose(tokens, space).length;
+  }
+  for (auto _ : state) benchmark::DoNotOptimize(drafted = proposer.propose(tokens, space).length);
+  state.counters["drafted"] = static_cast<double>(drafted);
+}
+
 BENCHMARK(mixing_read)->Apply(streams_and_contexts);
 BENCHMARK(mixing_step)->Apply(streams_and_contexts);
 BENCHMARK(mixing_step_with_history)
@@ -171,6 +189,7 @@ BENCHMARK(mixing_step_with_history)
     ->Args({copy_heavy, 10'000})
     ->UseManualTime()
     ->Unit(benchmark::kMicrosecond);
+BENCHMARK(mixing_long_copy)->ArgName("space")->Arg(48)->Arg(512)->Unit(benchmark::kMicrosecond);
 BENCHMARK(mixing_guess<false>)->Apply(streams_and_contexts);
 BENCHMARK(mixing_guess<true>)->Apply(streams_and_contexts);
 

@@ -6,5 +6,6 @@
 
 #include "mix/histories.hpp"
 #include "mix/history.hpp"
+#include "mix/mixing_options.hpp"
 #include "mix/mixing_proposer.hpp"
 #include "mix/mixing_scope.hpp"

@@ -129,11 +129,11 @@ TEST_CASE("probabilities lie within [0, 1], and drafts may be of any length") {
   std::mt19937 random(2);
   AcceptanceTracker record;
   for (int i = 0; i < 3000; ++i) {
-    Tokens draft(random() % 100);
-    Tokens said(random() % 100);
-    Tokens rival(random() % 100, 1);
+    Tokens draft(random() % 700);
+    Tokens said(random() % 700);
+    Tokens rival(random() % 700, 1);
     if (!rival.empty()) rival[random() % rival.size()] = -1;
-    for (Token& token : draft) token = random() % 8 == 0 ? -1 : 1;
+    for (Token& token : draft) token = random() % (i % 2 == 0 ? 8 : 300) == 0 ? -1 : 1;
     for (Token& token : said) token = 1;
     std::size_t const before = allocations();
     record.observe(draft, rival, said);
@@ -143,4 +143,67 @@ TEST_CASE("probabilities lie within [0, 1], and drafts may be of any length") {
       REQUIRE(chance <= 1);
     }
   }
+}
+
+namespace {
+
+// Positions of drafts that count as one: a sixteenth of a doubling beyond 64.
+std::size_t first_of_class(std::size_t position) {
+  std::size_t const width = position < 64 ? 1 : position < 128 ? 4 : position < 256 ? 8 : 16;
+  return position / width * width;
+}
+
+}  // namespace
+
+TEST_CASE("a proposer that is right is believed at all positions of the longest draft") {
+  AcceptanceTracker record;
+  for (int i = 0; i < 100; ++i) observe(record, max_draft_tokens, max_draft_tokens, max_draft_tokens);
+  for (float const probability : probabilities(record)) CHECK(probability > 0.99F);
+  // Also where it goes on after the rival has ended, and after the rival was wrong.
+  AcceptanceTracker beside;
+  for (int i = 0; i < 100; ++i) {
+    observe(beside, max_draft_tokens, max_draft_tokens, max_draft_tokens, Tokens(300, 1));
+    observe(beside, max_draft_tokens, max_draft_tokens, max_draft_tokens, {2});
+  }
+  for (float const probability : probabilities(beside, max_draft_tokens, Tokens(300, 1))) CHECK(probability > 0.99F);
+  for (float const probability : probabilities(beside, max_draft_tokens, {2})) CHECK(probability > 0.99F);
+  // Beside a rival that drafts all of it, only the first 300 were seen.
+  std::vector<float> const whole = probabilities(beside, max_draft_tokens, Tokens(max_draft_tokens, 1));
+  CHECK(whole[first_of_class(300) - 1] > 0.99F);
+  CHECK(whole[max_draft_tokens - 1] < 0.8F);
+}
+
+TEST_CASE("it is learnt where drafts go wrong, beyond 64 tokens up to a sixteenth, with a rival that agrees or none") {
+  for (Tokens const& rival : {Tokens{}, Tokens(max_draft_tokens, 1)}) {
+    CAPTURE(rival.size());
+    for (std::size_t const wrong : {0U, 1U, 2U, 10U, 63U, 64U, 65U, 127U, 128U, 200U, 255U, 256U, 300U, 500U, 511U}) {
+      CAPTURE(wrong);
+      AcceptanceTracker record;
+      for (int i = 0; i < 200; ++i) observe(record, wrong, max_draft_tokens, max_draft_tokens, rival);
+      std::vector<float> const learnt = probabilities(record, max_draft_tokens, rival);
+      // Of positions that count as one, those before it were right and it was wrong.
+      std::size_t const first = first_of_class(wrong);
+      for (std::size_t i = 0; i < first; ++i) REQUIRE(learnt[i] > 0.99F);
+      float const expected = static_cast<float>(wrong - first) / static_cast<float>(wrong - first + 1);
+      CHECK(learnt[wrong] == doctest::Approx(expected).epsilon(0.1));
+      for (std::size_t i = first; i <= wrong; ++i) CHECK(learnt[i] == learnt[wrong]);
+      // What comes after it was never seen.
+      for (std::size_t i = wrong + 1; i < max_draft_tokens; ++i) REQUIRE(learnt[i] <= learnt[wrong]);
+    }
+  }
+}
+
+TEST_CASE("tokens beyond the longest draft do not count") {
+  AcceptanceTracker longer;
+  AcceptanceTracker record;
+  for (int i = 0; i < 20; ++i) {
+    observe(longer, max_draft_tokens + 100, 1000, 1000);
+    observe(record, max_draft_tokens, max_draft_tokens, 1000);
+    observe(longer, 900, 900, 900, Tokens(700, 1));
+    observe(record, max_draft_tokens, max_draft_tokens, 900, Tokens(700, 1));
+    observe(longer, 900, 900, 900, {2});
+    observe(record, max_draft_tokens, max_draft_tokens, 900, {2});
+  }
+  for (Tokens const& rival : {Tokens{}, Tokens(700, 1), Tokens{2}})
+    CHECK(probabilities(longer, max_draft_tokens, rival) == probabilities(record, max_draft_tokens, rival));
 }

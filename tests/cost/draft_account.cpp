@@ -40,6 +40,26 @@ TEST_CASE("a draft is as long as its worst case is affordable, whatever the shap
   CHECK(account.affordable(5, [](std::size_t) { return std::numeric_limits<double>::quiet_NaN(); }) == 0);
 }
 
+TEST_CASE("a long draft is shortened in steps of a sixty-fourth, up to which it is as long as it may be") {
+  DraftAccount const account(4);
+  for (std::size_t length = 0; length <= 512; ++length) {
+    for (std::size_t const most :
+         {std::size_t{0}, std::size_t{1}, std::size_t{60}, std::size_t{130}, std::size_t{500}}) {
+      std::size_t calls = 0;
+      auto const extra = [&](std::size_t drafted) {
+        ++calls;
+        return drafted <= most ? account.affordable() : account.affordable() + 0.01;
+      };
+      std::size_t const affordable = account.affordable(length, extra);
+      std::size_t const longest = length < most ? length : most;
+      REQUIRE(affordable <= longest);
+      REQUIRE(longest - affordable <= (affordable + 9) / 63);
+      REQUIRE((length >= 64 || affordable == longest));
+      REQUIRE(calls <= 64 + 64 * 3);
+    }
+  }
+}
+
 TEST_CASE("whatever is accepted, an account is never overdrawn by more than its credit") {
   Random random(5);
   for (int round = 0; round < 2000; ++round) {

@@ -19,6 +19,7 @@ namespace copyspec_test {
 
 using copyspec::Draft;
 using copyspec::max_draft_tokens;
+using copyspec::max_predicted_tokens;
 using copyspec::MixingProposer;
 using copyspec::Token;
 using copyspec::tree_size;
@@ -45,7 +46,7 @@ struct Tree {
   std::vector<std::int32_t> parents;
 
   [[nodiscard]] std::size_t size() const { return tokens.size(); }
-  [[nodiscard]] std::size_t branches() const { return tree_size(parents, max_draft_tokens).branches; }
+  [[nodiscard]] std::size_t branches() const { return tree_size(parents, max_predicted_tokens).branches; }
 
   // The node with this token behind a node, -1 for the context; none is -2.
   [[nodiscard]] std::int32_t child(std::int32_t parent, Token token) const {
@@ -68,7 +69,7 @@ struct Tree {
 };
 
 // The tree for `context`, in room that has a guard behind it. It is a tree, and no larger than said.
-Tree propose_tree(MixingProposer& proposer, std::span<Token const> context, std::size_t max_branches = max_draft_tokens,
-                  std::size_t space = max_draft_tokens);
+Tree propose_tree(MixingProposer& proposer, std::span<Token const> context,
+                  std::size_t max_branches = max_predicted_tokens, std::size_t space = max_predicted_tokens);
 
 }  // namespace copyspec_test

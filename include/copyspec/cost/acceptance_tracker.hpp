@@ -8,6 +8,7 @@
 
 #include "../core/token.hpp"
 #include "../core/version.hpp"
+#include "detail/row_classes.hpp"
 #include "draft_length.hpp"
 
 namespace copyspec {
@@ -20,7 +21,7 @@ inline namespace COPYSPEC_VERSION_NAMESPACE {
 /// The draft that a `rival` proposer made for the same context separates easy positions from hard ones. Three kinds of
 /// token are tracked apart: tokens that both drafted, by their position; the first token where the drafts differ; and
 /// tokens that the rival did not draft, by how many of these came before. Without this, accuracy where both agree would
-/// be credited where the rival is better.
+/// be credited where the rival is better. Beyond the first 64, a sixteenth of a doubling counts as one position.
 ///
 /// A proposer without observations gets low probabilities. Its accuracy becomes known without feeding any of its
 /// drafts, because its first tokens are compared with the generated text anyway. A position without observations is
@@ -60,7 +61,7 @@ class AcceptanceTracker {
   static constexpr float unheard_of = 0.02F;
   static constexpr float worse = 0.95F;
   static constexpr float memory = 32;  // observations
-  static constexpr std::size_t parting = 2 * max_draft_tokens;
+  static constexpr std::size_t parting = 2 * detail::RowClasses::count;
 
   struct Place {
     float share = 0;
@@ -80,16 +81,16 @@ class AcceptanceTracker {
 
     std::size_t next() noexcept {
       std::size_t const i = at++;
-      if (i < agreed) return i;
+      if (i < agreed) return detail::RowClasses::of(i + 1);
       if (i == agreed) expected = unheard_of;
       if (i == agreed && parts) return parting;
-      return max_draft_tokens + i - agreed - (parts ? 1 : 0);
+      return detail::RowClasses::count + detail::RowClasses::of(i - agreed + (parts ? 0 : 1));
     }
   };
 
   // In this order: tokens that both drafted, tokens that the rival did not draft, and the first token where they
   // differ.
-  std::array<Place, 2 * max_draft_tokens + 1> places_{};
+  std::array<Place, parting + 1> places_{};
 };
 
 }  // namespace COPYSPEC_VERSION_NAMESPACE

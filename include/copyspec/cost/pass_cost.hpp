@@ -15,6 +15,7 @@
 #include "../core/error.hpp"
 #include "../core/version.hpp"
 #include "detail/latency_filter.hpp"
+#include "detail/row_classes.hpp"
 
 namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
@@ -22,11 +23,12 @@ inline namespace COPYSPEC_VERSION_NAMESPACE {
 /// The cost of a pass by its number of rows, relative to a pass of one row: a fixed curve, or one learnt from observed
 /// passes.
 ///
-/// A learnt curve keeps a `LatencyFilter` for each row count up to `most_rows`, weighted by how often and how recently
-/// that count was observed. Where more rows took less time, levels are pooled (isotonic regression, Ayer et al. 1955),
-/// so the curve never decreases. Between observed row counts it rises by three quarters of linear interpolation. Beyond
-/// the last it rises by three quarters of the average slope. So row counts without observations look slightly cheap and
-/// get tried. Before any observation, a row costs `prior` of a pass.
+/// A learnt curve keeps a `LatencyFilter` for each row count up to 64, and for sixteen larger ones a doubling, up to
+/// `most_rows`: a pass of a row count between two of these counts as one of the larger. It is weighted by how often and
+/// how recently its row count was observed. Where more rows took less time, levels are pooled (isotonic regression,
+/// Ayer et al. 1955), so the curve never decreases. Between observed row counts it rises by three quarters of linear
+/// interpolation. Beyond the last it rises by three quarters of the average slope. So row counts without observations
+/// look slightly cheap and get tried. Before any observation, a row costs `prior` of a pass.
 ///
 /// An overestimated cost would never be corrected, because that row count would never be tried again. Observations
 /// therefore expire: after the first one, a row count is forgotten if it is not observed for 16 passes. Each further
@@ -34,16 +36,19 @@ inline namespace COPYSPEC_VERSION_NAMESPACE {
 /// pass hides a row count for 16 passes. In the long run, a row count that is truly expensive is underestimated at most
 /// once in 512 passes. When a change of speed shows at one row count, all others count as observed once.
 ///
-/// `observe` is O(most_rows), half a microsecond; everything else is O(1). Only construction and copying allocate.
-/// Deterministic. Threads: one call at a time; the sequences of a composer share one object.
+/// `observe` is O(row counts tracked), a microsecond; everything else is O(1), unless it says so. Only construction and
+/// copying allocate. Deterministic. Threads: one call at a time; the sequences of a composer share one object.
 class PassCost {
  public:
-  static constexpr std::size_t most_rows = 64;  ///< Largest row count that a learnt curve tracks.
-  static constexpr double prior = 0.2;          ///< Cost of a row, in passes of one row, before any observation.
-  static constexpr double least_slope = 0.03;   ///< Least cost of a row beyond the last observed row count.
+  /// Largest row count that a learnt curve tracks.
+  static constexpr std::size_t most_rows = detail::RowClasses::most;
+  static constexpr double prior = 0.2;  ///< Cost of a row, in passes of one row, before any observation.
+  /// Least cost of a row beyond the last observed row count, but no more than half of what a row costs there on
+  /// average.
+  static constexpr double least_slope = 0.03;
 
   /// A learnt curve, without observations.
-  PassCost() : curve_(most_rows), cells_(most_rows) { fit(); }
+  PassCost() : curve_(most_rows), cells_(detail::RowClasses::count) { fit(); }
 
   /// A fixed curve: 1, plus `a` for each row after the first. Throws `Error` unless `a` is finite and not negative.
   [[nodiscard]] static PassCost marginal(double a) {
@@ -70,14 +75,14 @@ class PassCost {
   /// The cost of a pass of `rows` >= 1 rows, in passes of one row. O(1).
   [[nodiscard]] double operator()(std::size_t rows) const noexcept {
     COPYSPEC_ASSERT(rows > 0, "a pass has at least one row");
-    if (rows <= curve_.size()) return curve_[rows - 1];
-    return curve_.back() + slope_ * static_cast<double>(rows - curve_.size());
+    if (rows <= drawn_) return curve_[rows - 1];
+    return curve_[drawn_ - 1] + slope_ * static_cast<double>(rows - drawn_);
   }
 
   /// Most that `more` rows add to a pass of one row, in such passes. A fixed curve knows it. A learnt one takes the
   /// least bound that row counts seen three times, or lately, give: a row adds no more than the steepest of them does,
   /// at least one pass, and more rows cost no more than several passes that feed them. Times are noisy, so a tenth is
-  /// added, and each row adds what it does on average up to the largest such row count, up to 0.05. O(most_rows).
+  /// added, and each row adds what it does on average up to the largest such row count, up to 0.05. O(row counts seen).
   [[nodiscard]] double added_at_most(std::size_t more) const noexcept {
     if (cells_.empty()) return (*this)(1 + more) - 1.0;
     double const added = at_most(1 + more) - 1.0;
@@ -90,19 +95,22 @@ class PassCost {
   /// How long a pass of `rows` >= 1 rows takes, in seconds, when nothing delays it; zero before any observation.
   [[nodiscard]] double seconds(std::size_t rows) const noexcept { return unit_ * (*this)(rows); }
 
-  /// How many observed passes of `rows` rows the curve uses; zero where the cost comes from the neighbours.
+  /// How many observed passes of `rows` rows the curve uses; zero where the cost comes from the neighbours. Those of
+  /// row counts that are tracked together count at the largest of them.
   [[nodiscard]] std::size_t observed(std::size_t rows) const noexcept {
-    return rows > 0 && rows <= cells_.size() && weight(rows) > 0.0 ? cells_[rows - 1].time.count() : 0;
+    if (rows == 0 || cells_.empty() || !detail::RowClasses::is_largest(rows)) return 0;
+    Cell const& cell = cells_[detail::RowClasses::of(rows)];
+    return weight(cell) > 0.0 ? cell.time.count() : 0;
   }
 
   /// Takes in that a pass of `rows` rows took `seconds`. Does nothing if `seconds` is not a positive finite number, if
   /// there are no rows or more than `most_rows`, or if the curve is fixed.
   void observe(std::size_t rows, double seconds) noexcept {
-    if (rows == 0 || rows > cells_.size() || !(seconds > 0.0) || !std::isfinite(seconds)) return;
+    if (rows == 0 || rows > most_rows || cells_.empty() || !(seconds > 0.0) || !std::isfinite(seconds)) return;
     seconds = std::clamp(seconds, 1e-12, 1e12);  // so that no ratio overflows
     ++passes_;
-    Cell& cell = cells_[rows - 1];
-    if (weight(rows) <= 0.0 && !cell.time.agrees(seconds)) cell.time.doubt();
+    Cell& cell = cells_[detail::RowClasses::of(rows)];
+    if (weight(cell) <= 0.0 && !cell.time.agrees(seconds)) cell.time.doubt();
     cell.seen = passes_;
     if (cell.time.add(seconds))
       for (Cell& other : cells_)
@@ -128,19 +136,18 @@ class PassCost {
     double weight;
   };
 
-  PassCost(std::vector<double> curve, double slope) : curve_(std::move(curve)), slope_(slope) {}
+  PassCost(std::vector<double> curve, double slope) : curve_(std::move(curve)), drawn_(curve_.size()), slope_(slope) {}
 
   [[nodiscard]] static double plain(std::size_t rows) noexcept { return 1.0 + prior * static_cast<double>(rows - 1); }
 
-  // The weight of a row count's level: zero without observations, or when they have expired.
-  [[nodiscard]] double weight(std::size_t rows) const noexcept {
-    Cell const& cell = cells_[rows - 1];
+  // The weight of a cell's level: zero without observations, or when they have expired.
+  [[nodiscard]] double weight(Cell const& cell) const noexcept {
     std::size_t const count = cell.time.count();
     if (count == 0) return 0.0;
     auto const life = static_cast<double>(patience << std::min(count - 1, doublings));
     double const left = 1.0 - static_cast<double>(passes_ - cell.seen) / life;
     // Everything is relative to one row, so its level never expires.
-    return std::min(static_cast<double>(count), trusted) * std::max(left, rows == 1 ? 0.1 : 0.0);
+    return std::min(static_cast<double>(count), trusted) * std::max(left, &cell == cells_.data() ? 0.1 : 0.0);
   }
 
   // Most that a pass of `rows` rows costs, by what is remembered.
@@ -160,13 +167,14 @@ class PassCost {
   // Recomputes the curve from the levels, and lists the costs of row counts that were seen lately, or so often that one
   // delayed pass does not matter.
   void fit() noexcept {
-    std::array<Knot, most_rows> known;
+    std::array<Knot, detail::RowClasses::count> known;
     std::size_t count = 0;
     remembered_ = 0;
-    for (std::size_t rows = 1; rows <= cells_.size(); ++rows) {
-      detail::LatencyFilter const& time = cells_[rows - 1].time;
+    for (std::size_t i = 0; i < cells_.size(); ++i) {
+      detail::LatencyFilter const& time = cells_[i].time;
       if (time.count() == 0) continue;
-      double const of = weight(rows);
+      std::size_t const rows = detail::RowClasses::largest(i);
+      double const of = weight(cells_[i]);
       if (of > 0.0) known[count++] = {rows, time.level(), of};
       if (of > 0.0 || time.count() >= 3) levels_[remembered_++] = {rows, of > 0.0 ? 0.0 : time.level()};
     }
@@ -185,7 +193,7 @@ class PassCost {
 
   // Pool adjacent violators: replaces adjacent decreasing levels by their weighted mean until none decreases.
   static void pool(std::span<Knot> knots) noexcept {
-    std::array<Knot, most_rows> pools;  // `rows` is the last of each pool
+    std::array<Knot, detail::RowClasses::count> pools;  // `rows` is the last of each pool
     std::size_t count = 0;
     for (Knot pooled : knots) {
       for (; count > 0 && pools[count - 1].level >= pooled.level; --count) {
@@ -207,30 +215,34 @@ class PassCost {
     unit_ = knots.empty() ? 0.0 : knots.front().level / plain(knots.front().rows);
     slope_ = prior;
     if (knots.size() > 1) {
-      // A few levels that happen to be equal do not make all further rows free.
-      double const rise = (knots.back().level / unit_ - 1.0) / static_cast<double>(knots.back().rows - 1);
-      slope_ = std::max(optimism * rise, least_slope);
+      double const level = knots.back().level / unit_;
+      auto const most = static_cast<double>(knots.back().rows);
+      // A few levels that happen to be equal do not make all further rows free. But if these looked more expensive than
+      // the observed ones are on average, more rows would never be tried.
+      slope_ = std::max(optimism * (level - 1.0) / (most - 1.0), std::min(least_slope, 0.5 * level / most));
     }
     auto next = knots.begin();
     double slope = prior;
-    for (std::size_t rows = 1; rows <= curve_.size(); ++rows) {
-      if (next == knots.end() || rows < next->rows) {
+    drawn_ = knots.empty() ? 1 : knots.back().rows;
+    for (std::size_t rows = 1; rows <= drawn_; ++rows) {
+      if (next == knots.end() || rows < next->rows) {  // without knots, the first row
         curve_[rows - 1] = rows == 1 ? 1.0 : curve_[rows - 2] + slope;
         continue;
       }
       double const level = curve_[rows - 1] = next->level / unit_;
-      ++next;
-      slope = next == knots.end() ? slope_
-                                  : optimism * (next->level / unit_ - level) / static_cast<double>(next->rows - rows);
+      if (++next != knots.end())
+        slope = optimism * (next->level / unit_ - level) / static_cast<double>(next->rows - rows);
     }
   }
 
-  std::vector<double> curve_;                                       // cost of one row, two rows, ...
-  std::array<std::pair<std::size_t, double>, most_rows> levels_{};  // row counts that are remembered, and their costs
+  std::vector<double> curve_;  // cost of one row, two rows, ...
+  std::size_t drawn_ = 0;      // row counts that have an entry in `curve_` now
+  double slope_ = 0.0;         // per row beyond these
+  // Row counts that are remembered, and their costs.
+  std::array<std::pair<std::size_t, double>, detail::RowClasses::count> levels_{};
   std::size_t remembered_ = 0;
-  double slope_ = 0.0;       // per row beyond the end of the curve
   double unit_ = 0.0;        // seconds of a pass of one row
-  std::vector<Cell> cells_;  // by row count; empty if the curve is fixed
+  std::vector<Cell> cells_;  // by class of row counts; empty if the curve is fixed
   std::size_t passes_ = 0;
 };
 

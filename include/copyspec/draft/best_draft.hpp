@@ -44,8 +44,8 @@ inline namespace COPYSPEC_VERSION_NAMESPACE {
 /// Copies share what was learnt, including pass costs, like copies of a `MixingProposer`. A proposer with
 /// `on_draft_chosen` is told the length of the draft that was taken, whichever proposer made it.
 ///
-/// Cost: that of all proposers, plus O(`max_draft_tokens` squared) for each one that reports no probabilities. Each is
-/// asked for at most `max_draft_tokens` tokens. Allocates when constructed. Threads: one call at a time; copies share
+/// Cost: that of all proposers, plus that of `draft_length` for each one that reports no probabilities. Each is asked
+/// for at most `max_draft_tokens` tokens. Allocates when constructed. Threads: one call at a time; copies share
 /// what was learnt under a lock, so each copy may have a thread of its own, if those of the proposers may.
 template <DraftProposer... Proposers>
 class BestDraft : public detail::ProposerGroup<Proposers...> {

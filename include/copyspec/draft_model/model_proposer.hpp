@@ -33,7 +33,7 @@ struct ModelProposerOptions {
   /// Cost of a draft model pass of one token, in target model passes of one row; learnt if not given.
   std::optional<double> draft_cost = std::nullopt;
   /// If not zero, this many tokens are drafted, whatever they cost and gain, as in most implementations. Zero: as many
-  /// as pay.
+  /// as pay. At most `max_predicted_tokens`.
   std::size_t fixed_length = 0;
 };
 

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
-#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -14,6 +13,7 @@
 #include <vector>
 
 #include "../core/assert.hpp"
+#include "../core/error.hpp"
 #include "../core/token.hpp"
 #include "../core/version.hpp"
 #include "../cost/draft_account.hpp"
@@ -30,43 +30,19 @@
 #include "detail/predicted_chain.hpp"
 #include "detail/predicted_tree.hpp"
 #include "history.hpp"
+#include "mixing_options.hpp"
 #include "mixing_scope.hpp"
 
 namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 
-/// How the target model returns to a shorter context.
-enum class Rollback : std::uint8_t {
-  exact,       ///< To any length.
-  checkpoint,  ///< To a checkpoint, as recurrent and hybrid models do.
-};
-
-/// Settings of a `MixingProposer`. None needs tuning: the cost of a pass is learnt unless it is given, and the window
-/// is a bound on memory.
-struct MixingOptions {
-  PassCost pass_cost = {};        ///< Cost of a pass; by default learnt from the passes that a composer reports.
-  std::size_t draft_length = 48;  ///< Most tokens drafted, at most `max_draft_tokens`.
-  /// Only matches that end at one of the newest `window` tokens are copied from, and when a context is read again, no
-  /// more tokens than these are read. So memory and time are bounded, however long the sequence is. Zero: no bound.
-  std::size_t window = 0;
-  /// Earlier answers to copy from as well. Each answer that a composer ends is added. A caller that shares the history
-  /// may be shown its text, so give each tenant a history of its own (`Histories`). Null: nothing is shared.
-  std::shared_ptr<History> history = nullptr;
-  /// With `checkpoint`, a rejected draft costs one more pass, which feeds its accepted tokens again. A draft right
-  /// after a prompt also costs one more pass. Drafts are then truncated with that in mind, and nothing is drafted right
-  /// after a prompt.
-  Rollback rollback = Rollback::exact;
-  /// Passes that the drafts of a turn may cost beyond plain decoding: see `DraftAccount`. Infinity: no bound.
-  double turn_credit = 4;
-};
-
 /// Predicts the next tokens from all text of the sequence, and drafts as many as pay for their rows. A `DraftProposer`.
 ///
 /// For each position, the candidates come from the longest match, a match that survives edits, four short contexts, and
 /// a history of earlier answers, if given. A `Mixer` gives each candidate an acceptance probability. The most probable
-/// one is appended, and the next position is predicted as if that token had been generated. `draft_length` truncates
-/// the chain where its passes cost least, and a `DraftAccount` bounds what a turn can lose. So a draft may be empty,
-/// and is empty where copying cannot help.
+/// one is appended, and the next position is predicted as if that token had been generated. After 48 tokens of one
+/// match, the chain goes on with what follows there. `draft_length` truncates the chain where its passes cost least,
+/// and a `DraftAccount` bounds what a turn can lose. So a draft may be empty, and is empty where copying cannot help.
 ///
 /// Copies share pass costs, and a `MixingScope`: the history and what was learnt, which are numbers without tokens. A
 /// turn may bring another scope (`set_scope`). No token of one sequence can reach the draft of another unless it is in
@@ -84,9 +60,10 @@ struct MixingOptions {
 /// except that `pass_cost` needs that no copy has its `on_pass` called.
 class MixingProposer {
  public:
-  /// Throws `Error` if the credit of a turn is negative or not a number.
+  /// Throws `Error` if drafts may be longer than `max_draft_tokens`, or if the credit of a turn is negative or not a
+  /// number.
   explicit MixingProposer(MixingOptions options = {})
-      : draft_length_(std::min(options.draft_length, max_draft_tokens)),
+      : draft_length_(checked(options.draft_length)),
         checkpoints_(options.rollback == Rollback::checkpoint),
         pricing_(std::make_shared<detail::DraftPricing>(std::move(options.pass_cost), checkpoints_)),
         first_scope_(std::make_shared<MixingScope>(std::move(options.history))),
@@ -136,7 +113,8 @@ class MixingProposer {
   [[nodiscard]] Draft propose(std::span<Token const> context, std::span<Token> space) {
     ledger_.settle(context.size(), *pricing_);
     if (!take_in(context) || (checkpoints_ && after_prompt_)) return {};
-    std::size_t const length = predict_chain(context, space.first(std::min(space.size(), draft_length_)), 0);
+    std::size_t const length =
+        predict_chain(context, space.first(std::min(space.size(), draft_length_)), 0, most_mixed);
     std::span<float const> const chain = std::span(probabilities_).first(length);
     std::size_t const drafted = pricing_->length_of_chain(chain, ledger_.account());
     ledger_.propose(context.size(), drafted, *pricing_);
@@ -149,7 +127,8 @@ class MixingProposer {
   /// after these, however little it pays.
   [[nodiscard]] Draft propose_after(std::span<Token const> context, std::span<Token> space, std::size_t given) {
     if (!take_in(context)) return {};
-    std::size_t const end = predict_chain(context, space.first(std::min(space.size(), max_draft_tokens)), given);
+    space = space.first(std::min(space.size(), max_predicted_tokens));
+    std::size_t const end = predict_chain(context, space, given, max_predicted_tokens);
     return {.length = end - given,
             .sources = std::span(token_sources_).subspan(given, end - given),
             .probabilities = std::span(probabilities_).subspan(given, end - given)};
@@ -159,7 +138,7 @@ class MixingProposer {
   [[nodiscard]] Draft propose_tree(std::span<Token const> context, TreeSpace space) {
     ledger_.settle(context.size(), *pricing_);
     if (!take_in(context)) return {};
-    std::size_t const limit = std::min(space.tokens.size(), draft_length_);
+    std::size_t const limit = std::min({space.tokens.size(), draft_length_, most_mixed});
     float const least = pricing_->least_reach();
     std::unique_lock lock(scope_->mutex_);
     detail::PredictedTree const tree(sources_, scope_->mixer_, context, space, limit, least);
@@ -206,10 +185,22 @@ class MixingProposer {
   // This many tokens before an answer are stored with it, so that its first tokens can be matched.
   static constexpr std::size_t lead_in = 8;
   static constexpr std::size_t unknown = ~std::size_t{0};
+  // So many tokens of a chain are predicted one by one.
+  static constexpr std::size_t most_mixed = 48;
+
+  static std::size_t checked(std::size_t draft_length) {
+    if (draft_length > max_draft_tokens)
+      raise_error(ErrorCode::bad_options, "a draft cannot have " + std::to_string(draft_length) +
+                                              " tokens, only up to " + std::to_string(max_draft_tokens));
+    return draft_length;
+  }
+
   // Predicts after the first `given` tokens of `space`. Returns the tokens there are then.
-  [[nodiscard]] std::size_t predict_chain(std::span<Token const> context, std::span<Token> space, std::size_t given) {
+  [[nodiscard]] std::size_t predict_chain(std::span<Token const> context, std::span<Token> space, std::size_t given,
+                                          std::size_t mixed) {
     std::lock_guard const lock(scope_->mutex_);
-    return detail::predict_chain(sources_, scope_->mixer_, context, space, given, probabilities_, token_sources_);
+    return detail::predict_chain(sources_, scope_->mixer_, context, space, given, mixed, probabilities_,
+                                 token_sources_);
   }
 
   // Reads what was added since the last call. Learns from it, unless it is a prompt or is read again. Returns whether

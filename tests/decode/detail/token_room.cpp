@@ -71,11 +71,14 @@ TEST_CASE("room that an earlier and longer turn has left counts as far as there 
   CHECK(room.size(2) == 40);
 }
 
-TEST_CASE("an answer of a few thousand tokens has all its room at once, and a longer one a step") {
+TEST_CASE("an answer of a few thousand tokens has all its room at once, and a longer one as much as its context") {
   CHECK(TokenRoom::first(100, 0) == 100);
   CHECK(TokenRoom::first(100, 4096) == 4196);
   CHECK(TokenRoom::first(100, 4097) == 1124);
-  CHECK(TokenRoom::first(40'000, 60'000) == 50'000);
+  CHECK(TokenRoom::first(1024, 100'000) == 2048);
+  CHECK(TokenRoom::first(40'000, 60'000) == 80'000);
+  CHECK(TokenRoom::first(40'000, 40'001) == 80'000);
+  CHECK(TokenRoom::first(40'000, 30'000) == 70'000);
 }
 
 TEST_CASE("a prompt may be a part of the tokens, whether they are moved or not") {

@@ -36,7 +36,7 @@ TEST_CASE("drafts are appended with their probabilities, and the last source hol
 TEST_CASE("a token that takes a place ends the chain there") {
   ChainBuffer chain;
   chain.clear(100);
-  CHECK(chain.room() == copyspec::max_draft_tokens);
+  CHECK(chain.room() == copyspec::max_predicted_tokens);
   std::array<float, 3> const probabilities{0.9F, 0.8F, 0.7F};
   chain.append({.length = 3, .probabilities = probabilities});
   chain.end_with(1, 5, 0.5F, Source::draft_model);

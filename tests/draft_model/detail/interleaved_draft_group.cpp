@@ -8,11 +8,15 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
+#include "copyspec/core/error.hpp"
 #include "copyspec/core/token.hpp"
+#include "copyspec/cost/draft_length.hpp"
 #include "copyspec/testing/toy_model.hpp"
 
+using copyspec::max_predicted_tokens;
 using copyspec::Token;
 using Toy = copyspec::testing::ToyModel<float>;
 
@@ -47,10 +51,25 @@ struct Member {
 
 }  // namespace
 
+TEST_CASE("a draft model drafts up to 64 tokens, and more are refused in words") {
+  Toy model;
+  CHECK(Member::Group(model, {}, {}, std::nullopt, max_predicted_tokens).fixed_length() == 64);
+  for (std::size_t const length : {max_predicted_tokens + 1, std::size_t{512}, ~std::size_t{0}}) {
+    try {
+      Member::Group const group(model, {}, {}, std::nullopt, length);
+      FAIL("not refused");
+    } catch (copyspec::Error const& error) {
+      CHECK(error.code() == copyspec::ErrorCode::bad_options);
+      CHECK(std::string(error.what()) ==
+            "a draft model cannot draft " + std::to_string(length) + " tokens, only up to 64");
+    }
+  }
+}
+
 TEST_CASE("all that joined are drafted for together, and the first to join after that begins a new round") {
   Toy model;
-  Member::Group group(model, {}, {}, std::nullopt, 100);
-  CHECK(group.fixed_length() == copyspec::max_draft_tokens);
+  Member::Group group(model, {}, {}, std::nullopt, 7);
+  CHECK(group.fixed_length() == 7);
   Member one(group), two(group), third(group);
   group.join(one);
   group.join(two);

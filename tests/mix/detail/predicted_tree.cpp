@@ -17,7 +17,7 @@
 #include "support/reading.hpp"
 
 using copyspec::History;
-using copyspec::max_draft_tokens;
+using copyspec::max_predicted_tokens;
 using copyspec::Source;
 using copyspec::Token;
 using copyspec::tree_size;
@@ -50,14 +50,14 @@ struct Tree {
 };
 
 struct Bounds {
-  std::size_t branches = max_draft_tokens;
-  std::size_t limit = max_draft_tokens;
+  std::size_t branches = max_predicted_tokens;
+  std::size_t limit = max_predicted_tokens;
   float least_reach = 0.01F;
 };
 
 Tree predicted(CopySources const& copy_sources, Mixer const& mixer, Tokens const& context, Bounds const& bounds) {
-  Tree tree{.tokens = Tokens(max_draft_tokens + 4, untouched),
-            .parents = std::vector<std::int32_t>(max_draft_tokens + 4, untouched),
+  Tree tree{.tokens = Tokens(max_predicted_tokens + 4, untouched),
+            .parents = std::vector<std::int32_t>(max_predicted_tokens + 4, untouched),
             .reaches = {}};
   PredictedTree const found(copy_sources, mixer, context,
                             {.tokens = std::span(tree.tokens).first(bounds.limit),
@@ -138,8 +138,8 @@ TEST_CASE("a predicted tree is the best-first search, by sorting all that might 
     for (std::size_t length = 0; length <= text.size(); length += 1 + below(random, 6)) {
       Tokens const context(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(length));
       read_and_learn(copy_sources, mixer, context);
-      Bounds const bounds{.branches = below(random, 2) == 0 ? max_draft_tokens : below(random, 5),
-                          .limit = below(random, 2) == 0 ? max_draft_tokens : below(random, 12),
+      Bounds const bounds{.branches = below(random, 2) == 0 ? max_predicted_tokens : below(random, 5),
+                          .limit = below(random, 2) == 0 ? max_predicted_tokens : below(random, 12),
                           .least_reach = below(random, 2) == 0 ? 0.005F : 0.1F};
       Tree const tree = predicted(copy_sources, mixer, context, bounds);
       CAPTURE(length);
@@ -149,7 +149,7 @@ TEST_CASE("a predicted tree is the best-first search, by sorting all that might 
       REQUIRE(size.nodes == tree.size());
       full += tree.size() == bounds.limit ? 1U : 0U;
       branched += size.branches > 2 ? 1U : 0U;
-      out_of_branches += bounds.branches < max_draft_tokens && size.branches == bounds.branches ? 1U : 0U;
+      out_of_branches += bounds.branches < max_predicted_tokens && size.branches == bounds.branches ? 1U : 0U;
       empty += tree.size() == 0 ? 1U : 0U;
     }
   }
@@ -170,10 +170,10 @@ TEST_CASE("a predicted tree without branches is the predicted chain, as far as b
     Tokens const context(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(length));
     read_and_learn(copy_sources, mixer, context);
     Tree const tree = predicted(copy_sources, mixer, context, {.branches = 0, .least_reach = 0.02F});
-    Tokens space(max_draft_tokens);
-    std::vector<float> probabilities(max_draft_tokens);
-    std::vector<Source> sources(max_draft_tokens);
-    space.resize(predict_chain(copy_sources, mixer, context, space, 0, probabilities, sources));
+    Tokens space(max_predicted_tokens);
+    std::vector<float> probabilities(max_predicted_tokens);
+    std::vector<Source> sources(max_predicted_tokens);
+    space.resize(predict_chain(copy_sources, mixer, context, space, 0, space.size(), probabilities, sources));
     CHECK(tree.tokens == space);
     compared += space.size();
   }
@@ -220,10 +220,10 @@ TEST_CASE("predicting a tree allocates nothing") {
   CopySources copy_sources(0, history);
   copy_sources.reserve(1000);
   read_and_learn(copy_sources, mixer, text);
-  Tokens tokens(max_draft_tokens);
-  std::vector<std::int32_t> parents(max_draft_tokens);
+  Tokens tokens(max_predicted_tokens);
+  std::vector<std::int32_t> parents(max_predicted_tokens);
   std::size_t const before = allocations();
-  PredictedTree const tree(copy_sources, mixer, text, {tokens, parents, 8}, max_draft_tokens, 0.005F);
+  PredictedTree const tree(copy_sources, mixer, text, {tokens, parents, 8}, max_predicted_tokens, 0.005F);
   CHECK(allocations() == before);
   CHECK(tree.size() > 8);
 }

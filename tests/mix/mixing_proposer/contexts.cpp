@@ -127,8 +127,10 @@ TEST_CASE("with everything learnt in between, a proposer cut back drafts what a 
 TEST_CASE("a window as long as the text changes nothing") {
   Random random(11);
   Tokens const text = copying(random, 2000, 40);
-  MixingProposer all = with_cost(0.02);
-  MixingProposer wide({.pass_cost = PassCost::marginal(0.02), .window = text.size()});
+  MixingProposer all = with_cost(0.02, max_draft_tokens);
+  MixingProposer wide({.pass_cost = PassCost::marginal(0.02),
+                       .window = text.size(),
+                       .turn_credit = std::numeric_limits<double>::infinity()});
   for (std::size_t length = 0; length <= text.size(); length += 1 + below(random, 4)) {
     REQUIRE(propose(wide, std::span(text).first(length)) == propose(all, std::span(text).first(length)));
     if (length % 100 != 0) continue;

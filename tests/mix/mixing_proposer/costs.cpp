@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <copyspec/core/token.hpp>
+#include <copyspec/cost/draft_length.hpp>
 #include <copyspec/cost/pass_cost.hpp>
 
 #include <algorithm>
@@ -17,6 +18,7 @@
 #include "support/mixing_drafts.hpp"
 #include "support/texts.hpp"
 
+using copyspec::max_draft_tokens;
 using copyspec::MixingProposer;
 using copyspec::PassCost;
 using copyspec::Token;
@@ -112,7 +114,7 @@ TEST_CASE("after bad luck it recovers as soon as the text repeats itself") {
 }
 
 TEST_CASE("passes teach what a row costs, to all copies") {
-  MixingProposer proposer({.turn_credit = std::numeric_limits<double>::infinity()});
+  MixingProposer proposer({.draft_length = 48, .turn_credit = std::numeric_limits<double>::infinity()});
   MixingProposer copy = proposer;
   Tokens const loop = repeated({1, 2, 3, 4, 5, 6, 7}, 500);
   decode(copy, loop, 20, 300);
@@ -130,6 +132,25 @@ TEST_CASE("passes teach what a row costs, to all copies") {
   CHECK(propose(copy, std::span(loop).first(301)).empty());
   teach(0.01);
   CHECK(propose(copy, std::span(loop).first(302)).size() == 48);
+}
+
+TEST_CASE("where passes teach that rows are nearly free, drafts grow to the longest") {
+  MixingProposer proposer;
+  Random random(8);
+  Tokens const file = any_tokens(random, 6000, 3000);
+  Tokens const text = file + file;
+  std::vector<std::size_t> drafted;
+  std::size_t length = file.size() + 10;
+  propose(proposer, std::span(text).first(file.size()));
+  while (length + 2 * max_draft_tokens < text.size()) {
+    std::size_t const tokens = propose(proposer, std::span(text).first(length)).size();
+    proposer.on_pass({.rows = 1 + tokens, .sequences = 1, .seconds = 0.01 + 1e-6 * static_cast<double>(tokens)});
+    drafted.push_back(tokens);
+    length += tokens + 1;
+  }
+  CHECK(drafted.front() < 48);
+  CHECK(std::ranges::count(drafted, max_draft_tokens - 1) > std::ssize(drafted) / 3);
+  CHECK(drafted.size() < 30);
 }
 
 TEST_CASE("a cost that is known is not learnt") {

@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <copyspec/core/error.hpp>
 #include <copyspec/core/token.hpp>
 #include <copyspec/cost/draft_length.hpp>
 
@@ -10,6 +11,7 @@
 #include <cstddef>
 #include <limits>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "support/allocation_counter.hpp"
@@ -47,16 +49,30 @@ TEST_CASE("what followed before is drafted, and goes on into the draft itself") 
 }
 
 TEST_CASE("a draft is no longer than its space, the draft length and the longest chain") {
-  CHECK(MixingProposer().draft_length() == 48);
-  CHECK(with_cost(0, 1000).draft_length() == max_draft_tokens);
+  CHECK(MixingProposer().draft_length() == max_draft_tokens);
+  CHECK(with_cost(0, max_draft_tokens).draft_length() == max_draft_tokens);
   CHECK(with_cost(0, 0).draft_length() == 0);
-  Tokens const loop = repeated({1, 2, 3, 4, 5}, 400);
-  for (std::size_t const draft_length : {0U, 1U, 7U, 63U, 64U, 65U, 1000U}) {
+  Tokens const loop = repeated({1, 2, 3, 4, 5}, 2000);
+  for (std::size_t const draft_length : {0U, 1U, 7U, 47U, 48U, 49U, 63U, 64U, 65U, 200U, 511U, 512U}) {
     MixingProposer proposer = with_cost(0, draft_length);
-    decode(proposer, loop, 20, 300);
-    for (std::size_t const space : {0U, 1U, 5U, 63U, 64U, 65U, 200U})
-      CHECK(propose(proposer, std::span(loop).first(300), space).size() ==
-            std::min({space, draft_length, max_draft_tokens}));
+    decode(proposer, loop, 20, 1800);
+    // A pass has up to 512 rows, one of which is for the token before the draft.
+    for (std::size_t const space : {0U, 1U, 5U, 47U, 48U, 49U, 63U, 64U, 65U, 200U, 511U, 512U, 700U})
+      CHECK(propose(proposer, std::span(loop).first(1800), space).size() ==
+            std::min({space, draft_length, max_draft_tokens - 1}));
+  }
+}
+
+TEST_CASE("a draft length of more than 512 tokens is refused in words") {
+  for (std::size_t const length : {std::size_t{513}, std::size_t{1000}, ~std::size_t{0}}) {
+    std::string message;
+    try {
+      MixingProposer const proposer({.draft_length = length});
+    } catch (copyspec::Error const& error) {
+      CHECK(error.code() == copyspec::ErrorCode::bad_options);
+      message = error.what();
+    }
+    CHECK(message == "a draft cannot have " + std::to_string(length) + " tokens, only up to 512");
   }
 }
 

@@ -21,7 +21,7 @@ using Tokens = std::vector<Token>;
 
 TEST_CASE("after a stop inside a draft of 48 tokens, a prompt of 20 changes nothing that was learnt") {
   copyspec::testing::ToyModel<float> model({.vocabulary = 16, .order = 2});
-  MixingProposer const proposer({.pass_cost = PassCost::marginal(0.001)});
+  MixingProposer const proposer({.pass_cost = PassCost::marginal(0.001), .draft_length = 48});
   copyspec::Composer composer(model, proposer, copyspec::GreedyVerifier());
   constexpr SequenceId id{0};
 

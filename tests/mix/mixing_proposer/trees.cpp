@@ -20,7 +20,7 @@
 #include "support/mixing_drafts.hpp"
 #include "support/texts.hpp"
 
-using copyspec::max_draft_tokens;
+using copyspec::max_predicted_tokens;
 using copyspec::MixingProposer;
 using copyspec::Token;
 using copyspec::TreeProposer;
@@ -55,7 +55,7 @@ TEST_CASE("trees are trees, of no more nodes and branches than asked for, and on
   for (int round = 0; round < 60; ++round) {
     CAPTURE(round);
     MixingProposer proposer =
-        with_cost(round % 3 == 0 ? 0 : 0.02, round % 4 == 0 ? max_draft_tokens : below(random, 40));
+        with_cost(round % 3 == 0 ? 0 : 0.02, round % 4 == 0 ? max_predicted_tokens : below(random, 40));
     Tokens text = copying(random, 400, 2 + below(random, 30));
     // Beyond what statistics hold, and what is no token of text.
     for (Token& token : text) {
@@ -65,7 +65,7 @@ TEST_CASE("trees are trees, of no more nodes and branches than asked for, and on
     for (std::size_t length = 0; length <= text.size(); length += 1 + below(random, 4)) {
       auto const context = std::span(text).first(length);
       // The helper checks the rest.
-      Tree const tree = propose_tree(proposer, context, below(random, 12), below(random, max_draft_tokens + 20));
+      Tree const tree = propose_tree(proposer, context, below(random, 12), below(random, max_predicted_tokens + 20));
       for (Token const token : tree.tokens) {
         REQUIRE(token >= 0);
         REQUIRE(std::ranges::find(context, token) != context.end());
@@ -104,10 +104,10 @@ TEST_CASE("a tree without branches is the chain, as far as both go") {
 TEST_CASE("the front of a tree is the tree for less space") {
   Random random(23);
   Tokens const text = copying(random, 1500, 20);
-  MixingProposer proposer = with_cost(0, max_draft_tokens);
+  MixingProposer proposer = with_cost(0, max_predicted_tokens);
   for (std::size_t length = 50; length <= text.size(); length += 1 + below(random, 4)) {
     Tree tree = propose_tree(proposer, std::span(text).first(length), 6);
-    std::size_t const space = below(random, max_draft_tokens);
+    std::size_t const space = below(random, max_predicted_tokens);
     Tree const smaller = propose_tree(proposer, std::span(text).first(length), 6, space);
     // Rows are free, so that nothing is cut.
     REQUIRE(smaller.size() == std::min(space, tree.size()));
@@ -123,7 +123,7 @@ TEST_CASE("of two ways on that are as frequent both are drafted and go on, if ro
   context = context + Tokens{2000, 5, 6};
   for (double const cost : {0.0, 0.01}) {
     CAPTURE(cost);
-    MixingProposer proposer = with_cost(cost, max_draft_tokens);
+    MixingProposer proposer = with_cost(cost, max_predicted_tokens);
     Tree const tree = propose_tree(proposer, context, 1);
     CHECK(tree.accepted(counting(100, 8)) >= 3);
     CHECK(tree.accepted(counting(200, 8)) >= 3);
@@ -171,7 +171,7 @@ TEST_CASE("where rows are dear a tree is a chain, and where none pays there is n
   CHECK(in_trees <= in_chains + in_chains / 100);
   for (double const cost : {1.0, 2.0, 1e12}) {
     MixingProposer dear = with_cost(cost);
-    CHECK(decode_trees(dear, text, 1, 1000, max_draft_tokens).drafted == 0);
+    CHECK(decode_trees(dear, text, 1, 1000, max_predicted_tokens).drafted == 0);
   }
 }
 
@@ -205,15 +205,15 @@ TEST_CASE("a proposer that was asked for trees goes on as one that was asked for
 TEST_CASE("nothing is allocated for trees up to what was reserved") {
   Random random(27);
   Tokens const text = copying(random, 3000, 10);
-  Tokens space(max_draft_tokens);
-  std::vector<std::int32_t> parents(max_draft_tokens);
-  MixingProposer proposer = with_cost(0, max_draft_tokens);
+  Tokens space(max_predicted_tokens);
+  std::vector<std::int32_t> parents(max_predicted_tokens);
+  MixingProposer proposer = with_cost(0, max_predicted_tokens);
   proposer.reserve(text.size());
   std::size_t const before = allocations();
   std::size_t drafted = 0;
   for (std::size_t length = 1; length <= text.size(); length += 1 + length % 3) {
     drafted += draft_tree(proposer, std::span(text).first(length),
-                          {.tokens = space, .parents = parents, .max_branches = max_draft_tokens})
+                          {.tokens = space, .parents = parents, .max_branches = max_predicted_tokens})
                    .length;
     if (length % 200 == 0) proposer.truncate(length - 100);
   }

@@ -29,9 +29,9 @@ class TokenRoom {
   }
 
   /// Room for a context of `length` tokens and an answer of up to `budget`: all of it if that is no more than 4,096
-  /// tokens, otherwise a step.
+  /// tokens, otherwise at most 1,024 or `length` tokens. An answer that gives a document back is as long as that.
   [[nodiscard]] static constexpr std::size_t first(std::size_t length, std::size_t budget) noexcept {
-    return length + (budget <= 4096 ? budget : std::min(budget, step(length)));
+    return length + (budget <= 4096 ? budget : std::min(budget, std::max<std::size_t>(1024, length)));
   }
 
   /// Number of tokens that there is room for, those that are there included, with a source for those from position

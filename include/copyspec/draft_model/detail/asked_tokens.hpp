@@ -22,7 +22,7 @@ class AskedTokens {
  public:
   void clear() noexcept { size_ = 0; }
 
-  /// It answered `token` at `place` of the draft. Needs at most `max_draft_tokens` answers.
+  /// It answered `token` at `place` of the draft. Needs at most `max_predicted_tokens` answers.
   void add(std::size_t place, DraftModelSample const& sample, Token token) noexcept {
     COPYSPEC_ASSERT(size_ < asked_.size(), "one answer a place");
     asked_[size_++] = {.place = place, .sample = sample, .token = token};
@@ -42,7 +42,7 @@ class AskedTokens {
     Token token;
   };
 
-  std::array<Asked, max_draft_tokens> asked_{};
+  std::array<Asked, max_predicted_tokens> asked_{};
   std::size_t size_ = 0;
 };
 

@@ -16,15 +16,15 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace detail {
 
-/// A chain that is being drafted: up to `max_draft_tokens` tokens, with the acceptance probability and the source of
-/// each.
+/// A chain that is being drafted: up to `max_predicted_tokens` tokens, with the acceptance probability and the source
+/// of each.
 ///
 /// O(1) a token. No allocation. Threads: one call at a time.
 class ChainBuffer {
  public:
   /// Begins a chain of at most `room` tokens, with none.
   void clear(std::size_t room) noexcept {
-    room_ = std::min(room, max_draft_tokens);
+    room_ = std::min(room, max_predicted_tokens);
     size_ = 0;
   }
 
@@ -76,9 +76,9 @@ class ChainBuffer {
   }
 
  private:
-  std::array<Token, max_draft_tokens> tokens_{};
-  std::array<float, max_draft_tokens> probabilities_{};
-  std::array<Source, max_draft_tokens> sources_{};
+  std::array<Token, max_predicted_tokens> tokens_{};
+  std::array<float, max_predicted_tokens> probabilities_{};
+  std::array<Source, max_predicted_tokens> sources_{};
   std::size_t room_ = 0;
   std::size_t size_ = 0;
 };

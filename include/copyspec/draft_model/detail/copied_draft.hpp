@@ -41,8 +41,8 @@ class CopiedDraft {
  private:
   [[nodiscard]] std::span<Token const> tokens() const noexcept { return std::span(tokens_).first(size_); }
 
-  std::array<Token, max_draft_tokens> tokens_{};
-  std::array<float, max_draft_tokens> probabilities_{};
+  std::array<Token, max_predicted_tokens> tokens_{};
+  std::array<float, max_predicted_tokens> probabilities_{};
   std::size_t size_ = 0;
 };
 

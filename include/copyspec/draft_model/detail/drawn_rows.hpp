@@ -18,7 +18,8 @@ namespace detail {
 /// Copies of the rows that tokens of a draft were drawn from: `Draft::drawn_from`. A token that was not drawn has an
 /// empty row.
 ///
-/// O(row) a row kept. Allocates for longer rows than ever before: `max_draft_tokens` rows. Threads: one call at a time.
+/// O(row) a row kept. Allocates for longer rows than ever before: `max_predicted_tokens` rows. Threads: one call at a
+/// time.
 class DrawnRows {
  public:
   /// Forgets all rows.
@@ -29,8 +30,8 @@ class DrawnRows {
 
   /// Token `place` was drawn from `row`. Needs: places ascend, and all rows of a draft are equally long.
   void keep(std::size_t place, std::span<float const> row) {
-    COPYSPEC_ASSERT(place >= size_ && place < max_draft_tokens, "places of a draft, ascending");
-    values_.resize(std::max(values_.size(), max_draft_tokens * row.size()));
+    COPYSPEC_ASSERT(place >= size_ && place < max_predicted_tokens, "places of a draft, ascending");
+    values_.resize(std::max(values_.size(), max_predicted_tokens * row.size()));
     std::span<float> const kept = std::span(values_).subspan(place * row.size(), row.size());
     std::ranges::copy(row, kept.begin());
     std::fill(rows_.begin() + static_cast<std::ptrdiff_t>(size_), rows_.begin() + static_cast<std::ptrdiff_t>(place),
@@ -46,7 +47,7 @@ class DrawnRows {
 
  private:
   std::vector<float> values_;
-  std::array<std::span<float const>, max_draft_tokens> rows_{};
+  std::array<std::span<float const>, max_predicted_tokens> rows_{};
   std::size_t size_ = 0;
 };
 

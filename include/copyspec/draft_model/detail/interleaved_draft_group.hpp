@@ -6,9 +6,11 @@
 #include <cstddef>
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
+#include "../../core/error.hpp"
 #include "../../core/version.hpp"
 #include "../../cost/acceptance_tracker.hpp"
 #include "../../cost/draft_length.hpp"
@@ -32,11 +34,16 @@ class InterleavedDraftGroup {
  public:
   using Runner = DraftModelRunner<M, Clock>;
 
+  /// Throws `Error` if `fixed_length` is larger than `max_predicted_tokens`.
   InterleavedDraftGroup(M& draft_model, PassCost pass_cost, PassCost draft_pass_cost, std::optional<double> draft_cost,
                         std::size_t fixed_length)
       : runner_(std::make_shared<Runner>(draft_model, std::move(draft_pass_cost))),
         gain_(std::move(pass_cost), runner_->share(), draft_cost),
-        fixed_length_(std::min(fixed_length, max_draft_tokens)) {}
+        fixed_length_(fixed_length) {
+    if (fixed_length > max_predicted_tokens)
+      raise_error(ErrorCode::bad_options, "a draft model cannot draft " + std::to_string(fixed_length) +
+                                              " tokens, only up to " + std::to_string(max_predicted_tokens));
+  }
 
   [[nodiscard]] std::shared_ptr<Runner> const& runner() const noexcept { return runner_; }
   [[nodiscard]] DraftModelGain& gain() noexcept { return gain_; }

@@ -132,6 +132,25 @@ class CopySources {
     return input;
   }
 
+  /// Whether the tokens that led to `pointers` are being copied from one place: the longest match is still active.
+  [[nodiscard]] static bool copies(CopyPointers const& pointers) noexcept {
+    return pointers.own.longest.active || pointers.history.longest.active;
+  }
+
+  /// Goes on at the position `length` with the token after the longest match, in the own text or else in the history,
+  /// and moves that match on. `token_at` is as in `input`. No vote if the text ends there. Requires:
+  /// `copies(pointers)`.
+  template <class TokenAt>
+  [[nodiscard]] MixerInput::Vote copy_on(CopyPointers& pointers, std::size_t length,
+                                         TokenAt const& token_at) const noexcept {
+    bool const own = pointers.own.longest.active;
+    MatchPointer& match = own ? pointers.own.longest : pointers.history.longest;
+    MixerInput::Vote const vote = own ? own_.vote(match, length, token_at) : history_.vote(match);
+    ++match.position;
+    ++match.length;
+    return vote;
+  }
+
  private:
   // A match of this length in the own text is right so often that a history adds nothing.
   static constexpr std::uint32_t sure_length = 16;

@@ -83,7 +83,7 @@ class DraftPricing {
     std::lock_guard const lock(mutex_);
     double const alone = share_(1);
     double least = alone;
-    for (std::size_t rows = 2; rows <= max_draft_tokens + 1; rows += rows / 2)
+    for (std::size_t rows = 2; rows <= max_predicted_tokens + 1; rows += rows / 2)
       least = std::min(least, (share_(rows) - alone) / static_cast<double>(rows - 1));
     return std::max(0.005F, static_cast<float>(least / alone / 4));
   }

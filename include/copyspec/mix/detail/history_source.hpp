@@ -66,10 +66,13 @@ class HistorySource {
     // The shortest context adds little if the longest is known, and reading it costs a memory access.
     if (successors[2].size() == 0) successors[0] = find(one);
     std::size_t i = MixerInput::own_pointers;
-    for (MatchPointer const& pointer : {pointers.longest, pointers.recovered})
-      input.votes[i++] = pointer.active
-                             ? MixerInput::Vote::of(pointer, history_->token(pointer.position), Source::history)
-                             : MixerInput::Vote{};
+    for (MatchPointer const& pointer : {pointers.longest, pointers.recovered}) input.votes[i++] = vote(pointer);
+  }
+
+  /// The token that a pointer expects next, if any.
+  [[nodiscard]] MixerInput::Vote vote(MatchPointer const& pointer) const noexcept {
+    if (!pointer.active) return {};
+    return MixerInput::Vote::of(pointer, history_->token(pointer.position), Source::history);
   }
 
   /// Prefetches what will be read for the position after `length`, assuming that the token at `length` is the one that

@@ -10,6 +10,7 @@
 #include "../../core/version.hpp"
 #include "../../detail/simd4.hpp"
 #include "candidate_set.hpp"
+#include "copy_survival.hpp"
 #include "input_states.hpp"
 #include "learnt_numbers.hpp"
 #include "mixer_input.hpp"
@@ -51,18 +52,20 @@ class Mixer {
 
   /// All that was learnt, as plain numbers. Another mixer takes them with `set_learnt`, and then predicts and learns as
   /// this one. O(memory).
-  [[nodiscard]] std::vector<float> learnt() const { return LearntNumbers::pack(weights_, inputs_.states()); }
+  [[nodiscard]] std::vector<float> learnt() const { return LearntNumbers::pack(weights_, inputs_.states(), survival_); }
 
   /// Forgets what was learnt and continues from `numbers`, which `learnt` returned. Throws as `LearntNumbers::unpack`
   /// does; nothing is changed then. O(memory).
   void set_learnt(std::span<float const> numbers, std::string const& where) {
-    LearntNumbers::unpack(numbers, where, weights_, inputs_.states());
+    LearntNumbers::unpack(numbers, where, weights_, inputs_.states(), survival_);
   }
 
   /// Writes the candidates and their probabilities.
   void predict(MixerInput const& input, Prediction& prediction) const noexcept {
     CandidateSet named(input);
     prediction.history = input.history;
+    MixerInput::Vote const& own = input.votes[0];
+    prediction.copied = own.token >= 0 || !input.history ? own : input.votes[MixerInput::own_pointers];
     prediction.size = named.candidates(prediction.candidates);
     if (prediction.size == 0) return;
     WeightSelection::select(input, prediction);
@@ -83,9 +86,13 @@ class Mixer {
     for (std::size_t c = 0; c < prediction.size; ++c) prediction.candidates[c].probability = scores[c] / total;
   }
 
+  /// How long copies go on, as learnt so far.
+  [[nodiscard]] CopySurvival const& survival() const noexcept { return survival_; }
+
   /// Learns that `token` was the next token at the position of `prediction`.
   void learn(Prediction const& prediction, Token token) noexcept {
     if (prediction.size == 0) return;
+    if (prediction.copied.token >= 0) survival_.observe(prediction.copied.length, prediction.copied.token == token);
     Prediction::Lanes errors{};
     std::size_t right = Prediction::max_candidates;
     for (std::size_t c = 0; c < prediction.size; ++c) {
@@ -102,6 +109,7 @@ class Mixer {
 
   MixerWeights weights_;
   InputStates inputs_;
+  CopySurvival survival_;
 };
 
 }  // namespace detail

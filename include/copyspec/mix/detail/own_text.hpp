@@ -136,16 +136,19 @@ class OwnText {
                 TokenAt const& token_at, MixerInput& input) const noexcept {
     for (std::size_t i = 0; i < MixerInput::own_contexts; ++i)
       if (contexts.values[i] != 0) input.successors[i] = followed_.find(contexts.values[i]);
-    auto const vote = [&](MatchPointer const& pointer) {
-      bool const stands = pointer.active && pointer.position < reference_.size() + length;
-      if (!stands) return MixerInput::Vote{};
-      Source const source = pointer.position < reference_.size() ? Source::reference : Source::context;
-      return MixerInput::Vote::of(pointer, text_of(token_at)(pointer.position), source);
-    };
-    input.votes[0] = vote(pointers.longest);
-    input.votes[1] = vote(pointers.recovered);
+    input.votes[0] = vote(pointers.longest, length, token_at);
+    input.votes[1] = vote(pointers.recovered, length, token_at);
     input.hits = pointers.hits;
     input.newest = contexts.newest;
+  }
+
+  /// The token that a pointer expects at the position `length`, if any. `token_at` is as in `describe`.
+  template <class TokenAt>
+  [[nodiscard]] MixerInput::Vote vote(MatchPointer const& pointer, std::size_t length,
+                                      TokenAt const& token_at) const noexcept {
+    if (!pointer.active || pointer.position >= reference_.size() + length) return {};
+    Source const source = pointer.position < reference_.size() ? Source::reference : Source::context;
+    return MixerInput::Vote::of(pointer, text_of(token_at)(pointer.position), source);
   }
 
  private:

@@ -28,9 +28,9 @@ namespace detail {
 /// A value of about 12 KiB, for the stack. No allocation.
 class PredictedTree {
  public:
-  /// Writes nodes to the front of `space`, sorted by falling reach: at most `limit` <= `max_draft_tokens`, with at most
-  /// `space.max_branches` branches. `copy_sources` has read all of `context`. O(nodes): each node is predicted from
-  /// once.
+  /// Writes nodes to the front of `space`, sorted by falling reach: at most `limit` <= `max_predicted_tokens`, with at
+  /// most `space.max_branches` branches. `copy_sources` has read all of `context`. O(nodes): each node is predicted
+  /// from once.
   PredictedTree(CopySources const& copy_sources, Mixer const& mixer, std::span<Token const> context,
                 TreeSpace const& space, std::size_t limit, float least_reach) noexcept
       : copy_sources_(copy_sources), mixer_(mixer), context_(context), space_(space), least_reach_(least_reach) {
@@ -106,11 +106,11 @@ class PredictedTree {
   float least_reach_;
   std::size_t size_ = 0;
   std::size_t offered_ = 0;
-  std::array<float, max_draft_tokens> reaches_;
-  std::array<Source, max_draft_tokens> sources_;
-  std::array<std::size_t, max_draft_tokens + 1> depths_{};
-  std::array<CopyPointers, max_draft_tokens + 1> pointers_;
-  std::array<Offer, max_draft_tokens * Prediction::max_candidates> offers_;  // a heap
+  std::array<float, max_predicted_tokens> reaches_;
+  std::array<Source, max_predicted_tokens> sources_;
+  std::array<std::size_t, max_predicted_tokens + 1> depths_{};
+  std::array<CopyPointers, max_predicted_tokens + 1> pointers_;
+  std::array<Offer, max_predicted_tokens * Prediction::max_candidates> offers_;  // a heap
 };
 
 }  // namespace detail

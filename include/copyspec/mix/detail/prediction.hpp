@@ -36,9 +36,10 @@ struct Prediction {
     std::uint32_t pair_bias = 0;
   };
 
-  std::size_t size = 0;  ///< Number of candidates; zero if nothing is known.
-  std::size_t best = 0;  ///< The candidate with the greatest probability.
-  bool history = false;  ///< Whether the inputs of a history, with their features and weights, are used.
+  std::size_t size = 0;     ///< Number of candidates; zero if nothing is known.
+  std::size_t best = 0;     ///< The candidate with the greatest probability.
+  MixerInput::Vote copied;  ///< Of the longest match in the own text or, if there is none, in the history.
+  bool history = false;     ///< Whether the inputs of a history, with their features and weights, are used.
   std::array<Candidate, max_candidates> candidates;
   std::array<std::uint32_t, weight_sets> sets;
   /// By input and candidate: the state, or `no_state` for an input without a vote.

@@ -106,7 +106,7 @@ TEST_CASE("numbers of another count or layout are refused, and nothing is change
     CHECK(refusal(other).find("has " + std::to_string(size) + " learnt numbers, a mixer has " +
                               std::to_string(numbers.size())) != std::string::npos);
   }
-  for (float const layout : {0.0F, 2.0F, -1.0F, std::numeric_limits<float>::quiet_NaN()}) {
+  for (float const layout : {0.0F, 1.0F, 3.0F, -1.0F, std::numeric_limits<float>::quiet_NaN()}) {
     std::vector<float> other = numbers;
     other[0] = layout;
     CHECK(refusal(other).find("of layout") != std::string::npos);
@@ -116,7 +116,8 @@ TEST_CASE("numbers of another count or layout are refused, and nothing is change
 TEST_CASE("numbers that cannot have been learnt are refused wherever they stand, and nothing is changed") {
   std::vector<float> const numbers = experienced(4, 100).learnt();
   std::size_t const states = 7 * copyspec::detail::ContextState::count + 4 * copyspec::detail::PointerState::count;
-  std::size_t const first_share = numbers.size() - 2 * states;
+  std::size_t const first_of_copies = numbers.size() - 2;
+  std::size_t const first_share = first_of_copies - 2 * states;
   constexpr float infinity = std::numeric_limits<float>::infinity();
   auto const refused = [&](std::size_t at, float number) {
     std::vector<float> other = numbers;
@@ -125,10 +126,12 @@ TEST_CASE("numbers that cannot have been learnt are refused wherever they stand,
   };
   for (float const number : {std::numeric_limits<float>::quiet_NaN(), infinity, -infinity, 3e38F, -2e6F})
     for (std::size_t const at : {std::size_t{1}, first_share / 2, first_share - 1, first_share, first_share + 1,
-                                 numbers.size() - 2, numbers.size() - 1})
+                                 first_of_copies - 2, first_of_copies - 1, first_of_copies, first_of_copies + 1})
       CHECK(refused(at, number));
   for (float const share : {0.0F, -0.5F, 0.001F, 0.999F, 1.0F}) CHECK(refused(first_share, share));
   for (float const seen : {0.0F, 0.5F, 256.0F}) CHECK(refused(first_share + 1, seen));
+  for (float const number : {-0.5F, 32.5F})
+    for (std::size_t const at : {first_of_copies, first_of_copies + 1}) CHECK(refused(at, number));
   std::vector<float> extreme = numbers;
   for (std::size_t i = 1; i < first_share; ++i) extreme[i] = i % 2 == 0 ? 1e6F : -1e6F;
   Mixer mixer;

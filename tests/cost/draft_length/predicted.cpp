@@ -27,6 +27,7 @@
 
 using copyspec::draft_length;
 using copyspec::max_draft_tokens;
+using copyspec::max_predicted_tokens;
 
 namespace {
 
@@ -358,21 +359,26 @@ TEST_CASE("where a rejection is dear only what is sure is drafted") {
 }
 
 TEST_CASE("with a cost of rejection a chain is looked at up to the longest, and nothing is allocated") {
-  Chances const probabilities(200, 1.0F);
-  Costs const costs = linear(300, 0.001);
+  Chances const probabilities(600, 1.0F);
+  Costs const costs = linear(700, 0.001);
   std::vector<std::size_t> asked;
-  asked.reserve(max_draft_tokens);
+  asked.reserve(max_predicted_tokens + max_draft_tokens);
   std::size_t const before = allocations();
-  std::size_t const length = draft_length(
-      probabilities, [&](std::size_t rows) { return costs[rows - 1]; },
-      [&](std::size_t right) {
-        asked.push_back(right);
-        return 1.0;
-      });
+  auto const rejection = [&](std::size_t right) {
+    asked.push_back(right);
+    return 1.0;
+  };
+  auto const cost = [&](std::size_t rows) { return costs[rows - 1]; };
+  std::size_t const length = draft_length(probabilities, cost, rejection);
   CHECK(allocations() == before);
-  CHECK(length == max_draft_tokens);
-  CHECK(asked.size() == max_draft_tokens);
+  CHECK(length == max_draft_tokens - 1);
+  // First of the tokens that are predicted one by one, and then of all.
+  CHECK(asked.size() == max_predicted_tokens + max_draft_tokens);
   CHECK(asked.back() == max_draft_tokens - 1);
+  asked.clear();
+  CHECK(draft_length(Chances(max_predicted_tokens, 1.0F), cost, rejection) == max_predicted_tokens);
+  CHECK(asked.size() == max_predicted_tokens);
+  CHECK(asked.back() == max_predicted_tokens - 1);
 }
 
 TEST_CASE("the costs asked for are those of one row up to one more than the chain") {
@@ -386,15 +392,18 @@ TEST_CASE("the costs asked for are those of one row up to one more than the chai
 }
 
 TEST_CASE("a chain is looked at up to the longest, and what is behind it does not matter") {
-  Costs const costs = linear(300, 0.001);
-  CHECK(draft(Chances(max_draft_tokens, 1.0F), costs) == max_draft_tokens);
-  CHECK(draft(Chances(max_draft_tokens + 1, 1.0F), costs) == max_draft_tokens);
-  CHECK(draft(Chances(200, 1.0F), costs) == max_draft_tokens);
+  Costs const costs = linear(1000, 0.001);
+  CHECK(draft(Chances(max_draft_tokens - 1, 1.0F), costs) == max_draft_tokens - 1);
+  CHECK(draft(Chances(max_draft_tokens, 1.0F), costs) == max_draft_tokens - 1);
+  CHECK(draft(Chances(900, 1.0F), costs) == max_draft_tokens - 1);
   std::mt19937 random(3);
-  Chances probabilities(200);
-  for (float& chance : probabilities) chance = 0.8F + 0.2F * static_cast<float>(random() % 1000) / 1000.0F;
-  Chances const front(probabilities.begin(), probabilities.begin() + max_draft_tokens);
-  CHECK(draft(probabilities, linear(300, 0.02)) == draft(front, linear(300, 0.02)));
+  for (float const least : {0.8F, 0.98F, 0.999F}) {
+    Chances probabilities(900);
+    for (float& chance : probabilities) chance = least + (1 - least) * static_cast<float>(random() % 1000) / 1000.0F;
+    Chances const front(probabilities.begin(), probabilities.begin() + max_draft_tokens);
+    for (double const row : {0.02, 0.001})
+      CHECK(draft(probabilities, linear(1000, row)) == draft(front, linear(1000, row)));
+  }
 }
 
 TEST_CASE("a cost may be a whole number, or infinite where there is no such pass") {
@@ -404,7 +413,7 @@ TEST_CASE("a cost may be a whole number, or infinite where there is no such pass
 }
 
 TEST_CASE("choosing a length does not allocate") {
-  Chances const probabilities(200, 0.9F);
+  Chances const probabilities(600, 0.9F);
   std::size_t const before = allocations();
   std::size_t const length = draft_length(probabilities, [](std::size_t rows) { return static_cast<double>(rows); });
   CHECK(allocations() == before);
@@ -469,7 +478,7 @@ TEST_CASE("a tree that is a chain is drafted as the chain is") {
     CAPTURE(trial);
     // Not so unlikely at the end that rounding decides.
     bool const likely = trial % 2 == 0;
-    Chances probabilities(random() % (likely ? max_draft_tokens + 1 : 17));
+    Chances probabilities(random() % (likely ? max_predicted_tokens + 1 : 17));
     for (float& chance : probabilities) chance = static_cast<float>(uniform(random, likely ? 0.9 : 0.3, 1.0));
     Costs const costs = any_costs(random, static_cast<std::size_t>(trial), probabilities.size() + 1);
     std::size_t const length = draft(probabilities, costs);
@@ -488,15 +497,15 @@ TEST_CASE("where rows are free all nodes of a tree are drafted, where they cost 
   std::mt19937 random(14);
   for (int trial = 0; trial < 300; ++trial) {
     CAPTURE(trial);
-    Tree tree = any_tree(random, 1 + random() % max_draft_tokens);
+    Tree tree = any_tree(random, 1 + random() % max_predicted_tokens);
     std::size_t const possible = static_cast<std::size_t>(
         std::ranges::find_if(tree.reaches, [](float reach) { return reach < 1e-6F; }) - tree.reaches.begin());
     tree.parents.resize(possible);
     tree.reaches.resize(possible);
-    CHECK(draft_nodes(tree, Costs(max_draft_tokens + 1, 1.0)) == possible);
-    CHECK(draft_nodes(tree, linear(max_draft_tokens + 1, 1.0)) == 0);
-    CHECK(draft_nodes(tree, linear(max_draft_tokens + 1, 3.0)) == 0);
-    CHECK(draft_nodes(tree, Costs(max_draft_tokens + 1, 0.0)) == 0);
+    CHECK(draft_nodes(tree, Costs(max_predicted_tokens + 1, 1.0)) == possible);
+    CHECK(draft_nodes(tree, linear(max_predicted_tokens + 1, 1.0)) == 0);
+    CHECK(draft_nodes(tree, linear(max_predicted_tokens + 1, 3.0)) == 0);
+    CHECK(draft_nodes(tree, Costs(max_predicted_tokens + 1, 0.0)) == 0);
   }
 }
 
@@ -536,7 +545,7 @@ TEST_CASE("of a tree, too, the costs asked for are those of one row up to one mo
 
 TEST_CASE("choosing how much of the greatest tree to draft does not allocate") {
   std::mt19937 random(15);
-  Tree const tree = any_tree(random, max_draft_tokens);
+  Tree const tree = any_tree(random, max_predicted_tokens);
   std::size_t const before = allocations();
   std::size_t const length = draft_length(tree.parents, tree.reaches, [](std::size_t) { return 1.0; });
   CHECK(allocations() == before);
@@ -558,8 +567,8 @@ TEST_CASE("a tree has a parent and a reach each, and no more nodes than are look
     Tree const tree{.parents = std::vector<std::int32_t>(parents, -1), .reaches = Chances(reaches, 0.001F)};
     (void)draft_nodes(tree, linear(100, 0.1));
   };
-  CHECK_FALSE(aborts([&] { length_with(max_draft_tokens, max_draft_tokens); }));
-  CHECK(aborts([&] { length_with(max_draft_tokens + 1, max_draft_tokens + 1); }));
+  CHECK_FALSE(aborts([&] { length_with(max_predicted_tokens, max_predicted_tokens); }));
+  CHECK(aborts([&] { length_with(max_predicted_tokens + 1, max_predicted_tokens + 1); }));
   CHECK(aborts([&] { length_with(2, 1); }));
 }
 #endif

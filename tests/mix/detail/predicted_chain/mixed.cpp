@@ -39,7 +39,7 @@ Chain predicted(CopySources const& copy_sources, Mixer const& mixer, std::span<T
               .probabilities = std::vector<float>(room + 4, -1.0F),
               .sources = std::vector<Source>(room + 4, Source::model)};
   std::size_t const length =
-      predict_chain(copy_sources, mixer, context, std::span(chain.tokens).first(room), 0,
+      predict_chain(copy_sources, mixer, context, std::span(chain.tokens).first(room), 0, room,
                     std::span(chain.probabilities).first(room), std::span(chain.sources).first(room));
   REQUIRE(length <= room);
   REQUIRE(std::ranges::count(std::span(chain.tokens).subspan(room), untouched) == 4);
@@ -138,6 +138,6 @@ TEST_CASE("predicting a chain allocates nothing") {
   std::vector<float> probabilities(64);
   std::vector<Source> sources(64);
   std::size_t const before = allocations();
-  CHECK(predict_chain(copy_sources, mixer, text, space, 0, probabilities, sources) > 0);
+  CHECK(predict_chain(copy_sources, mixer, text, space, 0, space.size(), probabilities, sources) > 0);
   CHECK(allocations() == before);
 }
