@@ -17,9 +17,9 @@
 #include "../core/error.hpp"
 #include "../core/token.hpp"
 #include "../core/version.hpp"
-#include "detail/atomic_file.hpp"
+#include "../detail/atomic_file.hpp"
+#include "../detail/regular_file.hpp"
 #include "detail/history_header.hpp"
-#include "detail/regular_file.hpp"
 #include "history.hpp"
 
 namespace copyspec {

@@ -8,8 +8,8 @@
 #include <system_error>
 #include <utility>
 
-#include "../../core/error.hpp"
-#include "../../core/version.hpp"
+#include "../core/error.hpp"
+#include "../core/version.hpp"
 
 namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {

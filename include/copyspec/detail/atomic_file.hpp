@@ -14,8 +14,8 @@
 #include <string_view>
 #include <system_error>
 
-#include "../../core/error.hpp"
-#include "../../core/version.hpp"
+#include "../core/error.hpp"
+#include "../core/version.hpp"
 #include "file_handle.hpp"
 
 namespace copyspec {

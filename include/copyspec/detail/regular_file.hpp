@@ -11,8 +11,8 @@
 #include <span>
 #include <string>
 
-#include "../../core/error.hpp"
-#include "../../core/version.hpp"
+#include "../core/error.hpp"
+#include "../core/version.hpp"
 #include "file_handle.hpp"
 
 namespace copyspec {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <copyspec/mix/detail/file_handle.hpp>
+#include <copyspec/detail/file_handle.hpp>
 
 #include <doctest/doctest.h>
 #include <fcntl.h>

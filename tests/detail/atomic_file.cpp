@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <copyspec/mix/detail/atomic_file.hpp>
+#include <copyspec/detail/atomic_file.hpp>
 
 #include <doctest/doctest.h>
 #include <fcntl.h>

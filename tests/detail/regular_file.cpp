@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <copyspec/mix/detail/regular_file.hpp>
+#include <copyspec/detail/regular_file.hpp>
 
 #include <doctest/doctest.h>
 #include <sys/socket.h>
