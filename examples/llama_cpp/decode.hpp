@@ -11,6 +11,7 @@
 
 #include "conversation.hpp"
 #include "copyspec/core/error.hpp"
+#include "copyspec/cost/pass_cost.hpp"
 #include "copyspec/decode/composer.hpp"
 #include "copyspec/decode/sequence.hpp"
 #include "copyspec/mix/mixing_proposer.hpp"
@@ -34,6 +35,8 @@ struct Decoder {
   copyspec::GenerateOptions options;
   /// Copies for all repetitions, with a history; without one, each repetition has its own.
   std::optional<copyspec::MixingProposer> proposer = {};
+  /// What passes cost, as far as it is known.
+  copyspec::PassCost pass_cost = {};
   M* draft_model = nullptr;  ///< What guesses, if anything does.
   copyspec::Rollback rollback = copyspec::Rollback::exact;
 };
@@ -42,6 +45,15 @@ struct Decoder {
 template <class M>
 [[nodiscard]] copyspec::SamplingOptions sampling_of(Decoder<M> const& decoder) {
   return decoder.options.sampling.value_or(copyspec::SamplingOptions{.temperature = 0});
+}
+
+/// Passes that the drafts of the newest turn saved, less what they cost, if the proposer keeps an account.
+template <class Proposer>
+[[nodiscard]] double balance(Proposer const& proposer) {
+  if constexpr (requires { proposer.account(); })
+    return proposer.account().balance();
+  else
+    return 0.0;
 }
 
 /// Decodes all turns of a conversation. Calls `watch(turn, sequence)` when a turn begins and after each pass; the time
@@ -96,6 +108,7 @@ template <class M, class Proposer, class Verifier, class Watch>
                          .drafted = counters.drafted - counters_before.drafted,
                          .accepted = counters.accepted - counters_before.accepted,
                          .by_source = counters.by_source.since(counters_before.by_source),
+                         .account = balance(composer.proposer(id).template get<0>()),
                          .prefill = prefill.wall,
                          .generation = (time - prefill).wall,
                          .processor = (time - prefill).processor,

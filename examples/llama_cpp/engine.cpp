@@ -2,6 +2,8 @@
 #include "engine.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <ggml-backend.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,6 +13,7 @@
 #include <string_view>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include "copyspec/core/error.hpp"
 
@@ -116,6 +119,19 @@ std::string Engine::description() const {
   std::array<char, 256> text{};
   llama_model_desc(model_.get(), text.data(), text.size());
   return text.data();
+}
+
+copyspec::PassCostKey Engine::pass_cost_key(fs::path const& file, std::size_t threads) const {
+  std::vector<std::string> devices;
+  for (std::size_t i = 0; i < ggml_backend_dev_count(); ++i)
+    devices.emplace_back(ggml_backend_dev_description(ggml_backend_dev_get(i)));
+  std::string_view const system = llama_print_system_info();
+  return {
+      .model = fmt::format("{}, {} bytes", file.filename().string(), fs::file_size(file)),
+      .device = fmt::format("{}", fmt::join(devices, "; ")),
+      .engine = fmt::format("ggml {} ({}), {}", ggml_version(), ggml_commit(), system.substr(0, system.rfind(" |"))),
+      .weights = description(),
+      .threads = threads};
 }
 
 fs::path f32_copy(fs::path const& file, std::size_t threads, Progress& progress) {

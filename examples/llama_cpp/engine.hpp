@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include "copyspec/cost/pass_cost_file.hpp"
 #include "terminal.hpp"
 
 namespace copyspec_llama {
@@ -36,6 +37,8 @@ class Engine {
 
   /// What llama.cpp calls the model, with its size and the type of its weights.
   [[nodiscard]] std::string description() const;
+  /// What pass costs depend on: this model, loaded from `file`, on this machine and with so many threads.
+  [[nodiscard]] copyspec::PassCostKey pass_cost_key(std::filesystem::path const& file, std::size_t threads) const;
   /// Bytes of all weights.
   [[nodiscard]] std::size_t weight_bytes() const { return llama_model_size(model_.get()); }
 

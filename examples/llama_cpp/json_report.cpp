@@ -43,7 +43,8 @@ Json to_json(Setup const& setup) {
             {"sampling", to_json(setup.sampling, setup.seed)},
             {"grammar", setup.grammar},
             {"repetitions", setup.repetitions},
-            {"pass_cost", to_json(setup.costs.copying)}};
+            {"pass_cost", to_json(setup.costs.copying)},
+            {"pass_cost_before", to_json(setup.remembered)}};
   if (setup.draft_model.empty()) return json;
   json["draft_model"] = {{"file", setup.draft_file.string()},
                          {"model", setup.draft_model},
@@ -118,6 +119,7 @@ Json to_json(Run const& run) {
                      {"drafted", turn.drafted},
                      {"accepted", turn.accepted},
                      {"by_source", to_json(turn.by_source)},
+                     {"account", turn.account},
                      {"prefill_seconds", turn.prefill},
                      {"generation_seconds", turn.generation},
                      {"forward_seconds", turn.forward}});

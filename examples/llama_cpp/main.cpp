@@ -29,6 +29,8 @@
 #include "copyspec/adapters/llama_cpp/model.hpp"
 #include "copyspec/adapters/llama_cpp/vocabulary.hpp"
 #include "copyspec/core/error.hpp"
+#include "copyspec/cost/pass_cost.hpp"
+#include "copyspec/cost/pass_cost_file.hpp"
 #include "copyspec/mix/history.hpp"
 #include "copyspec/mix/history_file.hpp"
 #include "copyspec/mix/mixing_proposer.hpp"
@@ -59,6 +61,7 @@ struct Options {
   std::filesystem::path json;
   std::vector<std::filesystem::path> references;
   std::filesystem::path history;
+  std::filesystem::path pass_costs;
   EngineOptions engine;
   std::size_t repetitions = 1;
   std::size_t max_tokens = 400;
@@ -113,6 +116,11 @@ void add_options(CLI::App& app, Options& options) {
          "with the new ones at the end; not with a draft model, since one way would copy what another has said")
       ->type_name("FILE")
       ->excludes(draft_model);
+  app.add_option("--pass-costs", options.pass_costs,
+                 "What passes of this model cost on this machine, so that drafts have the right length from the first "
+                 "on: read if the file is there, written at the end; refused if it is of another model, processor, "
+                 "llama.cpp or number of threads")
+      ->type_name("FILE");
   add_count("-n,--max-tokens", options.max_tokens, "Cut answers after so many tokens");
   add_count("-r,--repetitions", options.repetitions,
             "Decode everything so many times; once with a history, which then has the answers");
@@ -176,11 +184,24 @@ std::string describe_weights(Weights weights, Engine const& engine) {
 }
 
 // A proposer with what earlier runs said and learnt, if there is such a file.
-copyspec::MixingProposer read_history(std::filesystem::path const& file, copyspec::Rollback rollback) {
+copyspec::MixingProposer read_history(std::filesystem::path const& file, copyspec::PassCost const& pass_cost,
+                                      copyspec::Rollback rollback) {
   constexpr std::size_t bytes = std::size_t{64} << 20;
-  copyspec::MixingProposer proposer({.history = std::make_shared<copyspec::History>(bytes), .rollback = rollback});
+  copyspec::MixingProposer proposer(
+      {.pass_cost = pass_cost, .history = std::make_shared<copyspec::History>(bytes), .rollback = rollback});
   if (std::filesystem::exists(file)) copyspec::HistoryFile::load(file.string(), proposer);
   return proposer;
+}
+
+// What earlier runs learnt of passes, if there is such a file.
+copyspec::PassCost read_pass_costs(std::filesystem::path const& file, copyspec::PassCostKey const& key) {
+  if (!std::filesystem::exists(file)) return {};
+  try {
+    return copyspec::PassCostFile::load(file.string(), key);
+  } catch (copyspec::Error const& error) {
+    copyspec::raise_error(error.code(),
+                          fmt::format("{}; name another file, or remove this one to learn anew", error.what()));
+  }
 }
 
 // A file of weights, or what is decoded in its place.
@@ -215,13 +236,16 @@ void run(Options const& options) {
   // Before minutes of work, not after.
   if (!options.json.empty()) require_writable(options.json);
   if (!options.history.empty()) copyspec::HistoryFile::require_writable(options.history.string());
+  if (!options.pass_costs.empty()) copyspec::PassCostFile::require_writable(options.pass_costs.string());
   std::filesystem::path const file = chosen_weights(options.model, options.weights, options, progress);
   Engine const engine(file, options.engine, progress);
   copyspec::Rollback const rollback = copyspec::adapters::LlamaCpp::needs_checkpoints(engine.context())
                                           ? copyspec::Rollback::checkpoint
                                           : copyspec::Rollback::exact;
+  copyspec::PassCostKey const key = engine.pass_cost_key(file, options.engine.threads);
+  copyspec::PassCost const pass_cost = read_pass_costs(options.pass_costs, key);
   std::optional<copyspec::MixingProposer> proposer;
-  if (!options.history.empty()) proposer = read_history(options.history, rollback);
+  if (!options.history.empty()) proposer = read_history(options.history, pass_cost, rollback);
   std::optional<DraftEngine> draft;
   if (!options.draft_model.empty()) {
     draft.emplace(chosen_weights(options.draft_model, options.draft_weights, options, progress), options.engine,
@@ -241,6 +265,7 @@ void run(Options const& options) {
                                                             .stop = {.tokens = vocabulary.ends(), .sequences = {}},
                                                             .sampling = options.sampling},
                                                 .proposer = proposer,
+                                                .pass_cost = pass_cost,
                                                 .draft_model = draft ? &draft->model : nullptr,
                                                 .rollback = rollback};
   if (grammar) decoder.options.sampling->hooks = grammar->hooks();
@@ -275,6 +300,7 @@ void run(Options const& options) {
                     .grammar = options.grammar.string(),
                     .repetitions = options.repetitions,
                     .costs = measurement.costs,
+                    .remembered = pass_cost,
                     .draft_file = draft ? draft->file : std::filesystem::path(),
                     .draft_model = draft ? draft->engine.description() : std::string()};
   fmt::print("\n{}", text_report(setup, measurement.results, vocabulary));
@@ -282,6 +308,8 @@ void run(Options const& options) {
   // What was measured cannot be had again; the next run learns again what is not saved.
   if (std::fflush(stdout) != 0)
     copyspec::raise_error(copyspec::ErrorCode::file, "cannot write the results to standard output");
+  if (!options.pass_costs.empty() && measurement.costs.copying.seconds(1) > 0)
+    copyspec::PassCostFile::save(options.pass_costs.string(), key, measurement.costs.copying);
   if (proposer) copyspec::HistoryFile::save(options.history.string(), *proposer);
 }
 
@@ -292,6 +320,14 @@ int fail(std::string const& message, int status) {
                                        error.empty() ? "" : fmt::format(" (llama.cpp: {})", error));
   std::fputs(line.c_str(), stderr);
   return status;
+}
+
+// Throws if two outputs are one file.
+void require_different(std::vector<std::pair<char const*, std::filesystem::path>> const& outputs) {
+  for (auto const& [option, file] : outputs)
+    for (auto const& [other, same] : outputs)
+      if (other != option && !file.empty() && file.lexically_normal() == same.lexically_normal())
+        throw CLI::ValidationError(option, fmt::format("this is the file of {}", other));
 }
 
 int parse_and_run(int argc, char** argv) {
@@ -305,15 +341,14 @@ int parse_and_run(int argc, char** argv) {
   app.footer(
       "Prompts come from --prompt, from --file or from standard input in the form of a file; without any, from the "
       "built-in set. Names of control tokens in them are text.\n"
-      "Outputs are tried before anything is decoded, and the results are written before the history.\n"
+      "Outputs are tried before anything is decoded, and the results are written before the others.\n"
       "Exit status: 0 if everything was measured, 1 if something cannot be used, 2 for wrong arguments.");
   add_options(app, options);
   try {
     app.parse(argc, argv);
     if (!options.history.empty() && options.repetitions > 1)
       throw CLI::ValidationError("--history", "needs a single repetition: the next would copy its own answers");
-    if (!options.history.empty() && options.history.lexically_normal() == options.json.lexically_normal())
-      throw CLI::ValidationError("--json", "this is the file of --history");
+    require_different({{"--json", options.json}, {"--history", options.history}, {"--pass-costs", options.pass_costs}});
     if (app.count("--seed") == 0) options.seed = parse_seed("--seed", "-1");
     options.sampling.seed = options.seed;
   } catch (CLI::CallForHelp const& help) {

@@ -93,6 +93,7 @@ class Ways {
 Measurement measure(Decoder<LlamaCpp> const& decoder, Vocabulary const& vocabulary,
                     std::span<Conversation const> conversations, std::size_t repetitions, Progress& progress) {
   Measurement measurement;
+  measurement.costs = {.copying = decoder.pass_cost, .copying_draft_model = decoder.pass_cost, .draft_model = {}};
   for (Conversation const& conversation : conversations)
     measurement.results.push_back({.conversation = conversation, .repetitions = {}, .difference = {}});
   std::mt19937 random;

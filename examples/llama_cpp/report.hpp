@@ -27,6 +27,7 @@ struct Setup {
   std::string grammar = {};  ///< The file it is in, or nothing.
   std::size_t repetitions = 0;
   LearntCosts costs = {};
+  copyspec::PassCost remembered = {};     ///< What was known of them before.
   std::filesystem::path draft_file = {};  ///< The weights of the draft model, if there is one.
   std::string draft_model = {};
 };

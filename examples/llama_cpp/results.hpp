@@ -30,6 +30,7 @@ struct TurnResult {
   std::size_t drafted = 0;
   std::size_t accepted = 0;
   copyspec::SourceCounters by_source = {};  ///< What of the last two came from where.
+  double account = 0.0;                     ///< Passes that the drafts saved, less what they cost, as it was booked.
   double prefill = 0.0;                     ///< Reading the prompt, up to its last token.
   double generation = 0.0;                  ///< Everything from there on to the end of the answer.
   double processor = 0.0;                   ///< What all threads ran in `generation`.

@@ -129,6 +129,32 @@ std::string say(copyspec::PassCost const& cost) {
                      1000 * cost.seconds(1), points.empty() ? "none seen" : fmt::format("{}", fmt::join(points, ", ")));
 }
 
+// What was known of it before.
+std::string remembered(copyspec::PassCost const& cost) {
+  if (cost.seconds(1) == 0) return "";
+  return fmt::format("Remembered: passes of {} row counts, one row {:.1f} ms.\n", cost.levels().size(),
+                     1000 * cost.seconds(1));
+}
+
+// What the drafts of the library's default saved and cost, and in which turn they lost most.
+std::string accounts(std::span<ConversationResult const> results) {
+  double all = 0;
+  double least = 0;
+  std::string where;
+  for (ConversationResult const& result : results)
+    for (Repetition const& repetition : result.repetitions)
+      for (std::size_t turn = 0; turn < repetition[Way::copying].turns.size(); ++turn) {
+        double const account = repetition[Way::copying].turns[turn].account;
+        all += account;
+        if (account >= least) continue;
+        least = account;
+        where = fmt::format("{}, turn {}", result.conversation.name, turn + 1);
+      }
+  return fmt::format(
+      "Account: copying saved {:.1f} passes more than its drafts cost. {}\n", all,
+      where.empty() ? "No turn lost any." : fmt::format("The turn that lost most, {}, lost {:.1f}.", where, -least));
+}
+
 // What each way did, where there are many.
 std::string by_way(std::span<Summary const> summaries) {
   std::vector<Row> rows{{"way", "t/s", "speed-up", "over copying", "tokens/pass", "drafted", "accepted",
@@ -223,7 +249,9 @@ std::string text_report(Setup const& setup, std::span<ConversationResult const> 
   text +=
       "published: the speed-up of the CopySpec paper's rule, three tokens matched and ten drafted, on the same "
       "prompts.\n";
+  text += remembered(setup.remembered);
   text += say(setup.costs.copying);
+  text += accounts(results);
   if (std::optional<Figures> const all = figures(summarised.back().counted))
     text += say(all->ways[Way::copying].by_source);
   if (with_draft_model) text += say_of_draft_model(setup, summarised);

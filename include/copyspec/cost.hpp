@@ -5,4 +5,5 @@
 
 #include "cost/draft_length.hpp"
 #include "cost/pass_cost.hpp"
+#include "cost/pass_level.hpp"
 #include "cost/pass_report.hpp"

@@ -147,9 +147,9 @@ TEST_CASE("probabilities lie within [0, 1], and drafts may be of any length") {
 
 namespace {
 
-// Positions of drafts that count as one: a sixteenth of a doubling beyond 64.
+// Positions of drafts that count as one: a quarter of a doubling beyond 64.
 std::size_t first_of_class(std::size_t position) {
-  std::size_t const width = position < 64 ? 1 : position < 128 ? 4 : position < 256 ? 8 : 16;
+  std::size_t const width = position < 64 ? 1 : position < 128 ? 16 : position < 256 ? 32 : 64;
   return position / width * width;
 }
 
@@ -173,7 +173,7 @@ TEST_CASE("a proposer that is right is believed at all positions of the longest 
   CHECK(whole[max_draft_tokens - 1] < 0.8F);
 }
 
-TEST_CASE("it is learnt where drafts go wrong, beyond 64 tokens up to a sixteenth, with a rival that agrees or none") {
+TEST_CASE("it is learnt where drafts go wrong, beyond 64 tokens up to a quarter, with a rival that agrees or none") {
   for (Tokens const& rival : {Tokens{}, Tokens(max_draft_tokens, 1)}) {
     CAPTURE(rival.size());
     for (std::size_t const wrong : {0U, 1U, 2U, 10U, 63U, 64U, 65U, 127U, 128U, 200U, 255U, 256U, 300U, 500U, 511U}) {

@@ -908,9 +908,11 @@ TEST_CASE("room is made in steps, as far as the turn may go") {
   CHECK(short_one.room() == 107);
   CHECK_FALSE(short_one.make_room(1000));
   Sequence long_one = begun(Tokens(40'000, 1), 60'000, 100'000);
-  CHECK(long_one.room() == 50'000);
-  CHECK(long_one.make_room(20'000));
-  CHECK(long_one.room() == 60'001);
+  // An answer that gives the prompt back has room.
+  CHECK(long_one.room() == 80'000);
+  CHECK_FALSE(long_one.make_room(20'000));
+  CHECK(long_one.make_room(45'000));
+  CHECK(long_one.room() == 85'001);
 }
 
 TEST_CASE("a turn that fails keeps its context, shows all, and leaves the next one unharmed") {

@@ -298,7 +298,8 @@ namespace {
 MixingProposer proposer_with(std::size_t bytes) {
   return MixingProposer({.pass_cost = PassCost::marginal(0.03),
                          .history = std::make_shared<History>(bytes),
-                         .turn_credit = std::numeric_limits<double>::infinity()});
+                         .turn_credit = std::numeric_limits<double>::infinity(),
+                         .scope_credit = std::numeric_limits<double>::infinity()});
 }
 
 // Answers of which each copies parts of those before, said to copies of `proposer` one turn after the other, as a

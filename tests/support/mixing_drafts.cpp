@@ -26,7 +26,8 @@ using copyspec::PassCost;
 MixingProposer with_cost(double marginal, std::size_t draft_length) {
   return MixingProposer({.pass_cost = PassCost::marginal(marginal),
                          .draft_length = draft_length,
-                         .turn_credit = std::numeric_limits<double>::infinity()});
+                         .turn_credit = std::numeric_limits<double>::infinity(),
+                         .scope_credit = std::numeric_limits<double>::infinity()});
 }
 
 Draft draft_chain(MixingProposer& proposer, std::span<Token const> context, std::span<Token> space) {

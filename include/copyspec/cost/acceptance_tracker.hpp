@@ -21,7 +21,7 @@ inline namespace COPYSPEC_VERSION_NAMESPACE {
 /// The draft that a `rival` proposer made for the same context separates easy positions from hard ones. Three kinds of
 /// token are tracked apart: tokens that both drafted, by their position; the first token where the drafts differ; and
 /// tokens that the rival did not draft, by how many of these came before. Without this, accuracy where both agree would
-/// be credited where the rival is better. Beyond the first 64, a sixteenth of a doubling counts as one position.
+/// be credited where the rival is better. Beyond the first 64, a quarter of a doubling counts as one position.
 ///
 /// A proposer without observations gets low probabilities. Its accuracy becomes known without feeding any of its
 /// drafts, because its first tokens are compared with the generated text anyway. A position without observations is

@@ -3,42 +3,47 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <string>
 
+#include "../core/error.hpp"
 #include "../core/version.hpp"
 
 namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 
-/// What the drafts of one turn saved and what they cost, in passes of plain decoding. It bounds what a turn can lose.
+/// What the drafts of one turn, or of many, saved and what they cost, in passes of plain decoding. It bounds what they
+/// can lose.
 ///
 /// A draft that adds `extra` to the cost of its pass, and of which tokens are accepted that save `saved`, changes the
 /// balance by `saved - extra`. A draft is made only if all of `extra` can be lost: it is at most `credit() +
 /// balance()`, which is what is left. To have some left when it is lost, no draft costs more than the part `stake` of
 /// that, or `least` if that is more.
 ///
-/// Law: if no draft costs more than was assumed, `balance() >= -credit()` at any time. So a turn costs at most
+/// Law: if no draft costs more than was assumed, `balance() >= -credit()` at any time. So the turn costs at most
 /// `credit()` passes more than plain decoding. Proof: the balance is zero at first. A draft takes at most `credit() +
 /// balance()` from it, whatever is accepted, since `saved` is not negative.
 ///
-/// O(1), besides `affordable`. No allocation, no failure. Threads: one call at a time.
+/// O(1), besides `affordable`. No allocation, and no failure but of the constructor. Threads: one call at a time.
 class DraftAccount {
  public:
   static constexpr double stake = 0.75;  ///< The part of what is left that one draft may cost.
   static constexpr double least = 0.5;   ///< Passes that a draft may cost if as much is left.
 
-  /// `credit` is not negative; infinity is no bound.
-  explicit DraftAccount(double credit) noexcept : credit_(credit) {}
+  /// Infinity is no bound. Throws `Error` if `credit` is negative or not a number.
+  explicit DraftAccount(double credit) : credit_(credit) {
+    if (!(credit >= 0))
+      raise_error(ErrorCode::bad_options, "an account cannot have a credit of " + std::to_string(credit) + " passes");
+  }
 
-  /// Passes that the turn may lose.
+  /// Passes that may be lost in all.
   [[nodiscard]] double credit() const noexcept { return credit_; }
   /// What drafts have saved so far, less what they have cost.
   [[nodiscard]] double balance() const noexcept { return balance_; }
+  /// Passes that may still be lost.
+  [[nodiscard]] double left() const noexcept { return credit_ + balance_; }
 
   /// Most that the next draft may add to its pass.
-  [[nodiscard]] double affordable() const noexcept {
-    double const left = credit_ + balance_;
-    return std::min(left, std::max(stake * left, least));
-  }
+  [[nodiscard]] double affordable() const noexcept { return std::min(left(), std::max(stake * left(), least)); }
 
   /// How many of the first tokens of a draft of `length` may be drafted. `extra(n)` is the most that n tokens add to a
   /// pass. Calls it once for each length tried, the longest first; of long ones, not every length is tried.

@@ -14,8 +14,10 @@
 #include "../core/assert.hpp"
 #include "../core/error.hpp"
 #include "../core/version.hpp"
+#include "detail/isotonic.hpp"
 #include "detail/latency_filter.hpp"
 #include "detail/row_classes.hpp"
+#include "pass_level.hpp"
 
 namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
@@ -23,12 +25,13 @@ inline namespace COPYSPEC_VERSION_NAMESPACE {
 /// The cost of a pass by its number of rows, relative to a pass of one row: a fixed curve, or one learnt from observed
 /// passes.
 ///
-/// A learnt curve keeps a `LatencyFilter` for each row count up to 64, and for sixteen larger ones a doubling, up to
+/// A learnt curve keeps a `LatencyFilter` for each row count up to 64, and for four larger ones a doubling, up to
 /// `most_rows`: a pass of a row count between two of these counts as one of the larger. It is weighted by how often and
-/// how recently its row count was observed. Where more rows took less time, levels are pooled (isotonic regression,
-/// Ayer et al. 1955), so the curve never decreases. Between observed row counts it rises by three quarters of linear
-/// interpolation. Beyond the last it rises by three quarters of the average slope. So row counts without observations
-/// look slightly cheap and get tried. Before any observation, a row costs `prior` of a pass.
+/// how recently its row count was observed. Where more rows took less time, levels are pooled (`pool_levels`), unless
+/// that is sure: some kernels are faster for more rows. Between observed row counts the curve rises by three quarters
+/// of linear interpolation. Beyond the last it rises by three quarters of the average slope, or by all of it from 32
+/// rows on. So row counts without observations look slightly cheap and get tried. Before any observation, a row costs
+/// `prior` of a pass.
 ///
 /// An overestimated cost would never be corrected, because that row count would never be tried again. Observations
 /// therefore expire: after the first one, a row count is forgotten if it is not observed for 16 passes. Each further
@@ -40,8 +43,7 @@ inline namespace COPYSPEC_VERSION_NAMESPACE {
 /// copying allocate. Deterministic. Threads: one call at a time; the sequences of a composer share one object.
 class PassCost {
  public:
-  /// Largest row count that a learnt curve tracks.
-  static constexpr std::size_t most_rows = detail::RowClasses::most;
+  static constexpr std::size_t most_rows = detail::RowClasses::most;  ///< Largest row count that a learnt curve tracks.
   static constexpr double prior = 0.2;  ///< Cost of a row, in passes of one row, before any observation.
   /// Least cost of a row beyond the last observed row count, but no more than half of what a row costs there on
   /// average.
@@ -103,11 +105,42 @@ class PassCost {
     return weight(cell) > 0.0 ? cell.time.count() : 0;
   }
 
+  /// What a learnt curve has learnt, at ascending row counts: those that were seen lately or three times. Empty if the
+  /// curve is fixed. O(row counts seen). Allocates the result.
+  [[nodiscard]] std::vector<PassLevel> levels() const {
+    std::vector<PassLevel> levels;
+    for (auto const& [rows, level] : std::span(levels_).first(remembered_)) {
+      detail::LatencyFilter const& time = cells_[detail::RowClasses::of(rows)].time;
+      levels.push_back({.rows = rows, .seconds = time.level(), .passes = time.count()});
+    }
+    return levels;
+  }
+
+  /// A learnt curve that continues from `levels`, which another one returned, as if it had just observed them. Throws
+  /// `Error` that begins with `where` if these are none: row counts that do not ascend or are not tracked, seconds that
+  /// are not positive and finite, no passes.
+  [[nodiscard]] static PassCost remembered(std::span<PassLevel const> levels, std::string const& where) {
+    PassCost cost;
+    std::size_t before = 0;
+    for (auto const& [rows, seconds, passes] : levels) {
+      std::string const which = where + ": passes of " + std::to_string(rows) + " rows ";
+      if (rows <= before) refuse(which, "come after passes of " + std::to_string(before));
+      if (rows > most_rows || !detail::RowClasses::is_largest(rows)) refuse(which, "are not tracked");
+      if (!(seconds >= shortest && seconds <= longest))
+        refuse(which, "cannot take " + std::to_string(seconds) + " seconds");
+      if (passes == 0) refuse(which, "were never observed");
+      cost.cells_[detail::RowClasses::of(rows)].time = detail::LatencyFilter(seconds, passes);
+      before = rows;
+    }
+    cost.fit();
+    return cost;
+  }
+
   /// Takes in that a pass of `rows` rows took `seconds`. Does nothing if `seconds` is not a positive finite number, if
   /// there are no rows or more than `most_rows`, or if the curve is fixed.
   void observe(std::size_t rows, double seconds) noexcept {
     if (rows == 0 || rows > most_rows || cells_.empty() || !(seconds > 0.0) || !std::isfinite(seconds)) return;
-    seconds = std::clamp(seconds, 1e-12, 1e12);  // so that no ratio overflows
+    seconds = std::clamp(seconds, shortest, longest);  // so that no ratio overflows
     ++passes_;
     Cell& cell = cells_[detail::RowClasses::of(rows)];
     if (weight(cell) <= 0.0 && !cell.time.agrees(seconds)) cell.time.doubt();
@@ -119,24 +152,24 @@ class PassCost {
   }
 
  private:
+  static constexpr double shortest = 1e-12;    // seconds of a pass
+  static constexpr double longest = 1e12;      // seconds of a pass
   static constexpr std::size_t patience = 16;  // passes until a row count with one observation expires
   static constexpr std::size_t doublings = 5;  // of `patience`, at most
   static constexpr double trusted = 16.0;      // more observations than this add no weight
-  static constexpr double hardly = 2.0;        // up to this weight, a level is unreliable
   static constexpr double optimism = 0.75;
+  static constexpr std::size_t many = 32;  // rows from which on tries are expensive
 
   struct Cell {
     detail::LatencyFilter time;
     std::size_t seen = 0;  // the last pass that observed it
   };
 
-  struct Knot {
-    std::size_t rows;
-    double level;
-    double weight;
-  };
-
   PassCost(std::vector<double> curve, double slope) : curve_(std::move(curve)), drawn_(curve_.size()), slope_(slope) {}
+
+  [[noreturn]] static void refuse(std::string const& which, std::string const& what) {
+    raise_error(ErrorCode::file, which + what);
+  }
 
   [[nodiscard]] static double plain(std::size_t rows) noexcept { return 1.0 + prior * static_cast<double>(rows - 1); }
 
@@ -167,7 +200,7 @@ class PassCost {
   // Recomputes the curve from the levels, and lists the costs of row counts that were seen lately, or so often that one
   // delayed pass does not matter.
   void fit() noexcept {
-    std::array<Knot, detail::RowClasses::count> known;
+    std::array<detail::CostKnot, detail::RowClasses::count> known;
     std::size_t count = 0;
     remembered_ = 0;
     for (std::size_t i = 0; i < cells_.size(); ++i) {
@@ -178,40 +211,14 @@ class PassCost {
       if (of > 0.0) known[count++] = {rows, time.level(), of};
       if (of > 0.0 || time.count() >= 3) levels_[remembered_++] = {rows, of > 0.0 ? 0.0 : time.level()};
     }
-    std::span<Knot> const knots = std::span(known).first(count);
-    // If more rows took less time, an unreliable level was delayed: lower it.
-    double lowest = std::numeric_limits<double>::infinity();
-    for (std::size_t i = count; i-- > 0;) {
-      if (knots[i].weight <= hardly) knots[i].level = std::min(knots[i].level, lowest);
-      lowest = std::min(lowest, knots[i].level);
-    }
-    pool(knots);
+    std::span<detail::CostKnot> const knots = std::span(known).first(count);
+    detail::pool_levels(knots);
     draw(knots);
     for (auto& [rows, level] : std::span(levels_).first(remembered_))
       level = level > 0.0 ? level / unit_ : curve_[rows - 1];
   }
 
-  // Pool adjacent violators: replaces adjacent decreasing levels by their weighted mean until none decreases.
-  static void pool(std::span<Knot> knots) noexcept {
-    std::array<Knot, detail::RowClasses::count> pools;  // `rows` is the last of each pool
-    std::size_t count = 0;
-    for (Knot pooled : knots) {
-      for (; count > 0 && pools[count - 1].level >= pooled.level; --count) {
-        Knot const& last = pools[count - 1];
-        double const both = last.weight + pooled.weight;
-        pooled.level = (last.weight * last.level + pooled.weight * pooled.level) / both;
-        pooled.weight = both;
-      }
-      pools[count++] = pooled;
-    }
-    auto pooled = pools.begin();
-    for (Knot& knot : knots) {
-      if (knot.rows > pooled->rows) ++pooled;
-      knot.level = pooled->level;
-    }
-  }
-
-  void draw(std::span<Knot const> knots) noexcept {
+  void draw(std::span<detail::CostKnot const> knots) noexcept {
     unit_ = knots.empty() ? 0.0 : knots.front().level / plain(knots.front().rows);
     slope_ = prior;
     if (knots.size() > 1) {
@@ -219,7 +226,8 @@ class PassCost {
       auto const most = static_cast<double>(knots.back().rows);
       // A few levels that happen to be equal do not make all further rows free. But if these looked more expensive than
       // the observed ones are on average, more rows would never be tried.
-      slope_ = std::max(optimism * (level - 1.0) / (most - 1.0), std::min(least_slope, 0.5 * level / most));
+      double const rise = (knots.back().rows < many ? optimism : 1.0) * (level - 1.0) / (most - 1.0);
+      slope_ = std::max(rise, std::min(least_slope, 0.5 * level / most));
     }
     auto next = knots.begin();
     double slope = prior;
@@ -230,8 +238,10 @@ class PassCost {
         continue;
       }
       double const level = curve_[rows - 1] = next->level / unit_;
-      if (++next != knots.end())
-        slope = optimism * (next->level / unit_ - level) / static_cast<double>(next->rows - rows);
+      if (++next == knots.end()) break;
+      slope = optimism * (next->level / unit_ - level) / static_cast<double>(next->rows - rows);
+      // Between many rows and more, what the last ones cost so far: a jump may come late.
+      if (rows >= many) slope = std::min(slope, std::max(level - 1.0, 0.0) / static_cast<double>(rows - 1));
     }
   }
 

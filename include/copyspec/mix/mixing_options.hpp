@@ -9,6 +9,7 @@
 #include "../cost/draft_length.hpp"
 #include "../cost/pass_cost.hpp"
 #include "history.hpp"
+#include "mixing_scope.hpp"
 
 namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
@@ -37,6 +38,8 @@ struct MixingOptions {
   Rollback rollback = Rollback::exact;
   /// Passes that the drafts of a turn may cost beyond plain decoding: see `DraftAccount`. Infinity: no bound.
   double turn_credit = 4;
+  /// The same for all turns of the scope that turns belong to unless they bring another: see `MixingScope`.
+  double scope_credit = MixingScope::default_credit;
 };
 
 }  // namespace COPYSPEC_VERSION_NAMESPACE

@@ -42,34 +42,37 @@ inline namespace COPYSPEC_VERSION_NAMESPACE {
 /// a history of earlier answers, if given. A `Mixer` gives each candidate an acceptance probability. The most probable
 /// one is appended, and the next position is predicted as if that token had been generated. After 48 tokens of one
 /// match, the chain goes on with what follows there. `draft_length` truncates the chain where its passes cost least,
-/// and a `DraftAccount` bounds what a turn can lose. So a draft may be empty, and is empty where copying cannot help.
+/// and accounts (`DraftAccount`) bound what a turn and a scope can lose. So a draft may be empty.
 ///
-/// Copies share pass costs, and a `MixingScope`: the history and what was learnt, which are numbers without tokens. A
+/// Copies share pass costs and a `MixingScope`, so the copies that a composer makes for its sequences learn together. A
 /// turn may bring another scope (`set_scope`). No token of one sequence can reach the draft of another unless it is in
-/// the history. So the copies that a composer makes for its sequences learn together.
+/// the history.
 ///
-/// What was learnt and the account stay when the context is truncated. Everything else is then a function of the tokens
-/// that are left, as if the others had never been there.
+/// What was learnt and the accounts stay when the context is truncated. Everything else is then a function of the
+/// tokens that are left, as if the others had never been there.
 ///
 /// Cost: O(1) per token appended and per token predicted. After `truncate` the newest tokens are taken back, or the
-/// context, or the window, is read again, as it is when `reserve` has grown and after `set_references`. A long one is
-/// read in pieces of some milliseconds, one for each call, and nothing is drafted until that is done (`OwnText`).
-/// Memory: that of a `CopySources`, a quarter more for a context that has grown, and 220 KiB shared by all copies.
-/// Allocates when constructed and in `reserve`, and in `propose` beyond what was reserved; if that fails, the proposer
-/// is as before. Threads: one call at a time for each copy; any number of copies, under a lock for what they share,
-/// except that `pass_cost` needs that no copy has its `on_pass` called.
+/// context, or the window, is read again, as it is when `reserve` has grown and after `set_references`: a long one in
+/// pieces of some milliseconds, one for each call, without drafts until that is done (`OwnText`). Memory: that of a
+/// `CopySources`, and 220 KiB shared by all copies. Allocates when constructed and in `reserve`, and in `propose`
+/// beyond what was reserved; if that fails, the proposer is as before. Threads: one call at a time for each copy; any
+/// number of copies, under a lock for what they share, except that `pass_cost` needs that no copy has its `on_pass`
+/// called.
 class MixingProposer {
  public:
-  /// Throws `Error` if drafts may be longer than `max_draft_tokens`, or if the credit of a turn is negative or not a
-  /// number.
+  /// Throws `Error` if drafts may be longer than `max_draft_tokens`, or if a credit is negative or not a number.
   explicit MixingProposer(MixingOptions options = {})
-      : draft_length_(checked(options.draft_length)),
+      : draft_length_(options.draft_length),
         checkpoints_(options.rollback == Rollback::checkpoint),
         pricing_(std::make_shared<detail::DraftPricing>(std::move(options.pass_cost), checkpoints_)),
-        first_scope_(std::make_shared<MixingScope>(std::move(options.history))),
+        first_scope_(std::make_shared<MixingScope>(std::move(options.history), options.scope_credit)),
         scope_(first_scope_),
         sources_(options.window, scope_->history()),
-        ledger_(options.turn_credit) {}
+        ledger_(options.turn_credit) {
+    if (draft_length_ > max_draft_tokens)
+      raise_error(ErrorCode::bad_options, "a draft cannot have " + std::to_string(draft_length_) +
+                                              " tokens, only up to " + std::to_string(max_draft_tokens));
+  }
 
   /// Most tokens drafted.
   [[nodiscard]] std::size_t draft_length() const noexcept { return draft_length_; }
@@ -77,6 +80,8 @@ class MixingProposer {
   [[nodiscard]] PassCost const& pass_cost() const noexcept { return pricing_->pass_cost(); }
   /// What the drafts of this turn saved and cost.
   [[nodiscard]] DraftAccount const& account() const noexcept { return ledger_.account(); }
+  /// The same of all turns of the scope.
+  [[nodiscard]] DraftAccount scope_account() const { return scope_->account(); }
   /// Bytes allocated for this sequence.
   [[nodiscard]] std::size_t memory_bytes() const noexcept { return sources_.memory_bytes(); }
   /// Bytes allocated and shared by all copies.
@@ -111,12 +116,12 @@ class MixingProposer {
   }
 
   [[nodiscard]] Draft propose(std::span<Token const> context, std::span<Token> space) {
-    ledger_.settle(context.size(), *pricing_);
+    DraftAccount const account = settle(context, pass_credit);
     if (!take_in(context) || (checkpoints_ && after_prompt_)) return {};
     std::size_t const length =
         predict_chain(context, space.first(std::min(space.size(), draft_length_)), 0, most_mixed);
     std::span<float const> const chain = std::span(probabilities_).first(length);
-    std::size_t const drafted = pricing_->length_of_chain(chain, ledger_.account());
+    std::size_t const drafted = pricing_->length_of_chain(chain, account);
     ledger_.propose(context.size(), drafted, *pricing_);
     return {.length = drafted,
             .sources = std::span(token_sources_).first(drafted),
@@ -136,14 +141,14 @@ class MixingProposer {
 
   /// Like `propose`, but with all candidates at a position, as far as they pay: see `TreeProposer`.
   [[nodiscard]] Draft propose_tree(std::span<Token const> context, TreeSpace space) {
-    ledger_.settle(context.size(), *pricing_);
+    DraftAccount const account = settle(context, pass_credit);
     if (!take_in(context)) return {};
     std::size_t const limit = std::min({space.tokens.size(), draft_length_, most_mixed});
     float const least = pricing_->least_reach();
     std::unique_lock lock(scope_->mutex_);
     detail::PredictedTree const tree(sources_, scope_->mixer_, context, space, limit, least);
     lock.unlock();
-    std::size_t const drafted = pricing_->length_of_tree(tree.parents(), tree.reaches(), ledger_.account());
+    std::size_t const drafted = pricing_->length_of_tree(tree.parents(), tree.reaches(), account);
     ledger_.propose(context.size(), drafted, *pricing_);
     std::ranges::copy(tree.sources().first(drafted), token_sources_.begin());
     return {.length = drafted, .sources = std::span(token_sources_).first(drafted)};
@@ -165,12 +170,13 @@ class MixingProposer {
 
   /// Only `fed` tokens of the newest draft are fed. Called by a composer.
   void on_draft_chosen(std::span<Token const> context, std::size_t fed) noexcept {
-    ledger_.settle(context.size(), *pricing_);
+    settle(context, 0);
     ledger_.choose(context.size(), fed);
   }
 
   /// The answer that begins at `answer` has ended, and is added to the history. Called by a composer.
   void on_turn_end(std::span<Token const> context, std::size_t answer) {
+    settle(context, 0);
     if (history() == nullptr || answer >= context.size()) return;
     std::size_t const lead = answer - std::min(scope_begins_, answer);
     remembered_ = history()->append(context.subspan(answer - std::min(lead, lead_in)));
@@ -187,17 +193,20 @@ class MixingProposer {
   static constexpr std::size_t unknown = ~std::size_t{0};
   // So many tokens of a chain are predicted one by one.
   static constexpr std::size_t most_mixed = 48;
+  // What each pass adds to the credit of its scope, so that fresh text does not end drafting for good.
+  static constexpr double pass_credit = 0.001;
 
-  static std::size_t checked(std::size_t draft_length) {
-    if (draft_length > max_draft_tokens)
-      raise_error(ErrorCode::bad_options, "a draft cannot have " + std::to_string(draft_length) +
-                                              " tokens, only up to " + std::to_string(max_draft_tokens));
-    return draft_length;
+  // Adds to the credit of the scope, and enters a draft that was verified. Returns the account with less left.
+  DraftAccount settle(std::span<Token const> context, double credit) noexcept {
+    std::lock_guard const lock(scope_->mutex_);
+    scope_->account_.enter(credit, 0);
+    ledger_.settle(context.size(), *pricing_, scope_->account_);
+    return ledger_.account().left() < scope_->account_.left() ? ledger_.account() : scope_->account_;
   }
 
   // Predicts after the first `given` tokens of `space`. Returns the tokens there are then.
-  [[nodiscard]] std::size_t predict_chain(std::span<Token const> context, std::span<Token> space, std::size_t given,
-                                          std::size_t mixed) {
+  std::size_t predict_chain(std::span<Token const> context, std::span<Token> space, std::size_t given,
+                            std::size_t mixed) {
     std::lock_guard const lock(scope_->mutex_);
     return detail::predict_chain(sources_, scope_->mixer_, context, space, given, mixed, probabilities_,
                                  token_sources_);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "../core/version.hpp"
+#include "../cost/draft_account.hpp"
 #include "../draft/draft_scope.hpp"
 #include "detail/mixer.hpp"
 #include "history.hpp"
@@ -32,14 +33,25 @@ inline namespace COPYSPEC_VERSION_NAMESPACE {
 /// threads learn; what is generated does not.
 class MixingScope : public DraftScopeOf<MixingScope> {
  public:
-  /// A null `history` is none. Allocates.
-  explicit MixingScope(std::shared_ptr<History> history = nullptr) : history_(std::move(history)) {}
+  /// Passes that all turns together may lose, unless another credit is given.
+  static constexpr double default_credit = 10;
+
+  /// A null `history` is none. `credit`: passes that all turns together may lose to plain decoding, and a thousandth of
+  /// their passes besides; see `DraftAccount`. Throws `Error` if it is negative or not a number. Allocates.
+  explicit MixingScope(std::shared_ptr<History> history = nullptr, double credit = default_credit)
+      : history_(std::move(history)), account_(credit) {}
 
   MixingScope(MixingScope const&) = delete;
   MixingScope& operator=(MixingScope const&) = delete;
 
   /// The history given at construction; null if none.
   [[nodiscard]] std::shared_ptr<History> const& history() const noexcept { return history_; }
+
+  /// What the drafts of all turns saved and cost, with what each pass adds to the credit.
+  [[nodiscard]] DraftAccount account() const {
+    std::lock_guard const lock(mutex_);
+    return account_;
+  }
 
   /// Bytes allocated, without those of the history.
   [[nodiscard]] std::size_t memory_bytes() const noexcept { return mixer_.memory_bytes(); }
@@ -62,7 +74,8 @@ class MixingScope : public DraftScopeOf<MixingScope> {
 
   std::shared_ptr<History> history_;
   std::mutex mutable mutex_;
-  detail::Mixer mixer_;  // used under the lock
+  detail::Mixer mixer_;   // used under the lock
+  DraftAccount account_;  // as well
 };
 
 }  // namespace COPYSPEC_VERSION_NAMESPACE

@@ -143,3 +143,16 @@ TEST_CASE("learning a time does not allocate") {
   typical.doubt();
   CHECK(allocations() == before);
 }
+
+TEST_CASE("a filter that begins with a level is as if it had seen it so many times") {
+  for (std::size_t count = 1; count <= 30; ++count) {
+    LatencyFilter seen;
+    for (std::size_t i = 0; i < count; ++i) seen.add(0.3);
+    LatencyFilter begun(0.3, count);
+    for (double const time : {0.3, 0.2, 0.9, 0.9, 0.35, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.1, 0.1, 0.1, 0.1}) {
+      REQUIRE(begun.level() == seen.level());
+      REQUIRE(begun.count() == seen.count());
+      REQUIRE(begun.add(time) == seen.add(time));
+    }
+  }
+}

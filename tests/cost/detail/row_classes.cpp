@@ -14,10 +14,10 @@ static_assert(RowClasses::of(64) == 63);
 static_assert(RowClasses::of(65) == 64);
 static_assert(RowClasses::of(512) == RowClasses::count - 1);
 static_assert(RowClasses::largest(0) == 1);
-static_assert(RowClasses::largest(64) == 68);
-static_assert(RowClasses::is_largest(132) == false);
-static_assert(RowClasses::is_largest(136));
-static_assert(RowClasses::count == 112);
+static_assert(RowClasses::largest(64) == 80);
+static_assert(RowClasses::is_largest(144) == false);
+static_assert(RowClasses::is_largest(160));
+static_assert(RowClasses::count == 76);
 
 namespace {
 
@@ -25,13 +25,13 @@ namespace {
 std::array<std::size_t, RowClasses::count> listed() {
   std::array<std::size_t, RowClasses::count> largest{};
   std::size_t rows = 0;
-  for (std::size_t& next : largest) next = rows += rows < 64 ? 1 : rows < 128 ? 4 : rows < 256 ? 8 : 16;
+  for (std::size_t& next : largest) next = rows += rows < 64 ? 1 : rows < 128 ? 16 : rows < 256 ? 32 : 64;
   return largest;
 }
 
 }  // namespace
 
-TEST_CASE("row counts have classes of one up to 64, and of a sixteenth of a doubling beyond") {
+TEST_CASE("row counts have classes of one up to 64, and of a quarter of a doubling beyond") {
   auto const largest = listed();
   REQUIRE(largest.back() == RowClasses::most);
   std::size_t index = 0;
@@ -52,8 +52,8 @@ TEST_CASE("the largest row count of a class is of that class, and not less than 
     CHECK(largest >= rows);
     CHECK(RowClasses::of(largest) == RowClasses::of(rows));
     CHECK(RowClasses::is_largest(largest));
-    // What counts as more rows than it has, counts as less than a sixteenth more.
-    CHECK(16 * (largest - rows) < rows);
+    // What counts as more rows than it has, counts as less than a quarter more.
+    CHECK(4 * (largest - rows) < rows);
     if (rows > 1) {
       std::size_t const step = RowClasses::of(rows) - RowClasses::of(rows - 1);
       CHECK(step == (RowClasses::is_largest(rows - 1) ? 1 : 0));

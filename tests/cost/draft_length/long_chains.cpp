@@ -192,20 +192,20 @@ std::vector<double> fed_again(Costs const& costs) {
 
 }  // namespace
 
-TEST_CASE("over a long text, drafting as much as pays costs up to 3.5 % more than the best passes") {
+TEST_CASE("over a long text, drafting as much as pays costs up to 4 % more than the best passes") {
   for (Costs const& costs : all_costs()) {
     CAPTURE(costs[1]);
     CAPTURE(costs[100]);
     auto const cost = [&](std::size_t rows) { return costs[rows - 1]; };
     Excess const plain =
         excess(21, costs, no_rejections, 4, 3000, 0, [&](auto left) { return draft_length(left, cost); });
-    CHECK(plain.relative < 0.035);
+    CHECK(plain.relative < 0.04);
     CHECK(plain.longer > 15);
     auto const rejections = fed_again(costs);
     auto const rejection = [&](std::size_t right) { return rejections[right]; };
     Excess const careful =
         excess(22, costs, rejections, 2, 3000, 0, [&](auto left) { return draft_length(left, cost, rejection); });
-    CHECK(careful.relative < 0.035);
+    CHECK(careful.relative < 0.04);
     CHECK(careful.longer > 5);
   }
 }
@@ -299,14 +299,14 @@ TEST_CASE("a draft of a long chain ends below a step of the cost") {
   auto const ends_at = [&](std::size_t step) {
     return draft_length(sure, [&](std::size_t rows) { return rows <= step ? 1.0 : 20.0; });
   };
-  for (std::size_t const step : {64U, 68U, 128U, 136U, 256U, 272U, 496U, 512U}) CHECK(ends_at(step) == step - 1);
+  for (std::size_t const step : {64U, 80U, 128U, 160U, 256U, 320U, 448U, 512U}) CHECK(ends_at(step) == step - 1);
   // Between two classes, at the largest row count of the lower one.
-  CHECK(ends_at(200) == 199);
-  CHECK(ends_at(207) == 199);
-  CHECK(ends_at(511) == 495);
+  CHECK(ends_at(192) == 191);
+  CHECK(ends_at(200) == 191);
+  CHECK(ends_at(511) == 447);
   // There are no such passes.
   double const never = std::numeric_limits<double>::infinity();
-  CHECK(draft_length(sure, [&](std::size_t rows) { return rows <= 100 ? 1.0 : never; }) == 99);
+  CHECK(draft_length(sure, [&](std::size_t rows) { return rows <= 100 ? 1.0 : never; }) == 95);
   CHECK(draft_length(sure, [&](std::size_t rows) { return rows <= 65 ? 1.0 : never; }) == 63);
 }
 
@@ -316,9 +316,9 @@ TEST_CASE("where a rejection is expensive, a draft of a long chain ends before w
   auto const cost = [](std::size_t rows) { return 1 + 0.002 * static_cast<double>(rows - 1); };
   CHECK(draft_length(chances, cost, [](std::size_t) { return 0.0; }) == 400);
   // The largest row count of its class up to there.
-  CHECK(draft_length(chances, cost, [](std::size_t) { return 40.0; }) == 143);
+  CHECK(draft_length(chances, cost, [](std::size_t) { return 40.0; }) == 127);
   // Expensive only if that many were accepted.
-  CHECK(draft_length(chances, cost, [](std::size_t right) { return right == 150 ? 40.0 : 0.0; }) == 143);
+  CHECK(draft_length(chances, cost, [](std::size_t right) { return right == 150 ? 40.0 : 0.0; }) == 127);
   CHECK(draft_length(chances, cost, [](std::size_t right) { return right == 150 ? 0.0 : 40.0; }) == 400);
 }
 

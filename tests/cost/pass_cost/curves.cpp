@@ -76,7 +76,7 @@ void check_shape(PassCost const& cost) {
   REQUIRE(cost(1) == 1.0);
   for (std::size_t rows = 2; rows <= 80; ++rows) {
     REQUIRE(std::isfinite(cost(rows)));
-    REQUIRE(cost(rows) >= cost(rows - 1));
+    REQUIRE(cost(rows) > 0.0);
   }
 }
 
@@ -258,9 +258,9 @@ TEST_CASE("below the first that was seen, rows cost what they do before anything
   CHECK(cost(8) == doctest::Approx(3.0));
 }
 
-TEST_CASE("levels that fall are pooled by how well they are known") {
+TEST_CASE("levels that fall are pooled by how well they are known, unless they are sure") {
   PassCost cost;
-  for (int i = 0; i < 16; ++i)
+  for (int i = 0; i < 5; ++i)
     for (auto const& [rows, seconds] : {std::pair<std::size_t, double>{1, 1.0}, {2, 2.0}, {3, 1.6}, {4, 3.0}})
       cost.observe(rows, seconds);
   CHECK(cost(2) == doctest::Approx(1.8).epsilon(0.01));
@@ -268,10 +268,19 @@ TEST_CASE("levels that fall are pooled by how well they are known") {
   CHECK(cost(4) == doctest::Approx(3.0));
 
   PassCost three;
-  for (int i = 0; i < 16; ++i)
-    for (auto const& [rows, seconds] : {std::pair<std::size_t, double>{1, 1.0}, {2, 3.0}, {3, 2.2}, {4, 1.7}})
-      three.observe(rows, seconds);
+  auto const see_three = [&](int times) {
+    for (int i = 0; i < times; ++i)
+      for (auto const& [rows, seconds] : {std::pair<std::size_t, double>{1, 1.0}, {2, 3.0}, {3, 2.2}, {4, 1.7}})
+        three.observe(rows, seconds);
+  };
+  see_three(5);
   for (std::size_t const rows : {2U, 3U, 4U}) CHECK(three(rows) == doctest::Approx(2.3).epsilon(0.01));
+  see_three(11);
+  CHECK(three(2) == doctest::Approx(3.0));
+  CHECK(three(3) == doctest::Approx(2.2));
+  CHECK(three(4) == doctest::Approx(1.7));
+  // Where a pass of more rows is faster, a draft is made longer for it.
+  CHECK(draft_length(std::vector<float>{0.9F, 0.9F, 0.5F}, three) == 3);
 
   // What was hardly seen gives way.
   PassCost held_up;
@@ -306,7 +315,7 @@ TEST_CASE("sixteen noisy passes of a row count give its cost, passes that were h
   CHECK(far < all / 20);
 }
 
-TEST_CASE("the curve never decreases and stays finite, whatever is observed") {
+TEST_CASE("costs stay positive and finite, whatever is observed") {
   for (unsigned seed = 0; seed < 60; ++seed) {
     CAPTURE(seed);
     std::mt19937 random(seed);

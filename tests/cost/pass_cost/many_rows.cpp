@@ -36,9 +36,9 @@ std::size_t draft(PassCost const& cost) {
   return draft_length(std::vector<float>(max_draft_tokens, 0.999F), cost);
 }
 
-// 2 ms and 20 us a row up to 200 rows, and 10 ms more beyond.
+// 2 ms and 20 us a row up to 192 rows, and 10 ms more beyond.
 double with_jump(std::size_t rows) {
-  return 2e-3 + 2e-5 * static_cast<double>(rows - 1) + (rows > 200 ? 1e-2 : 0.0);
+  return 2e-3 + 2e-5 * static_cast<double>(rows - 1) + (rows > 192 ? 1e-2 : 0.0);
 }
 
 }  // namespace
@@ -68,21 +68,21 @@ TEST_CASE("a pass between two row counts that are tracked counts as the larger")
   PassCost between;
   PassCost larger;
   for (PassCost* const cost : {&between, &larger}) observe(*cost, 1, 1);
-  for (std::size_t const rows : {65U, 66U, 67U, 68U}) {
+  for (std::size_t const rows : {65U, 66U, 79U, 80U}) {
     observe(between, rows, 3);
-    observe(larger, 68, 3);
+    observe(larger, 80, 3);
   }
   CHECK(same(between, larger));
-  observe(between, 69, 5);
-  observe(larger, 72, 5);
+  observe(between, 81, 5);
+  observe(larger, 96, 5);
   CHECK(same(between, larger));
-  observe(between, 497, 30);
+  observe(between, 449, 30);
   observe(larger, 512, 30);
   CHECK(same(between, larger));
-  CHECK(larger.observed(68) == 80);
-  CHECK(larger.observed(67) == 0);
-  CHECK(larger(68) == doctest::Approx(3));
-  CHECK(larger(72) == doctest::Approx(5));
+  CHECK(larger.observed(80) == 80);
+  CHECK(larger.observed(79) == 0);
+  CHECK(larger(80) == doctest::Approx(3));
+  CHECK(larger(96) == doctest::Approx(5));
   CHECK(larger(512) == doctest::Approx(30));
 }
 
@@ -99,34 +99,39 @@ TEST_CASE("passes of more rows than are tracked say nothing") {
   CHECK(cost.observed(1024) == 0);
 }
 
-TEST_CASE("beyond the last row count that was observed a row costs three quarters of the average slope") {
+TEST_CASE(
+    "beyond the last row count that was observed a row costs the average slope, or three quarters below 32 rows") {
+  PassCost few;
+  observe(few, 1, 1);
+  observe(few, 31, 4);
+  CHECK(few(41) == doctest::Approx(4 + 0.75 * 10 * 3 / 30));
   PassCost cost;
   observe(cost, 1, 1);
   observe(cost, 101, 6);
-  // It counts as 104 rows.
-  double const row = 0.75 * 5 / 103;
-  CHECK(cost(104) == doctest::Approx(6));
-  for (std::size_t const rows : {105U, 200U, 512U, 513U, 5000U})
-    CHECK(cost(rows) == doctest::Approx(6 + row * static_cast<double>(rows - 104)));
+  // It counts as 112 rows.
+  double const row = 5.0 / 111;
+  CHECK(cost(112) == doctest::Approx(6));
+  for (std::size_t const rows : {113U, 200U, 512U, 513U, 5000U})
+    CHECK(cost(rows) == doctest::Approx(6 + row * static_cast<double>(rows - 112)));
   // When it is forgotten, so is what comes after it.
   for (int i = 0; i < 1000; ++i) cost.observe(1, 1);
-  for (std::size_t const rows : {2U, 104U, 300U, 512U, 513U, 5000U})
+  for (std::size_t const rows : {2U, 112U, 300U, 512U, 513U, 5000U})
     CHECK(cost(rows) == doctest::Approx(PassCost()(rows)));
 }
 
 TEST_CASE("when the largest row count is forgotten, the curve goes on from the next") {
   PassCost cost;
   observe(cost, 1, 1);
-  observe(cost, 104, 1.5);
-  observe(cost, 208, 6);
+  observe(cost, 112, 1.5);
+  observe(cost, 224, 6);
   PassCost const before = cost;
   cost.observe(512, 200);
   CHECK(cost(512) == doctest::Approx(200));
   for (int i = 0; i < 16; ++i) cost.observe(1, 1);
   REQUIRE(cost.observed(512) == 0);
-  double const row = 0.75 * 5 / 207;
-  for (std::size_t const rows : {209U, 300U, 512U, 700U}) {
-    CHECK(cost(rows) == doctest::Approx(6 + row * static_cast<double>(rows - 208)));
+  double const row = 5.0 / 223;
+  for (std::size_t const rows : {225U, 300U, 512U, 700U}) {
+    CHECK(cost(rows) == doctest::Approx(6 + row * static_cast<double>(rows - 224)));
     CHECK(cost(rows) == before(rows));
   }
 }
@@ -146,7 +151,7 @@ TEST_CASE("where many rows are free, further rows look half as expensive as thes
   }
 }
 
-TEST_CASE("a learnt curve never decreases, with passes of up to 512 rows") {
+TEST_CASE("a learnt curve is positive and hardly decreases where costs rise, with passes of up to 512 rows") {
   for (unsigned seed = 0; seed < 20; ++seed) {
     CAPTURE(seed);
     std::mt19937 random(seed);
@@ -154,29 +159,32 @@ TEST_CASE("a learnt curve never decreases, with passes of up to 512 rows") {
     PassCost cost;
     for (int i = 0; i < 300; ++i) {
       std::size_t const rows = random() % 3 == 0 ? 1 : 1 + random() % PassCost::most_rows;
-      cost.observe(rows, std::exp((seed % 4 == 0 ? 10.0 : 0.2) * normal(random)) * (1 + static_cast<double>(rows)));
+      cost.observe(rows, std::exp((seed % 4 == 0 ? 10.0 : 0.05) * normal(random)) * (1 + static_cast<double>(rows)));
       REQUIRE(cost(1) == 1.0);
       for (std::size_t more = 2; more <= 600; ++more) {
         REQUIRE(std::isfinite(cost(more)));
-        REQUIRE(cost(more) >= cost(more - 1));
+        REQUIRE(cost(more) > 0);
+        // With little noise, no drop is sure enough to be kept.
+        if (seed % 4 != 0) REQUIRE(cost(more) >= cost(more - 1));
       }
     }
   }
 }
 
-TEST_CASE("a jump of the cost at 200 rows shows, and drafts end below it") {
+TEST_CASE("a jump of the cost at 192 rows shows, and drafts end below it") {
   PassCost cost;
   std::mt19937 random(5);
   for (int pass = 0; pass < 3000; ++pass) {
     std::size_t const rows = pass % 8 == 0 ? 1 : 1 + random() % 300;
     cost.observe(rows, with_jump(rows));
   }
-  CHECK(1 + draft(cost) == 200);
-  CHECK(cost(200) == doctest::Approx(with_jump(200) / with_jump(1)).epsilon(0.02));
-  CHECK(cost(208) == doctest::Approx(with_jump(208) / with_jump(1)).epsilon(0.02));
-  CHECK(cost.observed(200) > 10);
-  CHECK(cost.observed(208) > 10);
-  CHECK(cost.seconds(200) == doctest::Approx(with_jump(200)).epsilon(0.02));
+  CHECK(1 + draft(cost) == 192);
+  // Of the passes that count as so many rows, most have less.
+  CHECK(cost(192) == doctest::Approx(with_jump(192) / with_jump(1)).epsilon(0.1));
+  CHECK(cost(224) == doctest::Approx(with_jump(224) / with_jump(1)).epsilon(0.1));
+  CHECK(cost.observed(192) > 10);
+  CHECK(cost.observed(224) > 10);
+  CHECK(cost.seconds(192) == doctest::Approx(with_jump(192)).epsilon(0.1));
 }
 
 TEST_CASE("in a loop that drafts as far as pays, rows beyond a jump of the cost are tried now and then") {
@@ -186,12 +194,12 @@ TEST_CASE("in a loop that drafts as far as pays, rows beyond a jump of the cost 
   for (int pass = 0; pass < 5000; ++pass) {
     std::size_t const rows = pass % 8 == 0 ? 1 : 1 + draft(cost);
     cost.observe(rows, with_jump(rows));
-    tried += rows > 200 ? 1U : 0U;
-    if (rows <= 200) most = std::max(most, rows);
+    tried += rows > 192 ? 1U : 0U;
+    if (rows <= 192) most = std::max(most, rows);
   }
   CHECK(tried > 0);
-  CHECK(tried < 50);
-  CHECK(most > 100);
+  CHECK(tried < 100);
+  CHECK(most == 192);
 }
 
 TEST_CASE("where rows cost next to nothing, drafts grow to the longest within some passes") {
@@ -223,7 +231,7 @@ TEST_CASE("a fixed curve of any length is as it was given, and goes on with its 
   PassCost const line = PassCost::marginal(0.02);
   for (std::size_t const rows : {1U, 64U, 65U, 512U, 513U, 4000U})
     CHECK(line(rows) == doctest::Approx(1 + 0.02 * static_cast<double>(rows - 1)));
-  CHECK(line.observed(68) == 0);
+  CHECK(line.observed(80) == 0);
 }
 
 TEST_CASE("a copy of a learnt curve goes its own way beyond 64 rows, too") {

@@ -6,6 +6,7 @@
 #include <copyspec/core/error.hpp>
 #include <copyspec/mix/detail/draft_pricing.hpp>
 
+using copyspec::DraftAccount;
 using copyspec::PassCost;
 using copyspec::detail::DraftLedger;
 using copyspec::detail::DraftPricing;
@@ -18,49 +19,55 @@ DraftPricing const pricing(PassCost::marginal(0.25), false);
 
 TEST_CASE("a draft is entered once, when the tokens after it are known") {
   DraftLedger ledger(4);
+  DraftAccount shared(10);
   ledger.propose(100, 8, pricing);
-  ledger.settle(100, pricing);
+  ledger.settle(100, pricing, shared);
   CHECK(ledger.account().balance() == 0);
-  ledger.settle(104, pricing);  // three accepted, and the token after them
+  ledger.settle(104, pricing, shared);  // three accepted, and the token after them
   CHECK(ledger.account().balance() == doctest::Approx(1));
-  ledger.settle(110, pricing);
+  ledger.settle(110, pricing, shared);
   CHECK(ledger.account().balance() == doctest::Approx(1));
   ledger.propose(110, 4, pricing);
-  ledger.settle(120, pricing);  // no more are accepted than were drafted
+  ledger.settle(120, pricing, shared);  // no more are accepted than were drafted
   CHECK(ledger.account().balance() == doctest::Approx(4));
+  CHECK(shared.balance() == doctest::Approx(4));
 }
 
 TEST_CASE("what is not fed costs nothing") {
   DraftLedger ledger(4);
+  DraftAccount shared(10);
   ledger.propose(100, 8, pricing);
   ledger.choose(100, 2);
-  ledger.settle(101, pricing);
+  ledger.settle(101, pricing, shared);
   CHECK(ledger.account().balance() == doctest::Approx(-0.5));
   ledger.propose(101, 8, pricing);
   ledger.choose(101, 0);
-  ledger.settle(105, pricing);
+  ledger.settle(105, pricing, shared);
   CHECK(ledger.account().balance() == doctest::Approx(-0.5));
   ledger.propose(105, 2, pricing);
   ledger.choose(104, 0);  // of another draft
-  ledger.settle(106, pricing);
+  ledger.settle(106, pricing, shared);
   CHECK(ledger.account().balance() == doctest::Approx(-1));
 }
 
 TEST_CASE("a draft that is discarded is not entered, and a turn begins with its credit") {
   DraftLedger ledger(4);
+  DraftAccount shared(10);
   ledger.propose(100, 8, pricing);
   ledger.discard();
-  ledger.settle(101, pricing);
+  ledger.settle(101, pricing, shared);
   CHECK(ledger.account().balance() == 0);
   ledger.propose(101, 8, pricing);
-  ledger.settle(102, pricing);
+  ledger.settle(102, pricing, shared);
   CHECK(ledger.account().balance() == doctest::Approx(-2));
   ledger.propose(102, 4, pricing);
   ledger.begin_turn();
   CHECK(ledger.account().balance() == 0);
   CHECK(ledger.account().credit() == 4);
-  ledger.settle(103, pricing);
+  ledger.settle(103, pricing, shared);
   CHECK(ledger.account().balance() == 0);
+  // The turns before stay in the shared account.
+  CHECK(shared.balance() == doctest::Approx(-2));
 }
 
 TEST_CASE("a credit is a number that is not negative") {
@@ -74,10 +81,11 @@ TEST_CASE("a pass that was delayed is entered with twice what was expected at mo
     learning.observe({.rows = 9, .sequences = 1, .seconds = 1.8});
   }
   DraftLedger ledger(4);
+  DraftAccount shared(10);
   ledger.propose(100, 12, learning);
   double const expected = learning.extra_at_most(12);
   learning.observe({.rows = 13, .sequences = 1, .seconds = 60});
   CHECK(learning.extra_at_most(12) > 50);
-  ledger.settle(101, learning);
+  ledger.settle(101, learning, shared);
   CHECK(ledger.account().balance() == doctest::Approx(-2 * expected));
 }

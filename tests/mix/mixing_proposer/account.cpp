@@ -27,6 +27,7 @@ using copyspec::DecodeBatch;
 using copyspec::GreedyVerifier;
 using copyspec::MixingOptions;
 using copyspec::MixingProposer;
+using copyspec::MixingScope;
 using copyspec::PassCost;
 using copyspec_test::any_tokens;
 using copyspec_test::id;
@@ -154,9 +155,15 @@ Text any_text(Random& random, Kind kind, std::size_t turns, std::size_t length) 
   return text;
 }
 
-// Decodes the text, and says what the worst of its turns lost to plain decoding.
-double decode(Text const& text, Engine const& engine, MixingProposer proposer, std::size_t branches, Random& random,
-              bool known) {
+// What was lost to plain decoding.
+struct Lost {
+  double worst = -std::numeric_limits<double>::infinity();  // in one turn
+  double all = 0;
+  std::size_t passes = 0;
+};
+
+Lost decode(Text const& text, Engine const& engine, MixingProposer proposer, std::size_t branches, Random& random,
+            bool known) {
   Tokens const whole = text.whole();
   Recorded model(whole);
   DecodeBatch batch({.vocabulary_size = vocabulary,
@@ -164,7 +171,7 @@ double decode(Text const& text, Engine const& engine, MixingProposer proposer, s
                      .context_limit = whole.size() + 1,
                      .max_branches = branches},
                     std::move(proposer), GreedyVerifier());
-  double worst = -std::numeric_limits<double>::infinity();
+  Lost lost;
   for (auto const& [prompt, answer] : text.turns) {
     batch.begin(id(0), prompt, {.max_new_tokens = answer.size()});
     double spent = 0;
@@ -176,15 +183,20 @@ double decode(Text const& text, Engine const& engine, MixingProposer proposer, s
       batch.commit(plan.tree_segments.empty() ? model.forward(plan.segments[0]) : model.forward(plan.tree_segments[0]));
       std::size_t const rows = plan.segments[0].rows;
       spent += engine.cost(rows);
+      ++lost.passes;
       batch.report(engine.seconds(rows, random));
-      if (known) REQUIRE(batch.proposer(id(0)).account().balance() >= -batch.proposer(id(0)).account().credit());
+      if (!known) continue;
+      REQUIRE(batch.proposer(id(0)).account().left() >= 0);
+      REQUIRE(batch.proposer(id(0)).scope_account().left() >= -1e-9);
     }
     REQUIRE(std::ranges::equal(batch.sequence(id(0)).generated(), answer));
-    worst = std::max(worst, spent - static_cast<double>(answer.size()));
+    lost.worst = std::max(lost.worst, spent - static_cast<double>(answer.size()));
+    lost.all += spent - static_cast<double>(answer.size());
   }
-  return worst;
+  return lost;
 }
 
+constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr Kind kinds[] = {Kind::fresh, Kind::copied, Kind::fooled, Kind::copied_then_fresh};
 
 }  // namespace
@@ -205,7 +217,7 @@ TEST_CASE("at known costs, no turn loses more than its credit, whatever its text
           for (std::size_t rows = 1; rows < 70; ++rows) costs.push_back(engine.cost(rows));
           Text const text = any_text(random, kind, 4, 500);
           MixingProposer const proposer({.pass_cost = PassCost::table(costs)});
-          double const worst = decode(text, engine, proposer, branches, random, true);
+          double const worst = decode(text, engine, proposer, branches, random, true).worst;
           CHECK(worst <= credit + 1e-9);
           lost = std::max(lost, worst);
         }
@@ -225,7 +237,7 @@ TEST_CASE("at learnt costs, a turn loses hardly more, with noise and passes that
           Random random(seed);
           Engine const engine{.row = row, .jump = jump, .noise = 0.2, .outlier = 50};
           Text const text = any_text(random, kind, 4, 400);
-          CHECK(decode(text, engine, MixingProposer(), 0, random, false) < 6);
+          CHECK(decode(text, engine, MixingProposer(), 0, random, false).worst < 6);
         }
 }
 
@@ -247,7 +259,7 @@ TEST_CASE("a text that is made to fool, and begins with copies, loses no more th
     text.turns.emplace_back(fresh(random, 5), answer);
     text.turns.emplace_back(fresh(random, 5), fresh(random, 1000));
     MixingProposer const proposer({.pass_cost = PassCost::marginal(row)});
-    CHECK(decode(text, engine, proposer, 0, random, true) <= credit + 1e-9);
+    CHECK(decode(text, engine, proposer, 0, random, true).worst <= credit + 1e-9);
   }
 }
 
@@ -255,11 +267,57 @@ TEST_CASE("without a bound, turns lose more than the credit") {
   Random random(7);
   Engine const engine{.row = 0.25};
   MixingProposer const proposer(
-      {.pass_cost = PassCost::marginal(0.25), .turn_credit = std::numeric_limits<double>::infinity()});
-  CHECK(decode(any_text(random, Kind::copied_then_fresh, 6, 700), engine, proposer, 0, random, true) > 1.2 * credit);
+      {.pass_cost = PassCost::marginal(0.25), .turn_credit = infinity, .scope_credit = infinity});
+  CHECK(decode(any_text(random, Kind::copied_then_fresh, 6, 700), engine, proposer, 0, random, true).worst >
+        1.2 * credit);
+}
+
+TEST_CASE("all turns of a scope lose no more than its credit and a thousandth of their passes") {
+  for (double const row : {0.06, 0.25, 0.5}) {
+    CAPTURE(row);
+    Engine const engine{.row = row, .jump = 0.6};
+    std::vector<double> costs;
+    for (std::size_t rows = 1; rows < 70; ++rows) costs.push_back(engine.cost(rows));
+    auto const lost = [&](Kind kind, double scope_credit) {
+      Random random(5);
+      MixingProposer const proposer({.pass_cost = PassCost::table(costs), .scope_credit = scope_credit});
+      return decode(any_text(random, kind, 40, 150), engine, proposer, 0, random, true);
+    };
+    for (Kind const kind : kinds) {
+      CAPTURE(static_cast<int>(kind));
+      for (double const scope_credit : {0.0, 3.0, MixingScope::default_credit}) {
+        Lost const all = lost(kind, scope_credit);
+        CHECK(all.all <= scope_credit + 0.001 * static_cast<double>(all.passes) + 1e-9);
+      }
+    }
+  }
+}
+
+TEST_CASE("at learnt costs, all turns lose hardly more than that") {
+  for (double const row : {0.06, 0.25, 0.5, 1.0, 1.5})
+    for (double const jump : {0.0, 0.6})
+      for (Kind const kind : kinds) {
+        CAPTURE(row);
+        CAPTURE(jump);
+        CAPTURE(static_cast<int>(kind));
+        Random random(3);
+        Engine const engine{.row = row, .jump = jump, .noise = 0.2, .outlier = 50};
+        Lost const lost = decode(any_text(random, kind, 30, 150), engine, MixingProposer(), 0, random, false);
+        CHECK(lost.all <= 1.5 * MixingScope::default_credit);
+      }
+}
+
+TEST_CASE("a scope without credit left drafts again after some thousand passes") {
+  Random random(2);
+  Engine const engine{.row = 0.25};
+  Text text = any_text(random, Kind::fooled, 8, 400);
+  for (auto const& turn : any_text(random, Kind::copied, 20, 400).turns) text.turns.push_back(turn);
+  MixingProposer const proposer({.pass_cost = PassCost::marginal(0.25), .scope_credit = 0.25});
+  CHECK(decode(text, engine, proposer, 0, random, true).all < -1000);
 }
 
 TEST_CASE("a credit that is no number of passes is refused") {
+  CHECK_THROWS_WITH_AS(MixingProposer({.scope_credit = -1}), doctest::Contains("credit"), copyspec::Error);
   CHECK_THROWS_WITH_AS(MixingProposer({.turn_credit = -1}), doctest::Contains("credit"), copyspec::Error);
   CHECK_THROWS_AS(MixingProposer({.turn_credit = std::nan("")}), copyspec::Error);
 }
@@ -268,7 +326,7 @@ TEST_CASE("with no credit nothing is drafted") {
   Random random(3);
   Engine const engine{.row = 0.02};
   MixingProposer const proposer({.pass_cost = PassCost::marginal(0.02), .turn_credit = 0});
-  CHECK(decode(any_text(random, Kind::copied, 2, 300), engine, proposer, 0, random, true) == doctest::Approx(0));
+  CHECK(decode(any_text(random, Kind::copied, 2, 300), engine, proposer, 0, random, true).all == doctest::Approx(0));
 }
 
 namespace {

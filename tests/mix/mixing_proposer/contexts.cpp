@@ -130,7 +130,8 @@ TEST_CASE("a window as long as the text changes nothing") {
   MixingProposer all = with_cost(0.02, max_draft_tokens);
   MixingProposer wide({.pass_cost = PassCost::marginal(0.02),
                        .window = text.size(),
-                       .turn_credit = std::numeric_limits<double>::infinity()});
+                       .turn_credit = std::numeric_limits<double>::infinity(),
+                       .scope_credit = std::numeric_limits<double>::infinity()});
   for (std::size_t length = 0; length <= text.size(); length += 1 + below(random, 4)) {
     REQUIRE(propose(wide, std::span(text).first(length)) == propose(all, std::span(text).first(length)));
     if (length % 100 != 0) continue;
@@ -235,7 +236,9 @@ TEST_CASE("with a window memory stays as it is when ten times as much is said") 
     CAPTURE(window);
     Tokens const text = copying(random, 11 * window + 100, 40);
     Tokens space(max_draft_tokens);
-    MixingProposer proposer({.window = window, .turn_credit = std::numeric_limits<double>::infinity()});
+    MixingProposer proposer({.window = window,
+                             .turn_credit = std::numeric_limits<double>::infinity(),
+                             .scope_credit = std::numeric_limits<double>::infinity()});
     std::size_t drafted = 0;
     for (std::size_t length = 0; length <= window; ++length)
       drafted += draft_chain(proposer, std::span(text).first(length), space).length;

@@ -114,7 +114,9 @@ TEST_CASE("after bad luck it recovers as soon as the text repeats itself") {
 }
 
 TEST_CASE("passes teach what a row costs, to all copies") {
-  MixingProposer proposer({.draft_length = 48, .turn_credit = std::numeric_limits<double>::infinity()});
+  MixingProposer proposer({.draft_length = 48,
+                           .turn_credit = std::numeric_limits<double>::infinity(),
+                           .scope_credit = std::numeric_limits<double>::infinity()});
   MixingProposer copy = proposer;
   Tokens const loop = repeated({1, 2, 3, 4, 5, 6, 7}, 500);
   decode(copy, loop, 20, 300);
@@ -195,7 +197,8 @@ TEST_CASE("a draft that is less sure is shorter where a rejection costs a replay
   MixingProposer proposer = with_cost(0.02);
   MixingProposer careful({.pass_cost = PassCost::marginal(0.02),
                           .rollback = copyspec::Rollback::checkpoint,
-                          .turn_credit = std::numeric_limits<double>::infinity()});
+                          .turn_credit = std::numeric_limits<double>::infinity(),
+                          .scope_credit = std::numeric_limits<double>::infinity()});
   CHECK(!propose(proposer, text + text).empty());
   CHECK(propose(careful, text + text).empty());
   CHECK(propose(careful, text + text).empty());  // asked twice

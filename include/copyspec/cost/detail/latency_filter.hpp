@@ -27,6 +27,13 @@ class LatencyFilter {
   static constexpr std::size_t window = 9;
   static constexpr double jump = 1.5;  ///< Smallest factor that counts as a change rather than noise.
 
+  LatencyFilter() = default;
+
+  /// As after `count` > 0 samples that all took `time`.
+  LatencyFilter(double time, std::size_t count) noexcept : level_(time), count_(count) {
+    std::fill_n(times_.begin(), std::min(count, window), time);
+  }
+
   /// The level, in the unit of the samples; zero before the first.
   [[nodiscard]] double level() const noexcept { return level_; }
 

@@ -3,9 +3,7 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <string>
 
-#include "../../core/error.hpp"
 #include "../../core/version.hpp"
 #include "../../cost/draft_account.hpp"
 #include "draft_pricing.hpp"
@@ -21,10 +19,7 @@ namespace detail {
 class DraftLedger {
  public:
   /// Each turn may lose `credit` passes. Throws `Error` if that is negative or not a number.
-  explicit DraftLedger(double credit) : account_(credit) {
-    if (!(credit >= 0))
-      raise_error(ErrorCode::bad_options, "a turn cannot have a credit of " + std::to_string(credit) + " passes");
-  }
+  explicit DraftLedger(double credit) : account_(credit) {}
 
   [[nodiscard]] DraftAccount const& account() const noexcept { return account_; }
 
@@ -46,10 +41,13 @@ class DraftLedger {
     if (context == context_) length_ = std::min(length_, fed);
   }
 
-  /// The context has `context` tokens now. If these are more than before the newest draft, it was verified.
-  void settle(std::size_t context, DraftPricing const& pricing) noexcept {
+  /// The context has `context` tokens now. If these are more than before the newest draft, it was verified. What it
+  /// saved and cost is also entered into `shared`, the account of all turns of a scope.
+  void settle(std::size_t context, DraftPricing const& pricing, DraftAccount& shared) noexcept {
     if (length_ == 0 || context <= context_) return;
+    double const before = account_.balance();
     pricing.enter(account_, length_, std::min(context - context_ - 1, length_), expected_);
+    shared.enter(account_.balance() - before, 0);
     length_ = 0;
   }
 
