@@ -4,7 +4,10 @@
 #include <doctest/doctest.h>
 
 #include <copyspec/core/error.hpp>
+#include <copyspec/cost/draft_account.hpp>
 #include <copyspec/mix/detail/draft_pricing.hpp>
+
+#include <utility>
 
 using copyspec::DraftAccount;
 using copyspec::PassCost;
@@ -68,6 +71,26 @@ TEST_CASE("a draft that is discarded is not entered, and a turn begins with its 
   CHECK(ledger.account().balance() == 0);
   // The turns before stay in the shared account.
   CHECK(shared.balance() == doctest::Approx(-2));
+}
+
+TEST_CASE("a draft is entered by the ledger that proposed it, and not by copies") {
+  DraftLedger ledger(4);
+  DraftAccount shared(10);
+  ledger.propose(100, 8, pricing);
+  DraftLedger copy = ledger;
+  DraftLedger assigned(1);
+  assigned.propose(100, 4, pricing);
+  assigned = ledger;
+  CHECK(assigned.account().credit() == 4);
+  ledger.settle(101, pricing, shared);
+  copy.settle(101, pricing, shared);
+  assigned.settle(101, pricing, shared);
+  CHECK(shared.balance() == doctest::Approx(-2));
+  CHECK(copy.account().balance() == 0);
+  ledger.propose(101, 4, pricing);
+  DraftLedger moved = std::move(ledger);
+  moved.settle(102, pricing, shared);
+  CHECK(shared.balance() == doctest::Approx(-3));
 }
 
 TEST_CASE("a credit is a number that is not negative") {

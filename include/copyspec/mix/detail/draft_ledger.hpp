@@ -21,6 +21,17 @@ class DraftLedger {
   /// Each turn may lose `credit` passes. Throws `Error` if that is negative or not a number.
   explicit DraftLedger(double credit) : account_(credit) {}
 
+  /// A copy has the account, but not the newest draft, which would be entered twice into a shared account.
+  DraftLedger(DraftLedger const& other) noexcept : account_(other.account_) {}
+  DraftLedger& operator=(DraftLedger const& other) noexcept {
+    account_ = other.account_;
+    discard();
+    return *this;
+  }
+  DraftLedger(DraftLedger&&) noexcept = default;
+  DraftLedger& operator=(DraftLedger&&) noexcept = default;
+  ~DraftLedger() = default;
+
   [[nodiscard]] DraftAccount const& account() const noexcept { return account_; }
 
   /// A turn begins.
