@@ -39,7 +39,7 @@ inline namespace COPYSPEC_VERSION_NAMESPACE {
 /// pass hides a row count for 16 passes. In the long run, a row count that is truly expensive is underestimated at most
 /// once in 512 passes. When a change of speed shows at one row count, all others count as observed once.
 ///
-/// `observe` is O(row counts tracked), a microsecond; everything else is O(1), unless it says so. Only construction and
+/// `observe` is O(row counts tracked), up to 2 us; everything else is O(1), unless it says so. Only construction and
 /// copying allocate. Deterministic. Threads: one call at a time; the sequences of a composer share one object.
 class PassCost {
  public:
