@@ -36,10 +36,12 @@ namespace detail {
 /// How many tokens of a chain to draft, if more than `max_predicted_tokens` pay: those with the least cost per expected
 /// token, which is what the same draft costs if it is made again and again (renewal reward). Considers drafts whose
 /// pass has the largest row count of its class (`RowClasses`), and the whole chain, unless its pass would have more
-/// rows than any class. `rejection` is as in `draft_length`. O(probabilities). No allocation.
+/// rows than any class. Only the first `max_draft_tokens` count. `rejection` is as in `draft_length`. O(probabilities).
+/// No allocation.
 template <class Cost, class Rejection>
 [[nodiscard]] std::size_t longer_draft(std::span<float const> probabilities, Cost const& cost,
                                        Rejection const& rejection) noexcept {
+  probabilities = probabilities.first(std::min(probabilities.size(), max_draft_tokens));
   double reach = 1;
   double tokens = 1;
   double rejected = 0;
@@ -106,8 +108,7 @@ template <class Cost>
   std::size_t n = 0;
   while (n < length && charge[n] + later[n] > least + tie) ++n;
   if (n < max_predicted_tokens || n == probabilities.size()) return n;
-  return detail::longer_draft(probabilities.first(std::min(probabilities.size(), max_draft_tokens)), cost,
-                              [](std::size_t) { return 0.0; });
+  return detail::longer_draft(probabilities, cost, [](std::size_t) { return 0.0; });
 }
 
 /// The same for a model that cannot roll back, where a rejected draft costs more than its pass. `rejection(n)` is the
@@ -150,7 +151,7 @@ template <class Cost, class Rejection>
     }
   }
   if (best < max_predicted_tokens || best == probabilities.size()) return best;
-  return detail::longer_draft(probabilities.first(std::min(probabilities.size(), max_draft_tokens)), cost, rejection);
+  return detail::longer_draft(probabilities, cost, rejection);
 }
 
 /// The same for a predicted tree: how many of its first nodes to draft.
