@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "support/allocation_counter.hpp"
+#include "support/chain.hpp"
 #include "support/copying_text.hpp"
 #include "support/reading.hpp"
 
@@ -21,45 +22,10 @@ using copyspec::detail::CopySources;
 using copyspec::detail::MatchPointer;
 using copyspec::detail::Mixer;
 using copyspec::detail::predict_chain;
+using copyspec_test::Chain;
+using copyspec_test::predicted;
 
 namespace {
-
-constexpr Token untouched = -77;
-
-struct Chain {
-  Tokens tokens;
-  std::vector<float> probabilities;
-  std::vector<Source> sources;
-
-  bool operator==(Chain const&) const = default;
-
-  [[nodiscard]] std::size_t size() const { return tokens.size(); }
-  [[nodiscard]] Chain first(std::size_t count) const {
-    Chain chain = *this;
-    chain.tokens.resize(count);
-    chain.probabilities.resize(count);
-    chain.sources.resize(count);
-    return chain;
-  }
-  [[nodiscard]] bool all_of(Source source) const { return std::ranges::count(sources, source) == std::ssize(sources); }
-};
-
-// The chain after `given` in `room` tokens of space, which have a guard after them.
-Chain predicted(CopySources const& copy_sources, Mixer const& mixer, Tokens const& context, std::size_t room,
-                std::size_t mixed, Tokens const& given = {}) {
-  Chain chain{.tokens = given + Tokens(room + 4 - given.size(), untouched),
-              .probabilities = std::vector<float>(room + 4, -1.0F),
-              .sources = std::vector<Source>(room + 4, Source::model)};
-  std::size_t const length =
-      predict_chain(copy_sources, mixer, context, std::span(chain.tokens).first(room), given.size(), mixed,
-                    std::span(chain.probabilities).first(room), std::span(chain.sources).first(room));
-  REQUIRE(length >= given.size());
-  REQUIRE(length <= room);
-  REQUIRE(std::ranges::all_of(std::span(chain.tokens).subspan(length), [](Token token) { return token == untouched; }));
-  REQUIRE(std::ranges::count(std::span(chain.probabilities).subspan(room), -1.0F) == 4);
-  REQUIRE(std::ranges::count(std::span(chain.sources).subspan(room), Source::model) == 4);
-  return chain.first(length);
-}
 
 // All that may be copied from, and what was read of it.
 struct Texts {

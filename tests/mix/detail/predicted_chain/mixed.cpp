@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "support/allocation_counter.hpp"
+#include "support/chain.hpp"
 #include "support/copying_text.hpp"
 #include "support/reading.hpp"
 
@@ -20,36 +21,10 @@ using copyspec::detail::CopySources;
 using copyspec::detail::Mixer;
 using copyspec::detail::predict_chain;
 using copyspec::detail::Prediction;
+using copyspec_test::Chain;
+using copyspec_test::predicted;
 
 namespace {
-
-constexpr Token untouched = -77;
-
-struct Chain {
-  Tokens tokens;
-  std::vector<float> probabilities;
-  std::vector<Source> sources;
-
-  bool operator==(Chain const&) const = default;
-};
-
-// The chain in `room` tokens of space, which have a guard behind them.
-Chain predicted(CopySources const& copy_sources, Mixer const& mixer, std::span<Token const> context, std::size_t room) {
-  Chain chain{.tokens = Tokens(room + 4, untouched),
-              .probabilities = std::vector<float>(room + 4, -1.0F),
-              .sources = std::vector<Source>(room + 4, Source::model)};
-  std::size_t const length =
-      predict_chain(copy_sources, mixer, context, std::span(chain.tokens).first(room), 0, room,
-                    std::span(chain.probabilities).first(room), std::span(chain.sources).first(room));
-  REQUIRE(length <= room);
-  REQUIRE(std::ranges::count(std::span(chain.tokens).subspan(room), untouched) == 4);
-  REQUIRE(std::ranges::count(std::span(chain.probabilities).subspan(room), -1.0F) == 4);
-  REQUIRE(std::ranges::count(std::span(chain.sources).subspan(room), Source::model) == 4);
-  chain.sources.resize(length);
-  chain.tokens.resize(length);
-  chain.probabilities.resize(length);
-  return chain;
-}
 
 // Each token is found from the context and the whole chain before it, written down as one text.
 Chain walked(CopySources const& copy_sources, Mixer const& mixer, Tokens const& context, std::size_t room) {
@@ -90,7 +65,7 @@ TEST_CASE("a predicted chain is the greedy walk, token by token") {
       read_and_learn(copy_sources, mixer, context);
       if (below(random, 4) != 0) continue;
       std::size_t const room = below(random, 3) == 0 ? below(random, 6) : 64;
-      Chain const chain = predicted(copy_sources, mixer, context, room);
+      Chain const chain = predicted(copy_sources, mixer, context, room, room);
       REQUIRE(chain == walked(copy_sources, mixer, context, room));
       (chain.tokens.empty() ? empty : chain.tokens.size() == room ? full : cut) += 1;
     }
@@ -107,7 +82,7 @@ TEST_CASE("a predicted chain goes on into itself") {
   Tokens text;
   for (int i = 0; i < 60; ++i) text = text + counting(10, 5);
   read_and_learn(copy_sources, mixer, text);
-  Tokens const chain = predicted(copy_sources, mixer, text, 64).tokens;
+  Tokens const chain = predicted(copy_sources, mixer, text, 64, 64).tokens;
   REQUIRE(chain.size() == 64);
   for (std::size_t i = 0; i < chain.size(); ++i) CHECK(chain[i] == static_cast<Token>(10 + i % 5));
 }
@@ -116,13 +91,13 @@ TEST_CASE("a predicted chain ends where nothing is known, and leaves what it was
   Mixer const mixer;
   CopySources copy_sources(0, nullptr);
   copy_sources.reserve(100);
-  CHECK(predicted(copy_sources, mixer, {}, 10).tokens.empty());
+  CHECK(predicted(copy_sources, mixer, {}, 10, 10).tokens.empty());
   Tokens const text{1, 2, 3, 4, -1, 9, 1, 2, 3};
   read(copy_sources, text);
-  Chain const chain = predicted(copy_sources, mixer, text, 10);
+  Chain const chain = predicted(copy_sources, mixer, text, 10, 10);
   CHECK(chain.tokens == Tokens{4});
-  CHECK(predicted(copy_sources, mixer, text, 10) == chain);
-  CHECK(predicted(copy_sources, mixer, text, 0).tokens.empty());
+  CHECK(predicted(copy_sources, mixer, text, 10, 10) == chain);
+  CHECK(predicted(copy_sources, mixer, text, 0, 0).tokens.empty());
 }
 
 TEST_CASE("predicting a chain allocates nothing") {
