@@ -32,6 +32,7 @@
 #include "../../examples/llama_cpp/terminal.hpp"
 #include "../../examples/llama_cpp/vocabulary.hpp"
 #include "contenders.hpp"
+#include "copyspec/adapters/llama_cpp/model.hpp"
 #include "copyspec/core/error.hpp"
 #include "copyspec/cost/pass_cost.hpp"
 #include "copyspec/decode/sequence.hpp"

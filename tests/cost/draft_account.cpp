@@ -27,6 +27,20 @@ TEST_CASE("an account begins with its credit, of which a draft may cost three qu
   CHECK(account.affordable() == doctest::Approx(6));
 }
 
+TEST_CASE("an account that lost more than half of its credit asks for care, until that is saved again") {
+  DraftAccount account(4);
+  CHECK_FALSE(account.careful());
+  account.enter(0, 2);
+  CHECK_FALSE(account.careful());
+  account.enter(0, 0.01);
+  CHECK(account.careful());
+  account.enter(1, 0.5);
+  CHECK_FALSE(account.careful());
+  DraftAccount unbounded(std::numeric_limits<double>::infinity());
+  unbounded.enter(0, 1000);
+  CHECK_FALSE(unbounded.careful());
+}
+
 TEST_CASE("a draft is as long as its worst case is affordable, whatever the shape of the costs") {
   DraftAccount const account(4);
   auto const linear = [](std::size_t drafted) { return 0.3 * static_cast<double>(drafted); };

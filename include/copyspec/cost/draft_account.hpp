@@ -42,6 +42,10 @@ class DraftAccount {
   /// Passes that may still be lost.
   [[nodiscard]] double left() const noexcept { return credit_ + balance_; }
 
+  /// Whether more than half of the credit is lost. Then only drafts should be made that pay even if they cost as much
+  /// as they can.
+  [[nodiscard]] bool careful() const noexcept { return balance_ < -credit_ / 2; }
+
   /// Most that the next draft may add to its pass.
   [[nodiscard]] double affordable() const noexcept { return std::min(left(), std::max(stake * left(), least)); }
 

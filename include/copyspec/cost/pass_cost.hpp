@@ -14,6 +14,7 @@
 #include "../core/assert.hpp"
 #include "../core/error.hpp"
 #include "../core/version.hpp"
+#include "detail/cost_bound.hpp"
 #include "detail/isotonic.hpp"
 #include "detail/latency_filter.hpp"
 #include "detail/row_classes.hpp"
@@ -82,16 +83,16 @@ class PassCost {
   }
 
   /// Most that `more` rows add to a pass of one row, in such passes. A fixed curve knows it. A learnt one takes the
-  /// least bound that row counts seen three times, or lately, give: a row adds no more than the steepest of them does,
-  /// at least one pass, and more rows cost no more than several passes that feed them. Times are noisy, so a tenth is
-  /// added, and each row adds what it does on average up to the largest such row count, up to 0.05. O(row counts seen).
+  /// least bound that row counts seen three times, or lately, give (`cost_at_most`): before any, a pass for each row.
+  /// Since times are noisy, each row adds at least what it does on average up to the largest such row count, up to
+  /// 0.05. O(n log n) for n row counts seen.
   [[nodiscard]] double added_at_most(std::size_t more) const noexcept {
     if (cells_.empty()) return (*this)(1 + more) - 1.0;
-    double const added = at_most(1 + more) - 1.0;
+    auto const seen = std::span(levels_).first(remembered_);
     double least = 0.05;
-    if (auto const& [most, level] = levels_[std::max<std::size_t>(remembered_, 1) - 1]; most > 1)
-      least = std::clamp((level - 1.0) / static_cast<double>(most - 1), 0.0, least);
-    return std::max(1.1 * added, least * static_cast<double>(more));
+    if (!seen.empty() && seen.back().rows > 1)
+      least = std::clamp((seen.back().cost - 1.0) / static_cast<double>(seen.back().rows - 1), 0.0, least);
+    return std::max(detail::cost_at_most(seen, 1 + more) - 1.0, least * static_cast<double>(more));
   }
 
   /// How long a pass of `rows` >= 1 rows takes, in seconds, when nothing delays it; zero before any observation.
@@ -183,20 +184,6 @@ class PassCost {
     return std::min(static_cast<double>(count), trusted) * std::max(left, &cell == cells_.data() ? 0.1 : 0.0);
   }
 
-  // Most that a pass of `rows` rows costs, by what is remembered.
-  [[nodiscard]] double at_most(std::size_t rows) const noexcept {
-    double steepest = 1.0;
-    double most = std::numeric_limits<double>::infinity();
-    for (std::size_t i = 0; i < remembered_; ++i) {
-      auto const& [known, level] = levels_[i];
-      if (known == rows) return level;
-      if (known == 1) continue;
-      steepest = std::max(steepest, (level - 1.0) / static_cast<double>(known - 1));
-      most = std::min(most, static_cast<double>((rows + known - 1) / known) * level);
-    }
-    return std::min(most, 1.0 + steepest * static_cast<double>(rows - 1));
-  }
-
   // Recomputes the curve from the levels, and lists the costs of row counts that were seen lately, or so often that one
   // delayed pass does not matter.
   void fit() noexcept {
@@ -249,7 +236,7 @@ class PassCost {
   std::size_t drawn_ = 0;      // row counts that have an entry in `curve_` now
   double slope_ = 0.0;         // per row beyond these
   // Row counts that are remembered, and their costs.
-  std::array<std::pair<std::size_t, double>, detail::RowClasses::count> levels_{};
+  std::array<detail::KnownCost, detail::RowClasses::count> levels_{};
   std::size_t remembered_ = 0;
   double unit_ = 0.0;        // seconds of a pass of one row
   std::vector<Cell> cells_;  // by class of row counts; empty if the curve is fixed

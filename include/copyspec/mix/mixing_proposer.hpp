@@ -116,12 +116,12 @@ class MixingProposer {
   }
 
   [[nodiscard]] Draft propose(std::span<Token const> context, std::span<Token> space) {
-    DraftAccount const account = settle(context, pass_credit);
+    auto const [account, careful] = settle(context, pass_credit);
     if (!take_in(context) || (checkpoints_ && after_prompt_)) return {};
     std::size_t const length =
         predict_chain(context, space.first(std::min(space.size(), draft_length_)), 0, most_mixed);
     std::span<float const> const chain = std::span(probabilities_).first(length);
-    std::size_t const drafted = pricing_->length_of_chain(chain, account);
+    std::size_t const drafted = pricing_->length_of_chain(chain, account, careful);
     ledger_.propose(context.size(), drafted, *pricing_);
     return {.length = drafted,
             .sources = std::span(token_sources_).first(drafted),
@@ -141,14 +141,14 @@ class MixingProposer {
 
   /// Like `propose`, but with all candidates at a position, as far as they pay: see `TreeProposer`.
   [[nodiscard]] Draft propose_tree(std::span<Token const> context, TreeSpace space) {
-    DraftAccount const account = settle(context, pass_credit);
+    auto const [account, careful] = settle(context, pass_credit);
     if (!take_in(context)) return {};
     std::size_t const limit = std::min({space.tokens.size(), draft_length_, most_mixed});
     float const least = pricing_->least_reach();
     std::unique_lock lock(scope_->mutex_);
     detail::PredictedTree const tree(sources_, scope_->mixer_, context, space, limit, least);
     lock.unlock();
-    std::size_t const drafted = pricing_->length_of_tree(tree.parents(), tree.reaches(), account);
+    std::size_t const drafted = pricing_->length_of_tree(tree.parents(), tree.reaches(), account, careful);
     ledger_.propose(context.size(), drafted, *pricing_);
     std::ranges::copy(tree.sources().first(drafted), token_sources_.begin());
     return {.length = drafted, .sources = std::span(token_sources_).first(drafted)};
@@ -188,20 +188,20 @@ class MixingProposer {
   void on_pass(PassReport const& report) noexcept { pricing_->observe(report); }
 
  private:
-  // This many tokens before an answer are stored with it, so that its first tokens can be matched.
-  static constexpr std::size_t lead_in = 8;
+  static constexpr std::size_t lead_in = 8;  // tokens before an answer, stored with it to match its first ones
   static constexpr std::size_t unknown = ~std::size_t{0};
-  // So many tokens of a chain are predicted one by one.
-  static constexpr std::size_t most_mixed = 48;
+  static constexpr std::size_t most_mixed = 48;  // tokens of a chain that are predicted one by one
   // What each pass adds to the credit of its scope, so that fresh text does not end drafting for good.
   static constexpr double pass_credit = 0.001;
 
-  // Adds to the credit of the scope, and enters a draft that was verified. Returns the account with less left.
-  DraftAccount settle(std::span<Token const> context, double credit) noexcept {
+  // Adds to the credit of the scope, and enters a draft that was verified. Returns the account with less left, and
+  // whether all turns have lost much.
+  std::pair<DraftAccount, bool> settle(std::span<Token const> context, double credit) noexcept {
     std::lock_guard const lock(scope_->mutex_);
-    scope_->account_.enter(credit, 0);
-    ledger_.settle(context.size(), *pricing_, scope_->account_);
-    return ledger_.account().left() < scope_->account_.left() ? ledger_.account() : scope_->account_;
+    DraftAccount& all = scope_->account_;
+    all.enter(credit, 0);
+    ledger_.settle(context.size(), *pricing_, all);
+    return {ledger_.account().left() < all.left() ? ledger_.account() : all, all.careful()};
   }
 
   // Predicts after the first `given` tokens of `space`. Returns the tokens there are then.

@@ -34,7 +34,7 @@ inline namespace COPYSPEC_VERSION_NAMESPACE {
 class MixingScope : public DraftScopeOf<MixingScope> {
  public:
   /// Passes that all turns together may lose, unless another credit is given.
-  static constexpr double default_credit = 10;
+  static constexpr double default_credit = 6;
 
   /// A null `history` is none. `credit`: passes that all turns together may lose to plain decoding, and a thousandth of
   /// their passes besides; see `DraftAccount`. Throws `Error` if it is negative or not a number. Allocates.

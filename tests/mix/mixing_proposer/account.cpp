@@ -293,18 +293,19 @@ TEST_CASE("all turns of a scope lose no more than its credit and a thousandth of
   }
 }
 
-TEST_CASE("at learnt costs, all turns lose hardly more than that") {
+TEST_CASE("at learnt costs, all turns lose no more than ten passes, though most of the credit is for tries") {
   for (double const row : {0.06, 0.25, 0.5, 1.0, 1.5})
     for (double const jump : {0.0, 0.6})
-      for (Kind const kind : kinds) {
-        CAPTURE(row);
-        CAPTURE(jump);
-        CAPTURE(static_cast<int>(kind));
-        Random random(3);
-        Engine const engine{.row = row, .jump = jump, .noise = 0.2, .outlier = 50};
-        Lost const lost = decode(any_text(random, kind, 30, 150), engine, MixingProposer(), 0, random, false);
-        CHECK(lost.all <= 1.5 * MixingScope::default_credit);
-      }
+      for (Kind const kind : kinds)
+        for (std::uint64_t seed = 1; seed <= 2; ++seed) {
+          CAPTURE(row);
+          CAPTURE(jump);
+          CAPTURE(static_cast<int>(kind));
+          CAPTURE(seed);
+          Random random(seed);
+          Engine const engine{.row = row, .jump = jump, .noise = 0.2, .outlier = 50};
+          CHECK(decode(any_text(random, kind, 6, 700), engine, MixingProposer(), 0, random, false).all < 10);
+        }
 }
 
 TEST_CASE("a scope without credit left drafts again after some thousand passes") {

@@ -37,26 +37,29 @@ class DraftPricing {
     share_.observe(report);
   }
 
-  /// How many tokens of a chain to draft, as far as `account` can pay for them.
-  [[nodiscard]] std::size_t length_of_chain(std::span<float const> probabilities,
-                                            DraftAccount const& account) const noexcept {
+  /// How many tokens of a chain to draft, as far as `account` can pay for them. If `careful`, only as many as pay if
+  /// they cost as much as they can.
+  [[nodiscard]] std::size_t length_of_chain(std::span<float const> probabilities, DraftAccount const& account,
+                                            bool careful) const noexcept {
     std::lock_guard const lock(mutex_);
+    auto const cost = [&](std::size_t rows) { return price(rows, careful); };
     // What a pass would have gained by a draft.
     constexpr double forgone = 0.1;
     double const alone = share_(1);
     auto const rejection = [&](std::size_t right) { return forgone * alone + share_.extra(right + 1); };
     return affordable(account, probabilities.size(), [&](std::size_t length) {
       auto const chain = probabilities.first(length);
-      return checkpoints_ ? draft_length(chain, share_, rejection) : draft_length(chain, share_);
+      return checkpoints_ ? draft_length(chain, cost, rejection) : draft_length(chain, cost);
     });
   }
 
-  /// How many nodes of a tree to draft, as far as `account` can pay for them.
+  /// The same of the nodes of a tree.
   [[nodiscard]] std::size_t length_of_tree(std::span<std::int32_t const> parents, std::span<float const> reaches,
-                                           DraftAccount const& account) const noexcept {
+                                           DraftAccount const& account, bool careful) const noexcept {
     std::lock_guard const lock(mutex_);
     return affordable(account, reaches.size(), [&](std::size_t length) {
-      return draft_length(parents.first(length), reaches.first(length), share_);
+      return draft_length(parents.first(length), reaches.first(length),
+                          [&](std::size_t rows) { return price(rows, careful); });
     });
   }
 
@@ -89,6 +92,12 @@ class DraftPricing {
   }
 
  private:
+  // What a pass is expected to cost, or if `careful`, at most.
+  [[nodiscard]] double price(std::size_t rows, bool careful) const noexcept {
+    double const expected = share_(rows);
+    return careful && share_.alone() ? std::max(expected, 1 + pass_cost().added_at_most(rows - 1)) : expected;
+  }
+
   // `paying(length)`: how many of so many predicted tokens to draft. What is affordable of a draft may not pay.
   template <class Paying>
   [[nodiscard]] std::size_t affordable(DraftAccount const& account, std::size_t length,
