@@ -12,39 +12,42 @@
 using copyspec::DraftAccount;
 using copyspec_test::Random;
 
-TEST_CASE("an account begins with its credit, of which a draft may cost three quarters, or half a pass") {
+TEST_CASE("an account begins with its credit, of which a draft may cost nine tenths, or half a pass") {
   DraftAccount account(4);
   CHECK(account.credit() == 4);
   CHECK(account.balance() == 0);
-  CHECK(account.affordable() == 3);
+  CHECK(account.affordable() == doctest::Approx(3.6));
   account.enter(0, 3.4);
   CHECK(account.balance() == doctest::Approx(-3.4));
-  CHECK(account.affordable() == doctest::Approx(0.5));
+  CHECK(account.affordable() == doctest::Approx(0.54));
   account.enter(0, 0.5);
   CHECK(account.affordable() == doctest::Approx(0.1));
   account.enter(8, 0.1);
   CHECK(account.balance() == doctest::Approx(4));
-  CHECK(account.affordable() == doctest::Approx(6));
+  CHECK(account.affordable() == doctest::Approx(7.2));
 }
 
-TEST_CASE("an account that lost more than half of its credit asks for care, until that is saved again") {
+TEST_CASE("the part of its credit that an account has lost is between nothing and all") {
   DraftAccount account(4);
-  CHECK_FALSE(account.careful());
-  account.enter(0, 2);
-  CHECK_FALSE(account.careful());
-  account.enter(0, 0.01);
-  CHECK(account.careful());
-  account.enter(1, 0.5);
-  CHECK_FALSE(account.careful());
+  CHECK(account.lost() == 0);
+  account.enter(0, 1);
+  CHECK(account.lost() == doctest::Approx(0.25));
+  account.enter(0, 10);
+  CHECK(account.lost() == 1);
+  account.enter(20, 0);
+  CHECK(account.lost() == 0);
   DraftAccount unbounded(std::numeric_limits<double>::infinity());
   unbounded.enter(0, 1000);
-  CHECK_FALSE(unbounded.careful());
+  CHECK(unbounded.lost() == 0);
+  DraftAccount nothing(0);
+  nothing.enter(0, 1);
+  CHECK(nothing.lost() == 0);
 }
 
 TEST_CASE("a draft is as long as its worst case is affordable, whatever the shape of the costs") {
   DraftAccount const account(4);
   auto const linear = [](std::size_t drafted) { return 0.3 * static_cast<double>(drafted); };
-  CHECK(account.affordable(50, linear) == 10);
+  CHECK(account.affordable(50, linear) == 12);
   CHECK(account.affordable(7, linear) == 7);
   CHECK(account.affordable(0, linear) == 0);
   // Ten tokens cost less than nine.

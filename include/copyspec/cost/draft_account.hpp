@@ -26,8 +26,8 @@ inline namespace COPYSPEC_VERSION_NAMESPACE {
 /// O(1), besides `affordable`. No allocation, and no failure but of the constructor. Threads: one call at a time.
 class DraftAccount {
  public:
-  static constexpr double stake = 0.75;  ///< The part of what is left that one draft may cost.
-  static constexpr double least = 0.5;   ///< Passes that a draft may cost if as much is left.
+  static constexpr double stake = 0.9;  ///< The part of what is left that one draft may cost.
+  static constexpr double least = 0.5;  ///< Passes that a draft may cost if as much is left.
 
   /// Infinity is no bound. Throws `Error` if `credit` is negative or not a number.
   explicit DraftAccount(double credit) : credit_(credit) {
@@ -42,9 +42,11 @@ class DraftAccount {
   /// Passes that may still be lost.
   [[nodiscard]] double left() const noexcept { return credit_ + balance_; }
 
-  /// Whether more than half of the credit is lost. Then only drafts should be made that pay even if they cost as much
-  /// as they can.
-  [[nodiscard]] bool careful() const noexcept { return balance_ < -credit_ / 2; }
+  /// The part of the credit that is lost, within [0, 1]. What is left is worth more then: once it is lost, nothing is
+  /// drafted. So a draft should be made only if it saves `1 + lost()` times what it adds to its pass.
+  [[nodiscard]] double lost() const noexcept {
+    return balance_ < 0 && credit_ > 0 ? std::min(-balance_ / credit_, 1.0) : 0.0;
+  }
 
   /// Most that the next draft may add to its pass.
   [[nodiscard]] double affordable() const noexcept { return std::min(left(), std::max(stake * left(), least)); }

@@ -195,13 +195,13 @@ class MixingProposer {
   static constexpr double pass_credit = 0.001;
 
   // Adds to the credit of the scope, and enters a draft that was verified. Returns the account with less left, and
-  // whether all turns have lost much.
+  // whether all turns have lost half.
   std::pair<DraftAccount, bool> settle(std::span<Token const> context, double credit) noexcept {
     std::lock_guard const lock(scope_->mutex_);
     DraftAccount& all = scope_->account_;
     all.enter(credit, 0);
     ledger_.settle(context.size(), *pricing_, all);
-    return {ledger_.account().left() < all.left() ? ledger_.account() : all, all.careful()};
+    return {ledger_.account().left() < all.left() ? ledger_.account() : all, all.lost() > 0.5};
   }
 
   // Predicts after the first `given` tokens of `space`. Returns the tokens there are then.

@@ -40,7 +40,7 @@ TEST_CASE("no more is drafted than the account can pay for, and only if that pay
   std::vector<float> const sure(40, 0.999F);
   DraftPricing const pricing(PassCost::marginal(0.25), false);
   DraftAccount account(4);
-  CHECK(pricing.length_of_chain(sure, account, false) == 12);  // three passes of four
+  CHECK(pricing.length_of_chain(sure, account, false) == 14);  // nine tenths of four passes
   account.enter(20, 0);
   CHECK(pricing.length_of_chain(sure, account, false) == 40);
   account.enter(0, 23.5);
@@ -60,13 +60,34 @@ TEST_CASE("no more is drafted than the account can pay for, and only if that pay
   std::vector<float> const reaches{0.6F, 0.3F, 0.25F, 0.24F};
   // With checkpoints, a draft that fails also costs the second row of the pass after it.
   DraftPricing const replaying(PassCost::marginal(0.25), true);
-  CHECK(replaying.length_of_chain(sure, DraftAccount(4), false) == 11);
+  CHECK(replaying.length_of_chain(sure, DraftAccount(4), false) == 13);
 
   DraftPricing const half(PassCost::marginal(0.2), false);
   DraftAccount poor(4);
   poor.enter(0, 3.55);
   CHECK(half.length_of_tree(parents, reaches, DraftAccount(4), false) > 2);
-  CHECK(half.length_of_tree(parents, reaches, poor, false) == 2);
+  CHECK(half.length_of_tree(parents, reaches, poor, false) == 1);  // the second would have to save more now
+  std::vector<std::int32_t> const one_path{-1, 0, 1, 2};
+  std::vector<float> const sure_path{0.99F, 0.98F, 0.97F, 0.96F};
+  CHECK(half.length_of_tree(one_path, sure_path, DraftAccount(4), false) == 4);
+  CHECK(half.length_of_tree(one_path, sure_path, poor, false) == 2);
+}
+
+TEST_CASE("the more of the credit is lost, the more a draft has to save") {
+  DraftPricing pricing(PassCost::marginal(0.5), false);
+  std::vector<float> const likely(1, 0.7F);
+  DraftAccount account(4);
+  CHECK(pricing.length_of_chain(likely, account, false) == 1);
+  account.enter(0, 1.5);
+  CHECK(pricing.length_of_chain(likely, account, false) == 1);
+  account.enter(0, 0.2);
+  CHECK(pricing.length_of_chain(likely, account, false) == 0);
+  CHECK(pricing.length_of_chain(std::vector<float>(1, 0.9F), account, false) == 1);
+  account.enter(2, 0);
+  CHECK(pricing.length_of_chain(likely, account, false) == 1);
+  account.enter(0, 2.5);
+  pricing.observe({.rows = 2, .sequences = 2, .seconds = 1});  // no account is kept
+  CHECK(pricing.length_of_chain(likely, account, false) == 1);
 }
 
 TEST_CASE("with care, no more is drafted than pays at the most that it can cost") {
@@ -117,7 +138,7 @@ TEST_CASE("no account is kept while sequences share passes") {
   pricing.enter(account, 4, 0, 1);
   CHECK(account.balance() == 0);
   pricing.observe({.rows = 4, .sequences = 1, .seconds = 1});
-  CHECK(pricing.length_of_chain(sure, account, false) == 12);
+  CHECK(pricing.length_of_chain(sure, account, false) == 14);
 }
 
 TEST_CASE("what a pass costs is learnt from reports") {

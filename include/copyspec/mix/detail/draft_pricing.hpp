@@ -42,7 +42,7 @@ class DraftPricing {
   [[nodiscard]] std::size_t length_of_chain(std::span<float const> probabilities, DraftAccount const& account,
                                             bool careful) const noexcept {
     std::lock_guard const lock(mutex_);
-    auto const cost = [&](std::size_t rows) { return price(rows, careful); };
+    auto const cost = [&](std::size_t rows) { return price(rows, account, careful); };
     // What a pass would have gained by a draft.
     constexpr double forgone = 0.1;
     double const alone = share_(1);
@@ -59,7 +59,7 @@ class DraftPricing {
     std::lock_guard const lock(mutex_);
     return affordable(account, reaches.size(), [&](std::size_t length) {
       return draft_length(parents.first(length), reaches.first(length),
-                          [&](std::size_t rows) { return price(rows, careful); });
+                          [&](std::size_t rows) { return price(rows, account, careful); });
     });
   }
 
@@ -92,10 +92,13 @@ class DraftPricing {
   }
 
  private:
-  // What a pass is expected to cost, or if `careful`, at most.
-  [[nodiscard]] double price(std::size_t rows, bool careful) const noexcept {
+  // What a pass is expected to cost, or if `careful`, at most, where what is left in the account is worth more than it
+  // counts.
+  [[nodiscard]] double price(std::size_t rows, DraftAccount const& account, bool careful) const noexcept {
     double const expected = share_(rows);
-    return careful && share_.alone() ? std::max(expected, 1 + pass_cost().added_at_most(rows - 1)) : expected;
+    if (!share_.alone()) return expected;
+    double const cost = expected + account.lost() * (expected - share_(1));
+    return careful ? std::max(cost, 1 + pass_cost().added_at_most(rows - 1)) : cost;
   }
 
   // `paying(length)`: how many of so many predicted tokens to draft. What is affordable of a draft may not pay.
