@@ -106,8 +106,9 @@ TEST_CASE("sequences that share passes draft less, and cost hardly more than wit
       CAPTURE(sequences);
       double const ratio = cost_of(row_cost, sequences, 48) / cost_of(row_cost, sequences, 0);
       CHECK(ratio < 1.05);
-      // The more sequences, the less of a pass is shared by the tokens of a draft.
-      CHECK(ratio > before);
+      // The more sequences, the less of a pass is shared by the tokens of a draft. The account of a single one may end
+      // drafts that would pay by little.
+      CHECK(ratio > before - 0.005);
       before = ratio;
     }
   }
