@@ -42,7 +42,7 @@ class DraftPricing {
   [[nodiscard]] std::size_t length_of_chain(std::span<float const> probabilities, DraftAccount const& account,
                                             bool careful) const noexcept {
     std::lock_guard const lock(mutex_);
-    auto const cost = [&](std::size_t rows) { return price(rows, account, careful); };
+    Price const cost = price(account, careful);
     // What a pass would have gained by a draft.
     constexpr double forgone = 0.1;
     double const alone = share_(1);
@@ -57,9 +57,9 @@ class DraftPricing {
   [[nodiscard]] std::size_t length_of_tree(std::span<std::int32_t const> parents, std::span<float const> reaches,
                                            DraftAccount const& account, bool careful) const noexcept {
     std::lock_guard const lock(mutex_);
+    Price const cost = price(account, careful);
     return affordable(account, reaches.size(), [&](std::size_t length) {
-      return draft_length(parents.first(length), reaches.first(length),
-                          [&](std::size_t rows) { return price(rows, account, careful); });
+      return draft_length(parents.first(length), reaches.first(length), cost);
     });
   }
 
@@ -92,13 +92,22 @@ class DraftPricing {
   }
 
  private:
-  // What a pass is expected to cost, or if `careful`, at most, where what is left in the account is worth more than it
-  // counts.
-  [[nodiscard]] double price(std::size_t rows, DraftAccount const& account, bool careful) const noexcept {
-    double const expected = share_(rows);
-    if (!share_.alone()) return expected;
-    double const cost = expected + account.lost() * (expected - share_(1));
-    return careful ? std::max(cost, 1 + pass_cost().added_at_most(rows - 1)) : cost;
+  // What a pass of so many rows is expected to cost, or if `careful`, at most, where what is left in an account is
+  // worth more than it counts.
+  struct Price {
+    SequenceCost const& share;
+    double lost;  // part of the credit
+    bool careful;
+
+    [[nodiscard]] double operator()(std::size_t rows) const noexcept {
+      double cost = share(rows);
+      if (lost > 0) cost += lost * (cost - share(1));
+      return careful ? std::max(cost, 1 + share.pass_cost().added_at_most(rows - 1)) : cost;
+    }
+  };
+  [[nodiscard]] Price price(DraftAccount const& account, bool careful) const noexcept {
+    bool const alone = share_.alone();
+    return {share_, alone ? account.lost() : 0.0, alone && careful};
   }
 
   // `paying(length)`: how many of so many predicted tokens to draft. What is affordable of a draft may not pay.
