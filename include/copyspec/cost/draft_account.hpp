@@ -43,7 +43,7 @@ class DraftAccount {
   [[nodiscard]] double left() const noexcept { return credit_ + balance_; }
 
   /// The part of the credit that is lost, within [0, 1]. What is left is worth more then: once it is lost, nothing is
-  /// drafted. So a draft should be made only if it saves `1 + lost()` times what it adds to its pass.
+  /// drafted. So a draft should be made only if it saves `1 + lost()^2` times what it adds to its pass.
   [[nodiscard]] double lost() const noexcept {
     return balance_ < 0 && credit_ > 0 ? std::min(-balance_ / credit_, 1.0) : 0.0;
   }

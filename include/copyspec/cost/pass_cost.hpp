@@ -5,6 +5,7 @@
 #include <array>
 #include <cmath>
 #include <cstddef>
+#include <iterator>
 #include <span>
 #include <string>
 #include <utility>
@@ -35,9 +36,10 @@ inline namespace COPYSPEC_VERSION_NAMESPACE {
 ///
 /// An overestimated cost would never be corrected, because that row count would never be tried again. Observations
 /// therefore expire: after the first one, a row count is forgotten if it is not observed for 16 passes. Each further
-/// observation doubles that, up to 512 passes. A forgotten row count takes its cost from its neighbours. So one unlucky
-/// pass hides a row count for 16 passes. In the long run, a row count that is truly expensive is underestimated at most
-/// once in 512 passes. When a change of speed shows at one row count, all others count as observed once.
+/// observation makes that four times as long, up to 512 passes. A forgotten row count takes its cost from its
+/// neighbours. So one unlucky pass hides a row count for 16 passes. In the long run, a row count that is truly
+/// expensive is underestimated at most once in 512 passes. When a change of speed shows at one row count, all others
+/// count as observed once.
 ///
 /// `observe` is O(row counts tracked), up to 2 us; everything else is O(1), unless it says so. Only construction and
 /// copying allocate. Deterministic. Threads: one call at a time; the sequences of a composer share one object.
@@ -81,8 +83,21 @@ class PassCost {
     return curve_[drawn_ - 1] + slope_ * static_cast<double>(rows - drawn_);
   }
 
+  /// Whether costs are in passes of one row. Those of a learnt curve that has seen other passes are not, until it has
+  /// seen two of one row: one may have been delayed. Always true of a curve that is fixed or has seen nothing.
+  [[nodiscard]] bool in_plain_passes() const noexcept { return remembered_ == 0 || cells_.front().time.count() >= 2; }
+
+  /// The same, but no less than the largest row count up to `rows` cost that was seen twice, or lately. O(log n) for n
+  /// row counts seen.
+  [[nodiscard]] double without_forgetting(std::size_t rows) const noexcept {
+    auto const seen = std::span(levels_).first(remembered_);
+    auto const more = std::ranges::upper_bound(seen, rows, {}, &detail::KnownCost::rows);
+    double const cost = (*this)(rows);
+    return more == seen.begin() ? cost : std::max(cost, std::prev(more)->cost);
+  }
+
   /// Most that `more` rows add to a pass of one row, in such passes. A fixed curve knows it. A learnt one takes the
-  /// least bound that row counts seen three times, or lately, give (`cost_at_most`): before any, a pass for each row.
+  /// least bound that row counts seen twice, or lately, give (`cost_at_most`): before any, 1.2 passes for each row.
   /// Since times are noisy, each row adds at least what it does on average up to the largest such row count, up to
   /// 0.05. O(n log n) for n row counts seen.
   [[nodiscard]] double added_at_most(std::size_t more) const noexcept {
@@ -105,8 +120,8 @@ class PassCost {
     return weight(cell) > 0.0 ? cell.time.count() : 0;
   }
 
-  /// What a learnt curve has learnt, at ascending row counts: those that were seen lately or three times. Empty if the
-  /// curve is fixed. O(row counts seen). Allocates the result.
+  /// What a learnt curve has learnt, at ascending row counts: those that were seen lately or twice. Empty if the curve
+  /// is fixed. O(row counts seen). Allocates the result.
   [[nodiscard]] std::vector<PassLevel> levels() const {
     std::vector<PassLevel> levels;
     for (auto const& [rows, level] : std::span(levels_).first(remembered_)) {
@@ -152,11 +167,11 @@ class PassCost {
   }
 
  private:
-  static constexpr double shortest = 1e-12;    // seconds of a pass
-  static constexpr double longest = 1e12;      // seconds of a pass
-  static constexpr std::size_t patience = 16;  // passes until a row count with one observation expires
-  static constexpr std::size_t doublings = 5;  // of `patience`, at most
-  static constexpr double trusted = 16.0;      // more observations than this add no weight
+  static constexpr double shortest = 1e-12;         // seconds of a pass
+  static constexpr double longest = 1e12;           // seconds of a pass
+  static constexpr std::size_t patience = 16;       // passes until a row count with one observation expires
+  static constexpr std::size_t longest_life = 512;  // the same with many
+  static constexpr double trusted = 16.0;           // more observations than this add no weight
   static constexpr double optimism = 0.75;
   static constexpr std::size_t many = 32;  // rows from which on tries are expensive
 
@@ -177,14 +192,13 @@ class PassCost {
   [[nodiscard]] double weight(Cell const& cell) const noexcept {
     std::size_t const count = cell.time.count();
     if (count == 0) return 0.0;
-    auto const life = static_cast<double>(patience << std::min(count - 1, doublings));
+    auto const life = static_cast<double>(std::min(patience << 2 * std::min<std::size_t>(count - 1, 3), longest_life));
     double const left = 1.0 - static_cast<double>(passes_ - cell.seen) / life;
     // Everything is relative to one row, so its level never expires.
     return std::min(static_cast<double>(count), trusted) * std::max(left, &cell == cells_.data() ? 0.1 : 0.0);
   }
 
-  // Recomputes the curve from the levels, and lists the costs of row counts that were seen lately, or so often that one
-  // delayed pass does not matter.
+  // Recomputes the curve from the levels, and lists the costs of row counts that were seen twice, or lately.
   void fit() noexcept {
     std::array<detail::CostKnot, detail::RowClasses::count> known;
     std::size_t count = 0;
@@ -195,7 +209,7 @@ class PassCost {
       std::size_t const rows = detail::RowClasses::largest(i);
       double const of = weight(cells_[i]);
       if (of > 0.0) known[count++] = {rows, time.level(), of};
-      if (of > 0.0 || time.count() >= 3) levels_[remembered_++] = {rows, of > 0.0 ? 0.0 : time.level()};
+      if (of > 0.0 || time.count() > 1) levels_[remembered_++] = {rows, of > 0.0 ? 0.0 : time.level()};
     }
     std::span<detail::CostKnot> const knots = std::span(known).first(count);
     detail::pool_levels(knots);

@@ -116,12 +116,12 @@ class MixingProposer {
   }
 
   [[nodiscard]] Draft propose(std::span<Token const> context, std::span<Token> space) {
-    auto const [account, careful] = settle(context, pass_credit);
+    DraftAccount const account = settle(context, pass_credit);
     if (!take_in(context) || (checkpoints_ && after_prompt_)) return {};
     std::size_t const length =
         predict_chain(context, space.first(std::min(space.size(), draft_length_)), 0, most_mixed);
     std::span<float const> const chain = std::span(probabilities_).first(length);
-    std::size_t const drafted = pricing_->length_of_chain(chain, account, careful);
+    std::size_t const drafted = pricing_->length_of_chain(chain, account);
     ledger_.propose(context.size(), drafted, *pricing_);
     return {.length = drafted,
             .sources = std::span(token_sources_).first(drafted),
@@ -141,14 +141,14 @@ class MixingProposer {
 
   /// Like `propose`, but with all candidates at a position, as far as they pay: see `TreeProposer`.
   [[nodiscard]] Draft propose_tree(std::span<Token const> context, TreeSpace space) {
-    auto const [account, careful] = settle(context, pass_credit);
+    DraftAccount const account = settle(context, pass_credit);
     if (!take_in(context)) return {};
     std::size_t const limit = std::min({space.tokens.size(), draft_length_, most_mixed});
     float const least = pricing_->least_reach();
     std::unique_lock lock(scope_->mutex_);
     detail::PredictedTree const tree(sources_, scope_->mixer_, context, space, limit, least);
     lock.unlock();
-    std::size_t const drafted = pricing_->length_of_tree(tree.parents(), tree.reaches(), account, careful);
+    std::size_t const drafted = pricing_->length_of_tree(tree.parents(), tree.reaches(), account);
     ledger_.propose(context.size(), drafted, *pricing_);
     std::ranges::copy(tree.sources().first(drafted), token_sources_.begin());
     return {.length = drafted, .sources = std::span(token_sources_).first(drafted)};
@@ -194,14 +194,13 @@ class MixingProposer {
   // What each pass adds to the credit of its scope, so that fresh text does not end drafting for good.
   static constexpr double pass_credit = 0.001;
 
-  // Adds to the credit of the scope, and enters a draft that was verified. Returns the account with less left, and
-  // whether all turns have lost half.
-  std::pair<DraftAccount, bool> settle(std::span<Token const> context, double credit) noexcept {
+  // Adds to the credit of the scope, and enters a draft that was verified. Returns the account with less left.
+  DraftAccount settle(std::span<Token const> context, double credit) noexcept {
     std::lock_guard const lock(scope_->mutex_);
     DraftAccount& all = scope_->account_;
     all.enter(credit, 0);
     ledger_.settle(context.size(), *pricing_, all);
-    return {ledger_.account().left() < all.left() ? ledger_.account() : all, all.lost() > 0.5};
+    return ledger_.account().left() < all.left() ? ledger_.account() : all;
   }
 
   // Predicts after the first `given` tokens of `space`. Returns the tokens there are then.

@@ -25,14 +25,14 @@ TEST_CASE("as much of a prediction is drafted as pays, and less with checkpoints
   DraftPricing const expensive(PassCost::marginal(0.5), false);
   DraftPricing const checkpoints(PassCost::marginal(0.02), true);
   DraftPricing const exact(PassCost::marginal(0.02), false);
-  CHECK(cheap.length_of_chain(sure, unbounded, false) == 20);
-  CHECK(expensive.length_of_chain(unsure, unbounded, false) == 0);
+  CHECK(cheap.length_of_chain(sure, unbounded) == 20);
+  CHECK(expensive.length_of_chain(unsure, unbounded) == 0);
   std::vector<float> const half(20, 0.6F);
-  CHECK(checkpoints.length_of_chain(half, unbounded, false) < exact.length_of_chain(half, unbounded, false));
+  CHECK(checkpoints.length_of_chain(half, unbounded) < exact.length_of_chain(half, unbounded));
   std::vector<std::int32_t> const parents{-1, 0, -1};
   std::vector<float> const reaches{0.6F, 0.5F, 0.3F};
-  CHECK(cheap.length_of_tree(parents, reaches, unbounded, false) == 3);
-  CHECK(expensive.length_of_tree(parents, reaches, unbounded, false) == 0);
+  CHECK(cheap.length_of_tree(parents, reaches, unbounded) == 3);
+  CHECK(expensive.length_of_tree(parents, reaches, unbounded) == 0);
   CHECK(cheap.least_reach() < expensive.least_reach());
 }
 
@@ -40,82 +40,80 @@ TEST_CASE("no more is drafted than the account can pay for, and only if that pay
   std::vector<float> const sure(40, 0.999F);
   DraftPricing const pricing(PassCost::marginal(0.25), false);
   DraftAccount account(4);
-  CHECK(pricing.length_of_chain(sure, account, false) == 14);  // nine tenths of four passes
+  CHECK(pricing.length_of_chain(sure, account) == 14);  // nine tenths of four passes
   account.enter(20, 0);
-  CHECK(pricing.length_of_chain(sure, account, false) == 40);
+  CHECK(pricing.length_of_chain(sure, account) == 40);
   account.enter(0, 23.5);
-  CHECK(pricing.length_of_chain(sure, account, false) == 2);  // half a pass, which is all that is left
+  CHECK(pricing.length_of_chain(sure, account) == 2);  // half a pass, which is all that is left
   account.enter(0, 0.3);
-  CHECK(pricing.length_of_chain(sure, account, false) == 0);
+  CHECK(pricing.length_of_chain(sure, account) == 0);
 
   // Two rows cost as much as ten, so no fewer than ten pay.
   DraftPricing const stepped(PassCost::table({1, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9}), false);
   std::vector<float> const twelve(12, 0.999F);
-  CHECK(stepped.length_of_chain(twelve, DraftAccount(4), false) == 0);
+  CHECK(stepped.length_of_chain(twelve, DraftAccount(4)) == 0);
   DraftAccount rich(4);
   rich.enter(100, 0);
-  CHECK(stepped.length_of_chain(twelve, rich, false) == 12);
+  CHECK(stepped.length_of_chain(twelve, rich) == 12);
 
   std::vector<std::int32_t> const parents{-1, -1, -1, 0};
   std::vector<float> const reaches{0.6F, 0.3F, 0.25F, 0.24F};
   // With checkpoints, a draft that fails also costs the second row of the pass after it.
   DraftPricing const replaying(PassCost::marginal(0.25), true);
-  CHECK(replaying.length_of_chain(sure, DraftAccount(4), false) == 13);
+  CHECK(replaying.length_of_chain(sure, DraftAccount(4)) == 13);
 
   DraftPricing const half(PassCost::marginal(0.2), false);
   DraftAccount poor(4);
   poor.enter(0, 3.55);
-  CHECK(half.length_of_tree(parents, reaches, DraftAccount(4), false) > 2);
-  CHECK(half.length_of_tree(parents, reaches, poor, false) == 1);  // the second would have to save more now
+  CHECK(half.length_of_tree(parents, reaches, DraftAccount(4)) > 2);
+  CHECK(half.length_of_tree(parents, reaches, poor) == 1);  // the second would have to save more now
   std::vector<std::int32_t> const one_path{-1, 0, 1, 2};
   std::vector<float> const sure_path{0.99F, 0.98F, 0.97F, 0.96F};
-  CHECK(half.length_of_tree(one_path, sure_path, DraftAccount(4), false) == 4);
-  CHECK(half.length_of_tree(one_path, sure_path, poor, false) == 2);
+  CHECK(half.length_of_tree(one_path, sure_path, DraftAccount(4)) == 4);
+  CHECK(half.length_of_tree(one_path, sure_path, poor) == 2);
 }
 
 TEST_CASE("the more of the credit is lost, the more a draft has to save") {
   DraftPricing pricing(PassCost::marginal(0.5), false);
   std::vector<float> const likely(1, 0.7F);
   DraftAccount account(4);
-  CHECK(pricing.length_of_chain(likely, account, false) == 1);
+  CHECK(pricing.length_of_chain(likely, account) == 1);
   account.enter(0, 1.5);
-  CHECK(pricing.length_of_chain(likely, account, false) == 1);
-  account.enter(0, 0.2);
-  CHECK(pricing.length_of_chain(likely, account, false) == 0);
-  CHECK(pricing.length_of_chain(std::vector<float>(1, 0.9F), account, false) == 1);
+  CHECK(pricing.length_of_chain(likely, account) == 1);
+  account.enter(0, 1.2);
+  CHECK(pricing.length_of_chain(likely, account) == 0);
+  CHECK(pricing.length_of_chain(std::vector<float>(1, 0.9F), account) == 1);
   account.enter(2, 0);
-  CHECK(pricing.length_of_chain(likely, account, false) == 1);
+  CHECK(pricing.length_of_chain(likely, account) == 1);
   account.enter(0, 2.5);
   pricing.observe({.rows = 2, .sequences = 2, .seconds = 1});  // no account is kept
-  CHECK(pricing.length_of_chain(likely, account, false) == 1);
+  CHECK(pricing.length_of_chain(likely, account) == 1);
 }
 
-TEST_CASE("with care, no more is drafted than pays at the most that it can cost") {
-  DraftPricing pricing(PassCost(), false);
+TEST_CASE("after passes of more rows only, nothing is drafted until plain passes show what those cost") {
   std::vector<float> const sure(20, 0.999F);
-  std::vector<std::int32_t> parents(20);
-  std::vector<float> reaches(20, 0.999F);
-  for (std::size_t node = 0; node < parents.size(); ++node) {
-    parents[node] = static_cast<std::int32_t>(node) - 1;
-    if (node > 0) reaches[node] *= reaches[node - 1];
-  }
-  auto const lengths = [&](bool careful) {
-    std::size_t const chain = pricing.length_of_chain(sure, unbounded, careful);
-    CHECK(pricing.length_of_tree(parents, reaches, unbounded, careful) == chain);
-    return chain;
-  };
-  for (int i = 0; i < 3; ++i) pricing.observe({.rows = 1, .sequences = 1, .seconds = 1});
-  CHECK(lengths(false) == 20);  // by the prior
-  CHECK(lengths(true) == 0);    // each row may cost a pass
-  for (int i = 0; i < 3; ++i) pricing.observe({.rows = 5, .sequences = 1, .seconds = 2});
-  CHECK(lengths(true) == 4);
-  for (int i = 0; i < 3; ++i) pricing.observe({.rows = 21, .sequences = 1, .seconds = 3});
-  CHECK(lengths(true) == 20);
+  std::vector<std::int32_t> const parents{-1, 0, 1};
+  std::vector<float> const reaches{0.99F, 0.98F, 0.97F};
+  DraftPricing pricing(PassCost(), false);
+  CHECK(pricing.length_of_chain(sure, unbounded) == 20);  // by the prior: nothing is measured, perhaps never
+  pricing.observe({.rows = 2, .sequences = 1, .seconds = 3});
+  CHECK(pricing.length_of_chain(sure, unbounded) == 0);
+  CHECK(pricing.length_of_tree(parents, reaches, unbounded) == 0);
+  DraftAccount account(4);
+  pricing.enter(account, 1, 0, 1.2);
+  CHECK(account.balance() == doctest::Approx(-2.2));            // one more than expected
+  pricing.observe({.rows = 1, .sequences = 1, .seconds = 30});  // one pass may have been delayed
+  CHECK(pricing.length_of_chain(sure, unbounded) == 0);
+  pricing.observe({.rows = 1, .sequences = 1, .seconds = 1});
+  CHECK(pricing.extra_at_most(1) == doctest::Approx(2.1));
+  CHECK(pricing.length_of_chain(sure, DraftAccount(4)) == 0);  // it does not pay
+  for (int i = 0; i < 3; ++i) pricing.observe({.rows = 3, .sequences = 1, .seconds = 2});
+  CHECK(pricing.length_of_chain(sure, DraftAccount(4)) > 1);
 
-  // In shared passes there is no account, so no care.
+  // In shared passes there is no account, and no plain pass.
   DraftPricing shared(PassCost(), false);
-  shared.observe({.rows = 2, .sequences = 2, .seconds = 1});
-  CHECK(shared.length_of_chain(sure, unbounded, true) == shared.length_of_chain(sure, unbounded, false));
+  shared.observe({.rows = 4, .sequences = 2, .seconds = 1});
+  CHECK(shared.length_of_chain(sure, unbounded) == 20);
 }
 
 TEST_CASE("a draft is entered with what it saved and cost, with checkpoints the pass that feeds again included") {
@@ -134,11 +132,11 @@ TEST_CASE("no account is kept while sequences share passes") {
   std::vector<float> const sure(40, 0.999F);
   pricing.observe({.rows = 4, .sequences = 2, .seconds = 1});
   DraftAccount account(4);
-  CHECK(pricing.length_of_chain(sure, account, false) == 40);
+  CHECK(pricing.length_of_chain(sure, account) == 40);
   pricing.enter(account, 4, 0, 1);
   CHECK(account.balance() == 0);
   pricing.observe({.rows = 4, .sequences = 1, .seconds = 1});
-  CHECK(pricing.length_of_chain(sure, account, false) == 14);
+  CHECK(pricing.length_of_chain(sure, account) == 14);
 }
 
 TEST_CASE("what a pass costs is learnt from reports") {
@@ -148,5 +146,5 @@ TEST_CASE("what a pass costs is learnt from reports") {
     pricing.observe({.rows = 9, .sequences = 1, .seconds = 9});
   }
   CHECK(pricing.pass_cost()(9) > 4 * pricing.pass_cost()(1));
-  CHECK(pricing.length_of_chain(std::vector<float>(8, 0.5F), unbounded, false) == 0);
+  CHECK(pricing.length_of_chain(std::vector<float>(8, 0.5F), unbounded) == 0);
 }

@@ -25,13 +25,15 @@ struct KnownCost {
 /// - that of several passes: as many as fit of a known row count, and one with the rows that remain;
 /// - each row after the first adds one pass, or as much as those of the steepest known row count do, if that is more.
 ///
-/// Times are noisy, so a tenth is added to what known passes cost more than one of one row. O(known), and log of that
-/// for each. No allocation.
+/// Times are noisy, so a twentieth is added to what known passes cost more than one of one row. Before any is known,
+/// each row adds 1.2 passes: those of some engines cost a pass each, and the second one even more. O(known), and log of
+/// that for each. No allocation.
 [[nodiscard]] inline double cost_at_most(std::span<KnownCost const> known, std::size_t rows) noexcept {
-  constexpr double noise = 1.1;
+  constexpr double noise = 1.05;
+  constexpr double unknown = 1.2;
   auto const seen = [](KnownCost const& of) { return 1 + noise * (of.cost - 1); };
   if (!known.empty() && known.front().rows == 1) known = known.subspan(1);
-  double steepest = 1;
+  double steepest = known.empty() ? unknown : 1;
   for (auto const& of : known) steepest = std::max(steepest, (seen(of) - 1) / static_cast<double>(of.rows - 1));
   auto const alone = [&](std::size_t few) { return 1 + steepest * static_cast<double>(few - 1); };
   auto const first_of = [&](std::size_t least) {

@@ -37,12 +37,11 @@ class DraftPricing {
     share_.observe(report);
   }
 
-  /// How many tokens of a chain to draft, as far as `account` can pay for them. If `careful`, only as many as pay if
-  /// they cost as much as they can.
-  [[nodiscard]] std::size_t length_of_chain(std::span<float const> probabilities, DraftAccount const& account,
-                                            bool careful) const noexcept {
+  /// How many tokens of a chain to draft, as far as `account` can pay for them.
+  [[nodiscard]] std::size_t length_of_chain(std::span<float const> probabilities,
+                                            DraftAccount const& account) const noexcept {
     std::lock_guard const lock(mutex_);
-    Price const cost = price(account, careful);
+    Price const cost = price(account);
     // What a pass would have gained by a draft.
     constexpr double forgone = 0.1;
     double const alone = share_(1);
@@ -55,9 +54,9 @@ class DraftPricing {
 
   /// The same of the nodes of a tree.
   [[nodiscard]] std::size_t length_of_tree(std::span<std::int32_t const> parents, std::span<float const> reaches,
-                                           DraftAccount const& account, bool careful) const noexcept {
+                                           DraftAccount const& account) const noexcept {
     std::lock_guard const lock(mutex_);
-    Price const cost = price(account, careful);
+    Price const cost = price(account);
     return affordable(account, reaches.size(), [&](std::size_t length) {
       return draft_length(parents.first(length), reaches.first(length), cost);
     });
@@ -71,12 +70,14 @@ class DraftPricing {
 
   /// Enters a draft of which `drafted` tokens were fed and `accepted` accepted. It was expected to add at most
   /// `expected` to its pass; if it seems to have added more than twice that, the pass was delayed by something else.
+  /// While the cost of a plain pass is not known, one more than expected is entered.
   void enter(DraftAccount& account, std::size_t drafted, std::size_t accepted, double expected) const noexcept {
     std::lock_guard const lock(mutex_);
     if (!share_.alone()) return;
     // The tokens before the rejected one are fed again, too.
     double const again = checkpoints_ && accepted < drafted ? pass_cost().added_at_most(accepted + 1) : 0.0;
-    double const extra = std::min(pass_cost().added_at_most(drafted), 2 * expected);
+    double const extra =
+        pass_cost().in_plain_passes() ? std::min(pass_cost().added_at_most(drafted), 2 * expected) : expected + 1;
     account.enter(static_cast<double>(accepted), extra + again);
   }
 
@@ -92,22 +93,19 @@ class DraftPricing {
   }
 
  private:
-  // What a pass of so many rows is expected to cost, or if `careful`, at most, where what is left in an account is
-  // worth more than it counts.
+  // What a pass of so many rows is expected to cost, where what is left in an account is worth more than it counts.
   struct Price {
     SequenceCost const& share;
-    double lost;  // part of the credit
-    bool careful;
+    double dearer;  // by this part of what a draft adds
 
     [[nodiscard]] double operator()(std::size_t rows) const noexcept {
-      double cost = share(rows);
-      if (lost > 0) cost += lost * (cost - share(1));
-      return careful ? std::max(cost, 1 + share.pass_cost().added_at_most(rows - 1)) : cost;
+      if (!share.alone()) return share(rows);
+      double const cost = share.pass_cost().without_forgetting(rows);
+      return cost + dearer * (cost - 1);
     }
   };
-  [[nodiscard]] Price price(DraftAccount const& account, bool careful) const noexcept {
-    bool const alone = share_.alone();
-    return {share_, alone ? account.lost() : 0.0, alone && careful};
+  [[nodiscard]] Price price(DraftAccount const& account) const noexcept {
+    return {share_, account.lost() * account.lost()};
   }
 
   // `paying(length)`: how many of so many predicted tokens to draft. What is affordable of a draft may not pay.
@@ -115,6 +113,8 @@ class DraftPricing {
   [[nodiscard]] std::size_t affordable(DraftAccount const& account, std::size_t length,
                                        Paying const& paying) const noexcept {
     if (!share_.alone()) return paying(length);
+    // Drafts that look free would put off the plain passes that show what they cost.
+    if (!pass_cost().in_plain_passes()) return 0;
     auto const extra = [&](std::size_t drafted) {
       return pass_cost().added_at_most(drafted) + (checkpoints_ ? pass_cost().added_at_most(1) : 0.0);
     };
