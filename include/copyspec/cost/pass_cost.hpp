@@ -37,9 +37,8 @@ inline namespace COPYSPEC_VERSION_NAMESPACE {
 /// An overestimated cost would never be corrected, because that row count would never be tried again. Observations
 /// therefore expire: after the first one, a row count is forgotten if it is not observed for 16 passes. Each further
 /// observation makes that four times as long, up to 512 passes. A forgotten row count takes its cost from its
-/// neighbours. So one unlucky pass hides a row count for 16 passes. In the long run, a row count that is truly
-/// expensive is underestimated at most once in 512 passes. When a change of speed shows at one row count, all others
-/// count as observed once.
+/// neighbours. So one unlucky pass hides it for 16 passes, and a truly expensive one is underestimated at most once in
+/// 512. When a change of speed shows at one row count, all others count as observed once.
 ///
 /// `observe` is O(row counts tracked), up to 2 us; everything else is O(1), unless it says so. Only construction and
 /// copying allocate. Deterministic. Threads: one call at a time; the sequences of a composer share one object.
@@ -84,16 +83,17 @@ class PassCost {
   }
 
   /// Whether costs are in passes of one row. Those of a learnt curve that has seen other passes are not, until it has
-  /// seen two of one row: one may have been delayed. Always true of a curve that is fixed or has seen nothing.
-  [[nodiscard]] bool in_plain_passes() const noexcept { return remembered_ == 0 || cells_.front().time.count() >= 2; }
+  /// seen two of one row, as one may have been delayed; or sixteen of others, since then there may never be any.
+  [[nodiscard]] bool in_plain_passes() const noexcept {
+    return remembered_ == 0 || cells_.front().time.count() >= 2 || passes_ >= patience;
+  }
 
-  /// The same, but no less than the largest row count up to `rows` cost that was seen twice, or lately. O(log n) for n
-  /// row counts seen.
+  /// The cost of a pass of `rows`, no less than that of the most rows up to these that were seen twice, or lately.
+  /// O(log n) for n row counts seen.
   [[nodiscard]] double without_forgetting(std::size_t rows) const noexcept {
     auto const seen = std::span(levels_).first(remembered_);
     auto const more = std::ranges::upper_bound(seen, rows, {}, &detail::KnownCost::rows);
-    double const cost = (*this)(rows);
-    return more == seen.begin() ? cost : std::max(cost, std::prev(more)->cost);
+    return std::max((*this)(rows), more == seen.begin() ? 0.0 : std::prev(more)->cost);
   }
 
   /// Most that `more` rows add to a pass of one row, in such passes. A fixed curve knows it. A learnt one takes the

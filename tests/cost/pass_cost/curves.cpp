@@ -430,7 +430,7 @@ TEST_CASE("without forgetting, rows cost no less than fewer ones did that were s
   CHECK(cost.without_forgetting(512) == cost(512));  // the prior of so many rows is more
 }
 
-TEST_CASE("costs are in plain passes once two of them were seen, or if nothing else was") {
+TEST_CASE("costs are in plain passes once two of them were seen, if nothing else was, and if there seem to be none") {
   CHECK(PassCost::marginal(0.3).in_plain_passes());
   PassCost cost;
   CHECK(cost.in_plain_passes());
@@ -440,6 +440,11 @@ TEST_CASE("costs are in plain passes once two of them were seen, or if nothing e
   CHECK_FALSE(cost.in_plain_passes());
   cost.observe(1, 0.1);
   CHECK(cost.in_plain_passes());
+  PassCost never;
+  for (int i = 0; i < 15; ++i) never.observe(3, 0.5);
+  CHECK_FALSE(never.in_plain_passes());
+  never.observe(3, 0.5);
+  CHECK(never.in_plain_passes());
 }
 
 TEST_CASE("one unlucky pass hides a row count for sixteen passes") {

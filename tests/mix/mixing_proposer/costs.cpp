@@ -155,6 +155,16 @@ TEST_CASE("where passes teach that rows are nearly free, drafts grow to the long
   CHECK(drafted.size() < 30);
 }
 
+TEST_CASE("beside a proposer that always drafts, where no pass is plain, it drafts nevertheless") {
+  Tokens const text = counting(100, 60) + counting(100, 10);
+  MixingProposer proposer;
+  REQUIRE_FALSE(propose(proposer, text).empty());
+  proposer.on_pass({.rows = 4, .sequences = 1, .seconds = 0.01});
+  CHECK(propose(proposer, text).empty());  // a plain pass may come
+  for (int i = 0; i < 15; ++i) proposer.on_pass({.rows = 4, .sequences = 1, .seconds = 0.01});
+  CHECK_FALSE(propose(proposer, text).empty());
+}
+
 TEST_CASE("a cost that is known is not learnt") {
   MixingProposer proposer = with_cost(0.25);
   for (int i = 0; i < 100; ++i) proposer.on_pass({.rows = 5, .sequences = 1, .seconds = 1.0 * i});
