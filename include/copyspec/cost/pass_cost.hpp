@@ -83,7 +83,7 @@ class PassCost {
   }
 
   /// Whether costs are in passes of one row. Those of a learnt curve that has seen other passes are not, until it has
-  /// seen two of one row, as one may have been delayed; or sixteen of others, since then there may never be any.
+  /// seen two of one row, as one may have been delayed, or sixteen in all, since there may never be two.
   [[nodiscard]] bool in_plain_passes() const noexcept {
     return remembered_ == 0 || cells_.front().time.count() >= 2 || passes_ >= patience;
   }

@@ -80,7 +80,9 @@ TEST_CASE("the more of the credit is lost, the more a draft has to save") {
   CHECK(pricing.length_of_chain(likely, account) == 1);
   account.enter(0, 1.5);
   CHECK(pricing.length_of_chain(likely, account) == 1);
-  account.enter(0, 1.2);
+  account.enter(0, 0.5);
+  CHECK(pricing.length_of_chain(likely, account) == 1);  // half is lost: a quarter more
+  account.enter(0, 0.7);
   CHECK(pricing.length_of_chain(likely, account) == 0);
   CHECK(pricing.length_of_chain(std::vector<float>(1, 0.9F), account) == 1);
   account.enter(2, 0);
@@ -114,6 +116,20 @@ TEST_CASE("after passes of more rows only, nothing is drafted until plain passes
   DraftPricing shared(PassCost(), false);
   shared.observe({.rows = 4, .sequences = 2, .seconds = 1});
   CHECK(shared.length_of_chain(sure, unbounded) == 20);
+}
+
+TEST_CASE("a single sequence does not take a row count for cheap because it was forgotten") {
+  std::vector<float> const sure(8, 0.999F);
+  DraftPricing pricing(PassCost(), false);
+  for (int i = 0; i < 2; ++i) {
+    pricing.observe({.rows = 1, .sequences = 1, .seconds = 1});
+    pricing.observe({.rows = 9, .sequences = 1, .seconds = 9});
+  }
+  for (int i = 0; i < 600; ++i) pricing.observe({.rows = 1, .sequences = 1, .seconds = 1});
+  REQUIRE(pricing.pass_cost()(9) < 3);
+  std::size_t const drafted = pricing.length_of_chain(sure, unbounded);
+  CHECK(drafted > 0);
+  CHECK(drafted < 8);  // a pass of nine rows
 }
 
 TEST_CASE("a draft is entered with what it saved and cost, with checkpoints the pass that feeds again included") {
