@@ -100,3 +100,13 @@ TEST_CASE("without a bound any draft is affordable, and without a credit none th
   CHECK(none.affordable(64, [](std::size_t drafted) { return 0.01 * static_cast<double>(drafted); }) == 0);
   CHECK(none.affordable(64, [](std::size_t) { return 0.0; }) == 64);
 }
+
+TEST_CASE("in a smaller unit, an account has as many times more of it") {
+  DraftAccount account(6);
+  account.enter(0, 1.5);
+  DraftAccount const tokens = account.in(4);
+  CHECK(tokens.credit() == 24);
+  CHECK(tokens.balance() == -6);
+  CHECK(tokens.lost() == account.lost());
+  CHECK(account.left() == 4.5);
+}

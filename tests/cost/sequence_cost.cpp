@@ -67,3 +67,31 @@ TEST_CASE("what a draft adds depends on the rows of the other sequences") {
   share.observe({.rows = 8, .sequences = 1, .seconds = 1});
   CHECK(share.alone());
 }
+
+TEST_CASE(
+    "what drafts added is shared by their tokens alike, and a plain token costs a part of a pass without drafts") {
+  SequenceCost share(PassCost::table({1, 1, 1, 1, 1, 1, 1, 1, 5, 6}));
+  CHECK(share.sequences() == 1);
+  CHECK(share.token() == 1);
+  share.observe({.rows = 10, .sequences = 4, .seconds = 1});
+  CHECK(share.sequences() == 4);
+  CHECK(share.token() == doctest::Approx(0.25));
+  CHECK(share.added(6) == doctest::Approx(5));
+  CHECK(share.added(2) == doctest::Approx(5.0 / 3));
+  CHECK(share.added(0) == 0);
+  share.observe({.rows = 4, .sequences = 4, .seconds = 1});  // without drafts: what one would add
+  CHECK(share.added(4) == 0);
+  CHECK(share.added(5) == doctest::Approx(4));
+}
+
+TEST_CASE("where a learnt cost shows no difference, a draft adds what rows do on average") {
+  SequenceCost share{PassCost()};
+  for (int i = 0; i < 50; ++i)
+    for (std::size_t const rows : {4U, 8U, 12U})
+      share.observe({.rows = rows, .sequences = 4, .seconds = rows > 8 ? 2.0 : 1.0});
+  share.observe({.rows = 8, .sequences = 4, .seconds = 1});
+  double const row = share.pass_cost().average_row();
+  REQUIRE(row > 0);
+  REQUIRE(share.pass_cost()(8) == doctest::Approx(share.pass_cost()(4)));
+  CHECK(share.added(3) == doctest::Approx(3 * row));
+}

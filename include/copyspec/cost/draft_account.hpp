@@ -59,6 +59,14 @@ class DraftAccount {
     return length;
   }
 
+  /// The same account in a unit of which `units` > 0 are a pass.
+  [[nodiscard]] DraftAccount in(double units) const noexcept {
+    DraftAccount other = *this;
+    other.credit_ *= units;
+    other.balance_ *= units;
+    return other;
+  }
+
   /// A draft was verified.
   void enter(double saved, double extra) noexcept { balance_ += saved - extra; }
 

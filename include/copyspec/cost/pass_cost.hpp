@@ -14,9 +14,11 @@
 #include "../core/assert.hpp"
 #include "../core/error.hpp"
 #include "../core/version.hpp"
+#include "detail/average_row.hpp"
 #include "detail/cost_bound.hpp"
 #include "detail/isotonic.hpp"
 #include "detail/latency_filter.hpp"
+#include "detail/level_check.hpp"
 #include "detail/row_classes.hpp"
 #include "pass_level.hpp"
 
@@ -34,11 +36,11 @@ inline namespace COPYSPEC_VERSION_NAMESPACE {
 /// rows on. So row counts without observations look slightly cheap and get tried. Before any observation, a row costs
 /// `prior` of a pass.
 ///
-/// An overestimated cost would never be corrected, because that row count would never be tried again. Observations
-/// therefore expire: after the first one, a row count is forgotten if it is not observed for 16 passes. Each further
-/// observation makes that four times as long, up to 512 passes. A forgotten row count takes its cost from its
-/// neighbours. So one unlucky pass hides it for 16 passes, and a truly expensive one is underestimated at most once in
-/// 512. When a change of speed shows at one row count, all others count as observed once.
+/// An overestimated cost would never be corrected, because that row count would never be tried again. So after its
+/// first observation, a row count is forgotten if it is not observed for 16 passes. Each further observation makes that
+/// four times as long, up to 512 passes. A forgotten row count takes its cost from its neighbours. So one unlucky pass
+/// hides it for 16 passes, and a truly expensive one is underestimated at most once in 512. When a change of speed
+/// shows at one row count, all others count as observed once.
 ///
 /// `observe` is O(row counts tracked), up to 2 us; everything else is O(1), unless it says so. Only construction and
 /// copying allocate. Deterministic. Threads: one call at a time; the sequences of a composer share one object.
@@ -46,8 +48,7 @@ class PassCost {
  public:
   static constexpr std::size_t most_rows = detail::RowClasses::most;  ///< Largest row count that a learnt curve tracks.
   static constexpr double prior = 0.2;  ///< Cost of a row, in passes of one row, before any observation.
-  /// Least cost of a row beyond the last observed row count, but no more than half of what a row costs there on
-  /// average.
+  /// Least cost of a row beyond the last observed row count, unless half of what one costs there on average is less.
   static constexpr double least_slope = 0.03;
 
   /// A learnt curve, without observations.
@@ -109,6 +110,10 @@ class PassCost {
     return std::max(detail::cost_at_most(seen, 1 + more) - 1.0, least * static_cast<double>(more));
   }
 
+  /// What a row adds on average, by the straight line that is nearest to the observed levels; zero before there are
+  /// two, or if the curve is fixed.
+  [[nodiscard]] double average_row() const noexcept { return average_row_; }
+
   /// How long a pass of `rows` >= 1 rows takes, in seconds, when nothing delays it; zero before any observation.
   [[nodiscard]] double seconds(std::size_t rows) const noexcept { return unit_ * (*this)(rows); }
 
@@ -131,22 +136,14 @@ class PassCost {
     return levels;
   }
 
-  /// A learnt curve that continues from `levels`, which another one returned, as if it had just observed them. Throws
-  /// `Error` that begins with `where` if these are none: row counts that do not ascend or are not tracked, seconds that
-  /// are not positive and finite, no passes.
+  /// A learnt curve that continues from `levels`, which another one returned, as if just observed. Throws `Error` that
+  /// begins with `where` if row counts do not ascend or are not tracked, seconds are not positive and finite, or passes
+  /// 0.
   [[nodiscard]] static PassCost remembered(std::span<PassLevel const> levels, std::string const& where) {
+    detail::require_levels(levels, where);
     PassCost cost;
-    std::size_t before = 0;
-    for (auto const& [rows, seconds, passes] : levels) {
-      std::string const which = where + ": passes of " + std::to_string(rows) + " rows ";
-      if (rows <= before) refuse(which, "come after passes of " + std::to_string(before));
-      if (rows > most_rows || !detail::RowClasses::is_largest(rows)) refuse(which, "are not tracked");
-      if (!(seconds >= shortest && seconds <= longest))
-        refuse(which, "cannot take " + std::to_string(seconds) + " seconds");
-      if (passes == 0) refuse(which, "were never observed");
+    for (auto const& [rows, seconds, passes] : levels)
       cost.cells_[detail::RowClasses::of(rows)].time = detail::LatencyFilter(seconds, passes);
-      before = rows;
-    }
     cost.fit();
     return cost;
   }
@@ -155,7 +152,7 @@ class PassCost {
   /// there are no rows or more than `most_rows`, or if the curve is fixed.
   void observe(std::size_t rows, double seconds) noexcept {
     if (rows == 0 || rows > most_rows || cells_.empty() || !(seconds > 0.0) || !std::isfinite(seconds)) return;
-    seconds = std::clamp(seconds, shortest, longest);  // so that no ratio overflows
+    seconds = std::clamp(seconds, detail::shortest_pass, detail::longest_pass);  // so that no ratio overflows
     ++passes_;
     Cell& cell = cells_[detail::RowClasses::of(rows)];
     if (weight(cell) <= 0.0 && !cell.time.agrees(seconds)) cell.time.doubt();
@@ -167,8 +164,6 @@ class PassCost {
   }
 
  private:
-  static constexpr double shortest = 1e-12;         // seconds of a pass
-  static constexpr double longest = 1e12;           // seconds of a pass
   static constexpr std::size_t patience = 16;       // passes until a row count with one observation expires
   static constexpr std::size_t longest_life = 512;  // the same with many
   static constexpr double trusted = 16.0;           // more observations than this add no weight
@@ -181,12 +176,6 @@ class PassCost {
   };
 
   PassCost(std::vector<double> curve, double slope) : curve_(std::move(curve)), drawn_(curve_.size()), slope_(slope) {}
-
-  [[noreturn]] static void refuse(std::string const& which, std::string const& what) {
-    raise_error(ErrorCode::file, which + what);
-  }
-
-  [[nodiscard]] static double plain(std::size_t rows) noexcept { return 1.0 + prior * static_cast<double>(rows - 1); }
 
   // The weight of a cell's level: zero without observations, or when they have expired.
   [[nodiscard]] double weight(Cell const& cell) const noexcept {
@@ -214,18 +203,19 @@ class PassCost {
     std::span<detail::CostKnot> const knots = std::span(known).first(count);
     detail::pool_levels(knots);
     draw(knots);
+    average_row_ = knots.empty() ? 0.0 : detail::average_row(knots) / unit_;
     for (auto& [rows, level] : std::span(levels_).first(remembered_))
       level = level > 0.0 ? level / unit_ : curve_[rows - 1];
   }
 
   void draw(std::span<detail::CostKnot const> knots) noexcept {
-    unit_ = knots.empty() ? 0.0 : knots.front().level / plain(knots.front().rows);
+    unit_ = knots.empty() ? 0.0 : knots.front().level / (1.0 + prior * static_cast<double>(knots.front().rows - 1));
     slope_ = prior;
     if (knots.size() > 1) {
       double const level = knots.back().level / unit_;
       auto const most = static_cast<double>(knots.back().rows);
-      // A few levels that happen to be equal do not make all further rows free. But if these looked more expensive than
-      // the observed ones are on average, more rows would never be tried.
+      // Levels that happen to be equal do not make all further rows free. But rows that looked more expensive than the
+      // observed ones are on average would never be tried.
       double const rise = (knots.back().rows < many ? optimism : 1.0) * (level - 1.0) / (most - 1.0);
       slope_ = std::max(rise, std::min(least_slope, 0.5 * level / most));
     }
@@ -251,8 +241,9 @@ class PassCost {
   // Row counts that are remembered, and their costs.
   std::array<detail::KnownCost, detail::RowClasses::count> levels_{};
   std::size_t remembered_ = 0;
-  double unit_ = 0.0;        // seconds of a pass of one row
-  std::vector<Cell> cells_;  // by class of row counts; empty if the curve is fixed
+  double unit_ = 0.0;         // seconds of a pass of one row
+  double average_row_ = 0.0;  // in such passes
+  std::vector<Cell> cells_;   // by class of row counts; empty if the curve is fixed
   std::size_t passes_ = 0;
 };
 

@@ -26,14 +26,28 @@ class SequenceCost {
   [[nodiscard]] PassCost const& pass_cost() const noexcept { return pass_cost_; }
 
   /// The cost of `rows` >= 1 rows of this sequence, in passes of one row.
-  [[nodiscard]] double operator()(std::size_t rows) const noexcept {
-    return extra(rows - 1) + pass_cost_(sequences_) / static_cast<double>(sequences_);
-  }
+  [[nodiscard]] double operator()(std::size_t rows) const noexcept { return extra(rows - 1) + token(); }
 
   /// What a draft of so many tokens adds to a pass.
   [[nodiscard]] double extra(std::size_t drafted) const noexcept {
     return pass_cost_(others_ + 1 + drafted) - pass_cost_(others_ + 1);
   }
+
+  /// What a draft of so many tokens added to the newest pass, if each drafted token of that added the same. Times are
+  /// noisy, so each adds at least what a row does on average. If that pass had no drafts: what a draft would have
+  /// added.
+  [[nodiscard]] double added(std::size_t drafted) const noexcept {
+    double const least = pass_cost_.average_row() * static_cast<double>(drafted);
+    if (rows_ <= sequences_) return std::max(extra(drafted), least);
+    double const all = pass_cost_(rows_) - pass_cost_(sequences_);
+    return std::max(all * static_cast<double>(drafted) / static_cast<double>(rows_ - sequences_), least);
+  }
+
+  /// What a token costs without drafts: the sequence's share of a pass in which each has one row.
+  [[nodiscard]] double token() const noexcept { return pass_cost_(sequences_) / static_cast<double>(sequences_); }
+
+  /// Sequences of the newest pass.
+  [[nodiscard]] std::size_t sequences() const noexcept { return sequences_; }
 
   /// Whether the newest pass had no other sequence.
   [[nodiscard]] bool alone() const noexcept { return sequences_ == 1; }
@@ -42,11 +56,13 @@ class SequenceCost {
   void observe(PassReport const& report) noexcept {
     pass_cost_.observe(report.rows, report.seconds);
     sequences_ = std::max<std::size_t>(report.sequences, 1);
-    others_ = report.rows - report.rows / sequences_;
+    rows_ = report.rows;
+    others_ = rows_ - rows_ / sequences_;
   }
 
  private:
   PassCost pass_cost_;
+  std::size_t rows_ = 0;       // of the newest pass
   std::size_t others_ = 0;     // rows of the other sequences in a pass
   std::size_t sequences_ = 1;  // in a pass
 };

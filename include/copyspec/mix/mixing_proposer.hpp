@@ -68,7 +68,7 @@ class MixingProposer {
         first_scope_(std::make_shared<MixingScope>(std::move(options.history), options.scope_credit)),
         scope_(first_scope_),
         sources_(options.window, scope_->history()),
-        ledger_(options.turn_credit) {
+        ledger_(options.turn_credit, scope_->account_) {
     if (draft_length_ > max_draft_tokens)
       raise_error(ErrorCode::bad_options, "a draft cannot have " + std::to_string(draft_length_) +
                                               " tokens, only up to " + std::to_string(max_draft_tokens));
@@ -101,6 +101,7 @@ class MixingProposer {
     if (next == nullptr) next = first_scope_;
     if (next == scope_) return;
     scope_ = std::move(next);
+    ledger_.set_shared(scope_->account_);
     sources_.set_history(scope_->history());
     remembered_.reset();
     // What was generated in one scope is not learnt from in another, nor remembered there.
@@ -116,7 +117,8 @@ class MixingProposer {
   }
 
   [[nodiscard]] Draft propose(std::span<Token const> context, std::span<Token> space) {
-    DraftAccount const account = settle(context, pass_credit);
+    ledger_.settle(context.size(), *pricing_);
+    DraftAccount const account = ledger_.open(pass_credit, *pricing_);
     if (!take_in(context) || (checkpoints_ && after_prompt_)) return {};
     std::size_t const length =
         predict_chain(context, space.first(std::min(space.size(), draft_length_)), 0, most_mixed);
@@ -141,7 +143,8 @@ class MixingProposer {
 
   /// Like `propose`, but with all candidates at a position, as far as they pay: see `TreeProposer`.
   [[nodiscard]] Draft propose_tree(std::span<Token const> context, TreeSpace space) {
-    DraftAccount const account = settle(context, pass_credit);
+    ledger_.settle(context.size(), *pricing_);
+    DraftAccount const account = ledger_.open(pass_credit, *pricing_);
     if (!take_in(context)) return {};
     std::size_t const limit = std::min({space.tokens.size(), draft_length_, most_mixed});
     float const least = pricing_->least_reach();
@@ -170,13 +173,13 @@ class MixingProposer {
 
   /// Only `fed` tokens of the newest draft are fed. Called by a composer.
   void on_draft_chosen(std::span<Token const> context, std::size_t fed) noexcept {
-    settle(context, 0);
+    ledger_.settle(context.size(), *pricing_);
     ledger_.choose(context.size(), fed);
   }
 
   /// The answer that begins at `answer` has ended, and is added to the history. Called by a composer.
   void on_turn_end(std::span<Token const> context, std::size_t answer) {
-    settle(context, 0);
+    ledger_.settle(context.size(), *pricing_);
     if (history() == nullptr || answer >= context.size()) return;
     std::size_t const lead = answer - std::min(scope_begins_, answer);
     remembered_ = history()->append(context.subspan(answer - std::min(lead, lead_in)));
@@ -193,15 +196,6 @@ class MixingProposer {
   static constexpr std::size_t most_mixed = 48;  // tokens of a chain that are predicted one by one
   // What each pass adds to the credit of its scope, so that fresh text does not end drafting for good.
   static constexpr double pass_credit = 0.001;
-
-  // Adds to the credit of the scope, and enters a draft that was verified. Returns the account with less left.
-  DraftAccount settle(std::span<Token const> context, double credit) noexcept {
-    std::lock_guard const lock(scope_->mutex_);
-    DraftAccount& all = scope_->account_;
-    all.enter(credit, 0);
-    ledger_.settle(context.size(), *pricing_, all);
-    return ledger_.account().left() < all.left() ? ledger_.account() : all;
-  }
 
   // Predicts after the first `given` tokens of `space`. Returns the tokens there are then.
   std::size_t predict_chain(std::span<Token const> context, std::span<Token> space, std::size_t given,

@@ -13,6 +13,7 @@
 #include "../cost/draft_account.hpp"
 #include "../draft/draft_scope.hpp"
 #include "detail/mixer.hpp"
+#include "detail/shared_account.hpp"
 #include "history.hpp"
 
 namespace copyspec {
@@ -39,7 +40,7 @@ class MixingScope : public DraftScopeOf<MixingScope> {
   /// A null `history` is none. `credit`: passes that all turns together may lose to plain decoding, and a thousandth of
   /// their passes besides; see `DraftAccount`. Throws `Error` if it is negative or not a number. Allocates.
   explicit MixingScope(std::shared_ptr<History> history = nullptr, double credit = default_credit)
-      : history_(std::move(history)), account_(credit) {}
+      : history_(std::move(history)), account_(std::make_shared<detail::SharedAccount>(credit)) {}
 
   MixingScope(MixingScope const&) = delete;
   MixingScope& operator=(MixingScope const&) = delete;
@@ -48,10 +49,7 @@ class MixingScope : public DraftScopeOf<MixingScope> {
   [[nodiscard]] std::shared_ptr<History> const& history() const noexcept { return history_; }
 
   /// What the drafts of all turns saved and cost, with what each pass adds to the credit.
-  [[nodiscard]] DraftAccount account() const {
-    std::lock_guard const lock(mutex_);
-    return account_;
-  }
+  [[nodiscard]] DraftAccount account() const { return account_->account(); }
 
   /// Bytes allocated, without those of the history.
   [[nodiscard]] std::size_t memory_bytes() const noexcept { return mixer_.memory_bytes(); }
@@ -74,8 +72,8 @@ class MixingScope : public DraftScopeOf<MixingScope> {
 
   std::shared_ptr<History> history_;
   std::mutex mutable mutex_;
-  detail::Mixer mixer_;   // used under the lock
-  DraftAccount account_;  // as well
+  detail::Mixer mixer_;  // used under the lock
+  std::shared_ptr<detail::SharedAccount> account_;
 };
 
 }  // namespace COPYSPEC_VERSION_NAMESPACE

@@ -643,3 +643,16 @@ TEST_CASE("as times are noisy, a row adds what it adds on average, up to a twent
     CHECK(cost.added_at_most(20) == doctest::Approx(1.05 * 20 * row));
   }
 }
+
+TEST_CASE("a row adds on average what the levels show that are in use, in passes of one row") {
+  CHECK(PassCost::marginal(0.3).average_row() == 0);  // a fixed curve needs no average
+  PassCost cost;
+  CHECK(cost.average_row() == 0);
+  cost.observe(1, 2);
+  CHECK(cost.average_row() == 0);
+  for (int i = 0; i < 20; ++i)
+    for (std::size_t const rows : {1U, 5U, 9U}) cost.observe(rows, 2 + 0.5 * static_cast<double>(rows - 1));
+  CHECK(cost.average_row() == doctest::Approx(0.25));
+  for (int i = 0; i < 600; ++i) cost.observe(1, 2);
+  CHECK(cost.average_row() == 0);  // the others are forgotten
+}

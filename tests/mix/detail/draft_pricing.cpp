@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -87,9 +88,6 @@ TEST_CASE("the more of the credit is lost, the more a draft has to save") {
   CHECK(pricing.length_of_chain(std::vector<float>(1, 0.9F), account) == 1);
   account.enter(2, 0);
   CHECK(pricing.length_of_chain(likely, account) == 1);
-  account.enter(0, 2.5);
-  pricing.observe({.rows = 2, .sequences = 2, .seconds = 1});  // no account is kept
-  CHECK(pricing.length_of_chain(likely, account) == 1);
 }
 
 TEST_CASE("after passes of more rows only, nothing is drafted until plain passes show what those cost") {
@@ -112,7 +110,7 @@ TEST_CASE("after passes of more rows only, nothing is drafted until plain passes
   for (int i = 0; i < 3; ++i) pricing.observe({.rows = 3, .sequences = 1, .seconds = 2});
   CHECK(pricing.length_of_chain(sure, DraftAccount(4)) > 1);
 
-  // In shared passes there is no account, and no plain pass.
+  // In shared passes there is no plain pass.
   DraftPricing shared(PassCost(), false);
   shared.observe({.rows = 4, .sequences = 2, .seconds = 1});
   CHECK(shared.length_of_chain(sure, unbounded) == 20);
@@ -143,16 +141,62 @@ TEST_CASE("a draft is entered with what it saved and cost, with checkpoints the 
   }
 }
 
-TEST_CASE("no account is kept while sequences share passes") {
-  DraftPricing pricing(PassCost::marginal(0.25), false);
+TEST_CASE("sequences that share passes have accounts in plain tokens") {
   std::vector<float> const sure(40, 0.999F);
-  pricing.observe({.rows = 4, .sequences = 2, .seconds = 1});
+  DraftPricing pricing(PassCost::marginal(0.25), false);
+  CHECK(pricing.tokens_of_pass() == 1);
+  pricing.observe({.rows = 2, .sequences = 2, .seconds = 1});
+  CHECK(pricing.tokens_of_pass() == 2);
+  // A plain token costs 0.625 of a pass of one row, and a drafted one 0.4 of that.
+  CHECK(pricing.extra_at_most(5) == doctest::Approx(2));
   DraftAccount account(4);
-  CHECK(pricing.length_of_chain(sure, account) == 40);
-  pricing.enter(account, 4, 0, 1);
-  CHECK(account.balance() == 0);
+  CHECK(pricing.length_of_chain(sure, account) == 9);  // nine tenths of four tokens
+  pricing.enter(account, 5, 1, 2);
+  CHECK(account.balance() == doctest::Approx(-1));
   pricing.observe({.rows = 4, .sequences = 1, .seconds = 1});
-  CHECK(pricing.length_of_chain(sure, account) == 14);
+  CHECK(pricing.length_of_chain(sure, DraftAccount(4)) == 14);
+
+  // The more of the credit is lost, the more a draft has to save here, too.
+  DraftPricing expensive(PassCost::marginal(0.25), false);
+  expensive.observe({.rows = 2, .sequences = 2, .seconds = 1});
+  std::vector<float> const likely(1, 0.6F);
+  CHECK(expensive.length_of_chain(likely, account) == 1);
+  account.enter(0, 2.4);
+  CHECK(account.left() > 0.5);
+  CHECK(expensive.length_of_chain(likely, account) == 0);
+}
+
+TEST_CASE("what the drafts of a shared pass cost is entered as the pass cost it, shared by their tokens") {
+  // Up to eight rows for the price of one.
+  DraftPricing pricing(PassCost::table({1, 1, 1, 1, 1, 1, 1, 1, 5, 6}), false);
+  pricing.observe({.rows = 4, .sequences = 4, .seconds = 1});
+  double const expected = pricing.extra_at_most(5);
+  CHECK(expected == doctest::Approx(16));  // the ninth row costs as much as four passes: sixteen tokens
+  CHECK(pricing.extra_at_most(4) == doctest::Approx(0));
+  pricing.observe({.rows = 10, .sequences = 4, .seconds = 1});
+  DraftAccount account(40);
+  pricing.enter(account, 3, 1, 100);
+  CHECK(account.balance() == doctest::Approx(1 - 10));  // half of five passes
+  pricing.enter(account, 3, 0, 1);                      // was probably delayed
+  CHECK(account.balance() == doctest::Approx(-9 - 2));
+  // With checkpoints, a rejected draft feeds its accepted tokens again.
+  DraftPricing checkpoints(PassCost::marginal(0.25), true);
+  checkpoints.observe({.rows = 4, .sequences = 2, .seconds = 1});
+  DraftAccount again(4);
+  checkpoints.enter(again, 5, 1, 2);
+  CHECK(again.balance() == doctest::Approx(1 - 2 - 0.8));
+}
+
+TEST_CASE("noise between row counts does not make the drafts of shared passes look free") {
+  DraftPricing pricing(PassCost(), false);
+  for (int i = 0; i < 20; ++i)
+    for (std::size_t const rows : {8U, 16U, 17U, 24U})  // as much for the 17th row as for the 16th
+      pricing.observe(
+          {.rows = rows, .sequences = 8, .seconds = 1 + 0.1 * static_cast<double>(std::min<std::size_t>(rows, 16))});
+  pricing.observe({.rows = 16, .sequences = 8, .seconds = 2.6});
+  double const row = pricing.pass_cost().average_row();
+  REQUIRE(row > 0);
+  CHECK(pricing.extra_at_most(3) >= 3 * row / (pricing.pass_cost()(8) / 8));
 }
 
 TEST_CASE("what a pass costs is learnt from reports") {

@@ -21,8 +21,8 @@ namespace detail {
 
 /// How much of a prediction to draft, by what passes cost. What they cost is learnt from reports.
 ///
-/// With `checkpoints`, a rejected draft costs one more pass, which feeds its accepted tokens again. Accounts are not
-/// kept while sequences share passes.
+/// With `checkpoints`, a rejected draft costs one more pass, which feeds its accepted tokens again. Accounts of turns
+/// are in plain tokens: what one costs without drafts, which is a pass for a sequence that shares none.
 ///
 /// Cost: that of `draft_length`. No allocation. Threads: any number of calls, except of `pass_cost`.
 class DraftPricing {
@@ -62,10 +62,16 @@ class DraftPricing {
     });
   }
 
-  /// Most that a draft of so many tokens adds to a pass, as far as that is known.
+  /// How many tokens a pass without drafts generates: one for each sequence of the newest pass.
+  [[nodiscard]] double tokens_of_pass() const noexcept {
+    std::lock_guard const lock(mutex_);
+    return static_cast<double>(share_.sequences());
+  }
+
+  /// Most that a draft of so many tokens adds to a pass, in plain tokens, as far as that is known.
   [[nodiscard]] double extra_at_most(std::size_t drafted) const noexcept {
     std::lock_guard const lock(mutex_);
-    return pass_cost().added_at_most(drafted);
+    return extra(drafted);
   }
 
   /// Enters a draft of which `drafted` tokens were fed and `accepted` accepted. It was expected to add at most
@@ -73,12 +79,11 @@ class DraftPricing {
   /// While the cost of a plain pass is not known, one more than expected is entered.
   void enter(DraftAccount& account, std::size_t drafted, std::size_t accepted, double expected) const noexcept {
     std::lock_guard const lock(mutex_);
-    if (!share_.alone()) return;
     // The tokens before the rejected one are fed again, too.
-    double const again = checkpoints_ && accepted < drafted ? pass_cost().added_at_most(accepted + 1) : 0.0;
-    double const extra =
-        pass_cost().in_plain_passes() ? std::min(pass_cost().added_at_most(drafted), 2 * expected) : expected + 1;
-    account.enter(static_cast<double>(accepted), extra + again);
+    double const again = checkpoints_ && accepted < drafted ? extra(accepted + 1) : 0.0;
+    double const added = share_.alone() ? extra(drafted) : share_.added(drafted) / share_.token();
+    bool const known = !share_.alone() || pass_cost().in_plain_passes();
+    account.enter(static_cast<double>(accepted), (known ? std::min(added, 2 * expected) : expected + 1) + again);
   }
 
   /// The reach below which no node of a tree can pay, since a node saves one pass at most. A node that does not pay
@@ -99,28 +104,32 @@ class DraftPricing {
     double dearer;  // by this part of what a draft adds
 
     [[nodiscard]] double operator()(std::size_t rows) const noexcept {
-      if (!share.alone()) return share(rows);
-      double const cost = share.pass_cost().without_forgetting(rows);
-      return cost + dearer * (cost - 1);
+      double const cost = share.alone() ? share.pass_cost().without_forgetting(rows) : share(rows);
+      return cost + dearer * (cost - share.token());
     }
   };
   [[nodiscard]] Price price(DraftAccount const& account) const noexcept {
     return {share_, account.lost() * account.lost()};
   }
 
+  // Most that a draft adds to a pass, in plain tokens of this sequence: passes, if it has them alone.
+  [[nodiscard]] double extra(std::size_t drafted) const noexcept {
+    if (share_.alone()) return pass_cost().added_at_most(drafted);
+    // Between two row counts, a learnt curve shows noise.
+    double const exact = pass_cost().average_row() > 0 ? 0.0 : share_.extra(drafted);
+    return std::max(exact, share_.added(drafted)) / share_.token();
+  }
+
   // `paying(length)`: how many of so many predicted tokens to draft. What is affordable of a draft may not pay.
   template <class Paying>
   [[nodiscard]] std::size_t affordable(DraftAccount const& account, std::size_t length,
                                        Paying const& paying) const noexcept {
-    if (!share_.alone()) return paying(length);
     // Drafts that look free would put off the plain passes that show what they cost.
-    if (!pass_cost().in_plain_passes()) return 0;
-    auto const extra = [&](std::size_t drafted) {
-      return pass_cost().added_at_most(drafted) + (checkpoints_ ? pass_cost().added_at_most(1) : 0.0);
-    };
+    if (share_.alone() && !pass_cost().in_plain_passes()) return 0;
+    auto const most = [&](std::size_t drafted) { return extra(drafted) + (checkpoints_ ? extra(1) : 0.0); };
     for (;;) {
       std::size_t const wanted = paying(length);
-      length = account.affordable(wanted, extra);
+      length = account.affordable(wanted, most);
       if (length == wanted) return length;
     }
   }
