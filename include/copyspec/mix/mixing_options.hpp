@@ -36,9 +36,11 @@ struct MixingOptions {
   /// after a prompt also costs one more pass. Drafts are then truncated with that in mind, and nothing is drafted right
   /// after a prompt.
   Rollback rollback = Rollback::exact;
-  /// Passes that the drafts of a turn may cost beyond plain decoding: see `DraftAccount`. Infinity: no bound.
+  /// Passes that the drafts of a turn may cost beyond plain decoding: see `DraftAccount`. While sequences share passes,
+  /// it is in tokens, each at its part of a pass without drafts. Infinity: no bound.
   double turn_credit = 4;
-  /// The same for all turns of the scope that turns belong to unless they bring another: see `MixingScope`.
+  /// The same, always in passes, for all turns of the scope that turns belong to unless they bring another: see
+  /// `MixingScope`.
   double scope_credit = MixingScope::default_credit;
 };
 
