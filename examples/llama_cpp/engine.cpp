@@ -100,7 +100,12 @@ Engine::Engine(fs::path const& file, EngineOptions const& options, Progress& pro
   llama_context_params context_params = llama_context_default_params();
   std::int32_t const trained = llama_model_n_ctx_train(model_.get());
   context_params.n_ctx = static_cast<std::uint32_t>(options.context);
-  if (trained > 0) context_params.n_ctx = std::min(context_params.n_ctx, static_cast<std::uint32_t>(trained));
+  context_params.n_seq_max = static_cast<std::uint32_t>(options.sequences);
+  // So that what several sequences feed is one pass.
+  context_params.kv_unified = true;
+  if (trained > 0)
+    context_params.n_ctx =
+        std::min(context_params.n_ctx, static_cast<std::uint32_t>(trained) * context_params.n_seq_max);
   context_params.n_batch = static_cast<std::uint32_t>(options.batch);
   context_params.n_threads = static_cast<std::int32_t>(options.threads);
   context_params.n_threads_batch = context_params.n_threads;

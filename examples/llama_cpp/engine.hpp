@@ -21,12 +21,13 @@ void silence_engine_log();
 
 /// How a context is made.
 struct EngineOptions {
-  std::size_t context = 4096;  ///< Most tokens of a conversation; no more than the model was trained for.
+  std::size_t context = 4096;  ///< Most tokens of all sequences; of one, no more than the model was trained for.
   std::size_t batch = 512;     ///< Most tokens in a pass.
   std::size_t threads = 1;
+  std::size_t sequences = 1;
 };
 
-/// A model in llama.cpp with a context for one sequence, loaded from a GGUF file. Throws `copyspec::Error` if the file
+/// A model in llama.cpp with a context, loaded from a GGUF file. Throws `copyspec::Error` if the file
 /// cannot be used.
 class Engine {
  public:

@@ -137,6 +137,7 @@ TEST_CASE("a draft model with room for one sequence drafts for one, and the othe
   auto const target = make_llama(2);
   llama_context_params parameters = small_context();
   parameters.n_seq_max = 2;
+  parameters.kv_unified = true;
   auto const context = make_context(*target, parameters);
   auto const draft_context = make_context(*target, small_context());
   LlamaCpp model(*context);

@@ -13,6 +13,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "support/demo_model.hpp"
@@ -99,7 +100,7 @@ TEST_CASE("the adapter keeps the laws of Model up to rounding") {
   for (bool const unified : {false, true}) {
     parameters.kv_unified = unified;
     auto const context = make_context(demo_model(), parameters);
-    LlamaCpp model(*context);
+    LlamaCpp model(*context, 0, unified ? LlamaCpp::Streams::together : LlamaCpp::Streams::apart);
     auto const report =
         copyspec::testing::check_model_laws(model, {.length = 12, .tolerance = 10 * rounding, .seed = 5});
     for (auto const& violation : report.violations) FAIL_CHECK(violation);
@@ -210,8 +211,9 @@ TEST_CASE("branches that cannot be are refused by name") {
   model.truncate(SequenceId{1}, 0);
   parameters.kv_unified = false;
   auto const apart = make_context(demo_model(), parameters);
-  CHECK(contains(error_of([&] { LlamaCpp(*apart, 1); }), "kv_unified = true"));
-  CHECK(LlamaCpp(*apart).max_branches() == 0);
+  CHECK(contains(error_of([&] { LlamaCpp(*apart, 1, LlamaCpp::Streams::apart); }), "kv_unified = true"));
+  CHECK(contains(error_of([&] { LlamaCpp(*apart, 0); }), "kv_unified = true"));
+  CHECK(LlamaCpp(*apart, 0, LlamaCpp::Streams::apart).max_branches() == 0);
 }
 
 TEST_CASE("copying says what greedy decoding says") {
@@ -255,9 +257,56 @@ TEST_CASE("a wrong decoder is caught on the real engine") {
   CHECK(comparison.divergence->margin() > rounding);
 }
 
+TEST_CASE("a pass of several sequences is one evaluation of the graph, whatever each of them feeds") {
+  struct Count {
+    std::size_t evaluations = 0;
+  };
+  auto const count = [](ggml_tensor* tensor, bool asked, void* user) {
+    if (asked && std::string_view(ggml_get_name(tensor)) == "result_output") ++static_cast<Count*>(user)->evaluations;
+    return false;
+  };
+  Count counted;
+  llama_context_params parameters = small_context();
+  parameters.n_seq_max = 4;
+  parameters.n_ctx = 2048;
+  parameters.cb_eval = count;
+  parameters.cb_eval_user_data = &counted;
+  std::vector<Token> const tokens(8, 5);
+  // The ids of the sequences, and how many tokens they feed.
+  auto const evaluations = [&](LlamaCpp& model, std::vector<std::pair<int, std::size_t>> const& fed) {
+    std::vector<Segment> segments;
+    for (auto const& [id, size] : fed)
+      segments.push_back({.sequence = SequenceId{id}, .tokens = std::span(tokens).first(size), .rows = size});
+    std::size_t const before = counted.evaluations;
+    (void)model.forward(segments);
+    return counted.evaluations - before;
+  };
+  parameters.kv_unified = true;
+  auto const context = make_context(demo_model(), parameters);
+  LlamaCpp model(*context);
+  CHECK(evaluations(model, {{0, 8}, {1, 1}, {2, 5}, {3, 3}}) == 1);
+  CHECK(evaluations(model, {{3, 1}, {2, 1}, {1, 1}, {0, 1}}) == 1);
+  CHECK(evaluations(model, {{0, 1}, {2, 4}}) == 1);
+  for (int i = 0; i < 4; ++i) model.truncate(SequenceId{i}, 0);
+  Composer composer(model, CopyProposer(), GreedyVerifier());
+  for (int i = 0; i < 4; ++i)
+    composer.begin(SequenceId{i}, ask(copying_task), {.max_new_tokens = 12 + 4 * static_cast<std::size_t>(i)});
+  std::size_t passes = 0;
+  std::size_t const before = counted.evaluations;
+  for (bool more = true; more; ++passes) more = composer.step([](OutputDelta const&) {});
+  CHECK(counted.evaluations - before == passes);
+
+  // What the adapter refuses unless it is expected.
+  parameters.kv_unified = false;
+  auto const apart = make_context(demo_model(), parameters);
+  LlamaCpp split(*apart, 0, LlamaCpp::Streams::apart);
+  CHECK(evaluations(split, {{0, 8}, {1, 1}, {2, 5}, {3, 3}}) > 1);
+}
+
 TEST_CASE("three sequences in one batch, with prompts longer than a pass, say what each says alone") {
   llama_context_params parameters = small_context();
   parameters.n_seq_max = 3;
+  parameters.kv_unified = true;
   parameters.n_ctx = 768;
   parameters.n_batch = 24;
   auto const context = make_context(demo_model(), parameters);

@@ -45,20 +45,24 @@ namespace adapters {
 /// accepted tokens and the one before them are fed once more, together with the next token. That pass generates a token
 /// as any other does. So there are never more passes than tokens, whatever is drafted.
 ///
+/// A pass of up to `n_ubatch` tokens is one evaluation of llama.cpp's graph. For several sequences that needs a context
+/// created with `kv_unified`, and a model without a recurrent state: see docs/model.md.
+///
 /// Sequences can be forked and shifted, as `ForkingModel` and `ShiftingModel` say. In a context created with
 /// `kv_unified`, a fork shares the cells of its tokens and takes none. Otherwise it costs a copy of the cache of one
 /// sequence, and through host memory for a model with a sliding window.
 ///
-/// The constructor throws `LlamaCppError` for a model that is not decoder-only, and for branches that the model or the
-/// context does not allow. Allocates in the constructor, and for checkpoints. Threads: one call at a time, like
-/// llama.cpp itself.
+/// The constructor throws `LlamaCppError` for a model that is not decoder-only, for branches that the model or the
+/// context does not allow, and for a context that would split passes, unless its streams are expected to be `apart`.
+/// Allocates in the constructor, and for checkpoints. Threads: one call at a time, like llama.cpp itself.
 class LlamaCpp {
  public:
-  explicit LlamaCpp(llama_context& context, std::size_t branches = 0)
+  using Streams = detail::LlamaCppStreams;
+  explicit LlamaCpp(llama_context& context, std::size_t branches = 0, Streams streams = Streams::together)
       : context_(&context),
         vocabulary_size_(
             static_cast<std::size_t>(llama_vocab_n_tokens(llama_model_get_vocab(llama_get_model(&context))))),
-        limits_(context, branches),
+        limits_(context, branches, streams),
         batch_(llama_n_batch(&context), branches),
         checkpoints_(context),
         cells_(context) {

@@ -49,7 +49,7 @@ llama_context_params three_sequences(bool unified) {
 }
 
 void feed(llama_context& context, int id, std::size_t count) {
-  LlamaCpp model(context);
+  LlamaCpp model(context, 0, LlamaCpp::Streams::apart);
   std::vector<Token> const tokens(count, 5);
   Segment const segment{.sequence = SequenceId{id}, .tokens = tokens, .rows = 1};
   (void)model.forward({&segment, 1});

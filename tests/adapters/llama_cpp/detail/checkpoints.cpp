@@ -143,7 +143,7 @@ TEST_CASE("models whose cache cannot be cut back keep the laws of Model") {
       for (bool const unified : {false, true}) {
         parameters.kv_unified = unified;
         auto const context = make_context(*kind.model, parameters);
-        LlamaCpp model(*context);
+        LlamaCpp model(*context, 0, LlamaCpp::Streams::apart);
         CHECK(copyspec::detail::LlamaCppCheckpoints::keeps_state(*context) == kind.keeps_state);
         auto const report =
             copyspec::testing::check_model_laws(model, {.length = 40, .tolerance = rounding, .seed = 5});
@@ -161,12 +161,12 @@ TEST_CASE("whatever is fed, drafted and cut back, rows are those of a sequence t
       llama_context_params parameters = small_context(at_once);
       parameters.kv_unified = at_once == 7;
       auto const context = make_context(*kind.model, parameters);
-      LlamaCpp model(*context);
+      LlamaCpp model(*context, 0, LlamaCpp::Streams::apart);
       // Of one sequence that is never cut back.
       parameters.n_ubatch = 512;
       parameters.n_batch = 512;
       auto const other = make_context(*kind.model, parameters);
-      LlamaCpp reference(*other);
+      LlamaCpp reference(*other, 0, LlamaCpp::Streams::apart);
       std::mt19937_64 random(at_once);
       std::array<std::vector<Token>, 3> held;
       std::size_t restored = 0, forgotten = 0;
@@ -236,7 +236,7 @@ TEST_CASE("copying says what plain decoding says, in no more passes than tokens,
   for (Kind& kind : kinds()) {
     CAPTURE(kind.name);
     auto const context = make_context(*kind.model, small_context());
-    LlamaCpp model(*context);
+    LlamaCpp model(*context, 0, LlamaCpp::Streams::apart);
     std::vector<Token> const prompt = random_tokens(random, 40);
     std::vector<Token> const text = plain_text(model, prompt, budget);
     auto const run = [&](auto proposer) {
@@ -288,7 +288,7 @@ TEST_CASE("several sequences, with prompts longer than a pass and second turns, 
       llama_context_params parameters = small_context();
       parameters.kv_unified = unified;
       auto const context = make_context(*kind.model, parameters);
-      LlamaCpp model(*context);
+      LlamaCpp model(*context, 0, LlamaCpp::Streams::apart);
       std::array<std::size_t, 3> const lengths{90, 5, 40};
       std::vector<std::vector<Token>> prompts, more, texts;
       for (std::size_t const length : lengths) {
@@ -328,7 +328,7 @@ TEST_CASE("a pass that fails leaves a sequence that goes on as if it had not") {
     CAPTURE(kind.name);
     llama_context_params parameters = small_context();
     auto const context = make_context(*kind.model, parameters);
-    LlamaCpp model(*context);
+    LlamaCpp model(*context, 0, LlamaCpp::Streams::apart);
     std::vector<Token> const prompt = random_tokens(random, 100);
     std::vector<Token> const text = plain_text(model, prompt, 20);
     int failures = 0;
@@ -389,7 +389,7 @@ TEST_CASE("a checkpoint is a beginning of what is held, and one a sequence is al
     if (!kind.keeps_state) continue;
     CAPTURE(kind.name);
     auto const context = make_context(*kind.model, small_context());
-    LlamaCpp model(*context);
+    LlamaCpp model(*context, 0, LlamaCpp::Streams::apart);
     auto const feed = [&](int id, std::size_t count, std::size_t rows) {
       auto const tokens = random_tokens(random, count);
       Segment const segment{.sequence = SequenceId{id}, .tokens = tokens, .rows = rows};

@@ -22,6 +22,7 @@ using copyspec::TreeSegment;
 using copyspec::adapters::LlamaCpp;
 using copyspec::adapters::LlamaCppError;
 using copyspec::detail::LlamaCppLimits;
+using copyspec::detail::LlamaCppStreams;
 using copyspec_test::make_context;
 
 llama_model& random_llama() {
@@ -76,7 +77,7 @@ TreeSegment tree(std::int32_t id, std::span<std::int32_t const> parents) {
 TEST_CASE("limits are those of the context, and branches have the highest ids") {
   auto const context = make_context(random_llama(), shared_cells());
   for (std::size_t const branches : {0U, 1U, 7U}) {
-    LlamaCppLimits const limits(*context, branches);
+    LlamaCppLimits const limits(*context, branches, LlamaCppStreams::together);
     CHECK(limits.max_tokens() == 64);
     CHECK(limits.context_limit() == 256);
     CHECK(limits.max_branches() == branches);
@@ -86,24 +87,39 @@ TEST_CASE("limits are those of the context, and branches have the highest ids") 
       CHECK(refused == (id < 0 || id >= static_cast<std::int32_t>(8 - branches)));
     }
   }
-  CHECK(contains(refusal([&] { LlamaCppLimits(*context, 8); }), "leave no sequence id: n_seq_max = 8"));
+  CHECK(contains(refusal([&] { LlamaCppLimits(*context, 8, LlamaCppStreams::together); }),
+                 "leave no sequence id: n_seq_max = 8"));
+}
+
+TEST_CASE("a context that keeps its sequences apart splits passes, so it is refused unless that is expected") {
+  llama_context_params parameters = shared_cells();
+  CHECK(refusal([&] {
+          LlamaCppLimits(*make_context(random_llama(), parameters), 0, LlamaCppStreams::together);
+        }).empty());
+  parameters.kv_unified = false;
+  auto const apart = make_context(random_llama(), parameters);
+  CHECK(contains(refusal([&] { LlamaCppLimits(*apart, 0, LlamaCppStreams::together); }), "kv_unified = true"));
+  CHECK(refusal([&] { LlamaCppLimits(*apart, 0, LlamaCppStreams::apart); }).empty());
+  parameters.n_seq_max = 1;  // nothing to split
+  auto const single = make_context(random_llama(), parameters);
+  CHECK(refusal([&] { LlamaCppLimits(*single, 0, LlamaCppStreams::together); }).empty());
 }
 
 TEST_CASE("branches need one cache for all sequences, and no recurrent state") {
   llama_context_params parameters = shared_cells();
   parameters.kv_unified = false;
   auto const apart = make_context(random_llama(), parameters);
-  CHECK(contains(refusal([&] { LlamaCppLimits(*apart, 1); }), "kv_unified = true"));
-  CHECK(refusal([&] { LlamaCppLimits(*apart, 0); }).empty());
+  CHECK(contains(refusal([&] { LlamaCppLimits(*apart, 1, LlamaCppStreams::apart); }), "kv_unified = true"));
+  CHECK(refusal([&] { LlamaCppLimits(*apart, 0, LlamaCppStreams::apart); }).empty());
   copyspec_test::RandomModel const mamba = copyspec_test::make_random_mamba();
   auto const recurrent = make_context(*mamba, shared_cells());
-  CHECK(contains(refusal([&] { LlamaCppLimits(*recurrent, 1); }), "attention only"));
-  CHECK(refusal([&] { LlamaCppLimits(*recurrent, 0); }).empty());
+  CHECK(contains(refusal([&] { LlamaCppLimits(*recurrent, 1, LlamaCppStreams::together); }), "attention only"));
+  CHECK(refusal([&] { LlamaCppLimits(*recurrent, 0, LlamaCppStreams::together); }).empty());
 }
 
 TEST_CASE("segments fit as long as all have room in the pass, and each in its sequence") {
   auto const context = make_context(random_llama(), shared_cells());
-  LlamaCppLimits const limits(*context, 2);
+  LlamaCppLimits const limits(*context, 2, LlamaCppStreams::together);
   auto const fit = [&](std::vector<Segment> const& segments) {
     return limits.require_fit(std::span<Segment const>(segments));
   };
@@ -127,7 +143,7 @@ TEST_CASE("segments fit as long as all have room in the pass, and each in its se
 
 TEST_CASE("trees fit as long as branches are left, and each node has a row") {
   auto const context = make_context(random_llama(), shared_cells());
-  LlamaCppLimits const limits(*context, 2);
+  LlamaCppLimits const limits(*context, 2, LlamaCppStreams::together);
   auto const fit = [&](std::vector<TreeSegment> const& segments) {
     return limits.require_fit(std::span<TreeSegment const>(segments));
   };

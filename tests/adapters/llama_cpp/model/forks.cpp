@@ -90,7 +90,7 @@ void for_each_context(bool with_demo, Check&& check) {
         CAPTURE(unified);
         CAPTURE(whole_window);
         auto const context = make_context(*kind.model, context_of(kind, unified, whole_window));
-        LlamaCpp model(*context);
+        LlamaCpp model(*context, 0, LlamaCpp::Streams::apart);
         check(kind, model, whole_window);
       }
     }
@@ -248,7 +248,7 @@ TEST_CASE(
     for (std::size_t const length : {std::size_t{445}, std::size_t{439}, std::size_t{999}}) {
       CAPTURE(length);
       auto const context = make_context(*kind.model, parameters);
-      LlamaCpp model(*context);
+      LlamaCpp model(*context, 0, LlamaCpp::Streams::apart);
       Tokens const expected = first(longer + draft, std::min<std::size_t>(length, 774));
       Tokens const more = some_tokens(6, 42);
       (void)feed(model, 0, longer);
@@ -326,7 +326,7 @@ TEST_CASE("a model of one layer continues after a shift as if it had never been 
   for (bool const unified : {false, true}) {
     CAPTURE(unified);
     auto const context = make_context(*kind.model, context_of(kind, unified, true));
-    LlamaCpp model(*context);
+    LlamaCpp model(*context, 0, LlamaCpp::Streams::apart);
     Tokens expected = text;
     auto const forget = [&](std::size_t from, std::size_t count) {
       expected.erase(expected.begin() + static_cast<std::ptrdiff_t>(from),

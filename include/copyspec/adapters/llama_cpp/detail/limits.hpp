@@ -20,17 +20,30 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace detail {
 
+/// Where a `llama_context` keeps the cells of its sequences.
+enum class LlamaCppStreams : bool {
+  together,  ///< In one stream: of one sequence, or of all in a context created with `kv_unified`.
+  apart,     ///< In a stream for each sequence.
+};
+
 /// Checks beforehand what can be asked of a borrowed `llama_context`. Beyond most of these limits llama.cpp aborts the
 /// process. The highest `branches` sequence ids are reserved for branches of trees.
 ///
 /// Cost: O(1) for each segment, token and node. Allocates for messages only. Threads: as the context.
 class LlamaCppLimits {
  public:
-  /// Throws `LlamaCppError` for branches that the model or the context does not allow.
-  LlamaCppLimits(llama_context& context, std::size_t branches)
+  /// Throws `LlamaCppError` for branches that the model or the context does not allow, and for a context whose streams
+  /// are apart unless that is expected.
+  LlamaCppLimits(llama_context& context, std::size_t branches, LlamaCppStreams streams)
       : context_(&context),
         vocabulary_size_(llama_vocab_n_tokens(llama_model_get_vocab(llama_get_model(&context)))),
-        branches_(require_branches(context, branches)) {}
+        branches_(require_branches(context, branches)) {
+    if (streams == LlamaCppStreams::together && are_apart(context))
+      raise_error<adapters::LlamaCppError>(
+          ErrorCode::bad_options,
+          "llama.cpp splits what several sequences feed into several passes: make the context with kv_unified = true, "
+          "or expect that with LlamaCpp::Streams::apart");
+  }
 
   [[nodiscard]] std::size_t max_tokens() const noexcept { return llama_n_batch(context_); }
   [[nodiscard]] std::size_t context_limit() const noexcept { return llama_n_ctx_seq(context_); }
@@ -77,6 +90,11 @@ class LlamaCppLimits {
   static std::span<std::int32_t const> parents_of(TreeSegment const& segment) noexcept { return segment.parents; }
 
  private:
+  // Only in a unified cache may one sequence occupy all of it.
+  [[nodiscard]] static bool are_apart(llama_context const& context) {
+    return llama_n_ctx_seq(&context) != llama_n_ctx(&context);
+  }
+
   [[nodiscard]] static std::size_t require_branches(llama_context const& context, std::size_t branches) {
     std::size_t const ids = llama_n_seq_max(&context);
     if (branches >= ids)
@@ -87,8 +105,7 @@ class LlamaCppLimits {
       raise_error<adapters::LlamaCppError>(
           ErrorCode::bad_options,
           "branches need a model with attention only: a recurrent state is of one chain of tokens");
-    // Only in a unified cache may one sequence occupy all of it.
-    if (branches > 0 && llama_n_ctx_seq(&context) != llama_n_ctx(&context))
+    if (branches > 0 && are_apart(context))
       raise_error<adapters::LlamaCppError>(
           ErrorCode::bad_options, "branches share cells of the cache: make the context with kv_unified = true");
     return branches;
