@@ -23,7 +23,9 @@ inline void require_levels(std::span<PassLevel const> levels, std::string const&
   std::size_t before = 0;
   for (auto const& [rows, seconds, passes] : levels) {
     auto const refuse = [&, rows = rows](std::string const& what) {
-      raise_error(ErrorCode::file, where + ": passes of " + std::to_string(rows) + " rows " + what);
+      std::string message = where;
+      message.append(": passes of ").append(std::to_string(rows)).append(" rows ").append(what);
+      raise_error(ErrorCode::file, message);
     };
     if (rows <= before) refuse("come after passes of " + std::to_string(before));
     if (rows > RowClasses::most || !RowClasses::is_largest(rows)) refuse("are not tracked");
