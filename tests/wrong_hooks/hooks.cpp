@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Optional calls of proposers and verifiers, each with the wrong type or a name that is nearly right; compiled with
 // WRONG as the number of one of them, which must not compile, and with 0, which must. The list of names is in
-// wrong_hooks.cmake.
+// the CMakeLists.txt of the tests.
 #include <copyspec/decode.hpp>
 #include <copyspec/testing/toy_model.hpp>
 #include <cstddef>

@@ -43,17 +43,18 @@ inline namespace COPYSPEC_VERSION_NAMESPACE {
 /// `max_tokens()`. The generated tokens depend neither on the drafts nor on which other sequences run. With a
 /// `RejectionVerifier` this holds for their distribution.
 ///
-/// Failure: `begin` throws `Error` for a request that cannot be served; everything is then as before. What the stop
-/// rule, or the verifier of one sequence, throws ends that sequence with `failed`. Exceptions of the model, a
-/// `BatchVerifier`, a proposer or the callback pass through. Each sequence is then as before the pass, or as after it
-/// if its verdict was taken, and goes on with the next `step`. If the model refuses a pass with drafts, the pass is
-/// tried again without them, so copying never fails where plain decoding would succeed. Allocation: between passes, and
-/// in a pass where an answer outgrows its room or a prompt is scored, given a proposer with `reserve`. Threads: one
-/// call at a time. Lifetime: the model is borrowed and must outlive the composer. The destructor removes its sequences
-/// from the model.
-template <Engine M, DraftProposer Proposer, class Verifier, class Clock = std::chrono::steady_clock>
-  requires SequenceVerifier<Verifier, LogitsOf<M>> || BatchVerifier<Verifier, LogitsOf<M>>
+/// Failure: `begin` throws `Error` for a request that cannot be served, and changes nothing. What the stop rule, or the
+/// verifier of one sequence, throws ends that sequence with `failed`. Exceptions of the model, a `BatchVerifier`, a
+/// proposer or the callback pass through. Each sequence is then as before the pass, or as after it if its verdict was
+/// taken, and goes on with the next `step`. If the model refuses a pass with drafts, it is tried again without them, so
+/// copying never fails where plain decoding would succeed. Allocation: between passes, and in a pass where an answer
+/// outgrows its room or a prompt is scored, given a proposer with `reserve`. Threads: one call at a time. Lifetime: the
+/// model is borrowed and must outlive the composer. The destructor removes its sequences from the model.
+template <class M, DraftProposer Proposer, class Verifier, class Clock = std::chrono::steady_clock>
 class Composer {
+  static_assert(detail::require_engine<M>());
+  static_assert(SequenceVerifier<Verifier, LogitsOf<M>> || BatchVerifier<Verifier, LogitsOf<M>>);
+
  public:
   using Times = PassTimes<Clock>;
 
@@ -89,7 +90,7 @@ class Composer {
     settle(batch_.truncation(from));
     if (!batch_.contains(to)) keep_first(to, 0);
     std::size_t const cached = sequence(from).cached();
-    std::size_t const copied = cached == 0 ? 0 : model_->fork(from, to, cached);
+    std::size_t const copied = cached == 0 ? 0 : detail::as_count(model_->fork(from, to, cached));
     detail::with_recovery([&] { batch_.move(from, to); }, [&] { keep_first(to, 0); });
     batch_.truncated(to, copied);
     keep_first(from, 0);
@@ -105,8 +106,8 @@ class Composer {
   void shift(SequenceId id, std::size_t first, std::size_t count) requires ShiftingModel<M> {
     settle(batch_.truncation(id));
     std::size_t const cached = sequence(id).cached();
-    bool const moves = cached > first + count;
-    std::size_t const left = moves ? model_->shift(id, first, count) : keep_first(id, std::min(cached, first));
+    std::size_t const left = cached > first + count ? detail::as_count(model_->shift(id, first, count))
+                                                    : keep_first(id, std::min(cached, first));
     detail::with_recovery([&] { batch_.shift(id, first, count); },
                           [&] {
                             keep_first(id, 0);
@@ -164,8 +165,7 @@ class Composer {
   [[nodiscard]] LogprobsView prompt_logprobs(SequenceId id) const { return batch_.prompt_logprobs(id); }
   [[nodiscard]] Proposer const& proposer(SequenceId id) const { return batch_.proposer(id); }
 
-  /// Removes everything after the first `length` tokens of sequence `id`, for example to edit a prompt, and ends its
-  /// turn.
+  /// Removes all but the first `length` tokens of sequence `id`, for example to edit a prompt, and ends its turn.
   void truncate(SequenceId id, std::size_t length) {
     settle(batch_.truncation(id));
     std::size_t const cached = sequence(id).cached();
@@ -192,7 +192,7 @@ class Composer {
   }
 
   // Makes the model forget all but the first `length` tokens of a sequence. Returns how many it holds then.
-  std::size_t keep_first(SequenceId id, std::size_t length) { return model_->truncate(id, length); }
+  std::size_t keep_first(SequenceId id, std::size_t length) { return detail::as_count(model_->truncate(id, length)); }
 
   void settle(std::optional<Truncation> const& truncation) {
     if (!truncation) return;
@@ -207,15 +207,16 @@ class Composer {
   // If the model throws, the tokens are fed. The time is not that of a pass.
   void take_over(CacheCopy const& copy) requires ForkingModel<M> {
     std::size_t held = 0;
-    detail::with_recovery([&] { held = model_->fork(copy.from, copy.to, copy.length); },
+    detail::with_recovery([&] { held = detail::as_count(model_->fork(copy.from, copy.to, copy.length)); },
                           [&] { batch_.copied(copy.to, 0); });
     batch_.copied(copy.to, held);
   }
 
   [[nodiscard]] std::size_t held_after(Truncation const& truncation) {
+    auto const& [sequence, length, path] = truncation;
     if constexpr (TreeModel<M>)
-      if (!truncation.path.empty()) return model_->keep(truncation.sequence, truncation.length, truncation.path);
-    return keep_first(truncation.sequence, truncation.length);
+      if (!path.empty()) return detail::as_count(model_->keep(sequence, length, path));
+    return keep_first(sequence, length);
   }
 
   // If `action` throws, truncates the model to what the sequences hold.
@@ -224,8 +225,7 @@ class Composer {
     detail::with_recovery(action, [this] { settle(); });
   }
 
-  // The rows of a pass, or nothing if no sequence is running. A pass with drafts that fails is tried again without
-  // them.
+  // The rows of a pass; nothing if no sequence runs. A pass with drafts that fails is tried again without them.
   [[nodiscard]] std::optional<Rows> forward() {
     std::optional<Rows> rows;
     PassPlan plan;

@@ -23,11 +23,11 @@ struct EngineLimits {
 /// The limits of an `Engine`, with branches if it is a `TreeModel`.
 template <Engine M>
 [[nodiscard]] EngineLimits limits_of(M const& model) {
-  EngineLimits limits{.vocabulary_size = model.vocabulary_size(),
-                      .max_tokens = model.max_tokens(),
-                      .context_limit = model.context_limit(),
+  EngineLimits limits{.vocabulary_size = detail::as_count(model.vocabulary_size()),
+                      .max_tokens = detail::as_count(model.max_tokens()),
+                      .context_limit = detail::as_count(model.context_limit()),
                       .placeholders = knows_placeholders(model)};
-  if constexpr (TreeModel<M>) limits.max_branches = model.max_branches();
+  if constexpr (TreeModel<M>) limits.max_branches = detail::as_count(model.max_branches());
   return limits;
 }
 

@@ -25,7 +25,7 @@ inline namespace COPYSPEC_VERSION_NAMESPACE {
 /// nothing.
 template <class M>
 concept ForkingModel = Engine<M> && requires(M& model, SequenceId sequence, std::size_t length) {
-  { model.fork(sequence, sequence, length) } -> std::convertible_to<std::size_t>;
+  { model.fork(sequence, sequence, length) } -> std::integral;
 };
 
 }  // namespace COPYSPEC_VERSION_NAMESPACE

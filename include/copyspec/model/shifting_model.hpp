@@ -22,7 +22,7 @@ inline namespace COPYSPEC_VERSION_NAMESPACE {
 /// without `shift` does the same without loss if the caller truncates to `first` and feeds the rest again.
 template <class M>
 concept ShiftingModel = Engine<M> && requires(M& model, SequenceId sequence, std::size_t length) {
-  { model.shift(sequence, length, length) } -> std::convertible_to<std::size_t>;
+  { model.shift(sequence, length, length) } -> std::integral;
 };
 
 }  // namespace COPYSPEC_VERSION_NAMESPACE

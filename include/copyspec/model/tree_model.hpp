@@ -51,9 +51,9 @@ struct TreeSegment {
 template <class M>
 concept TreeModel = Model<M> && requires(M& model, M const& constant, std::span<TreeSegment const> batch,
                                          SequenceId sequence, std::size_t length, std::span<std::int32_t const> path) {
-  { constant.max_branches() } -> std::convertible_to<std::size_t>;
+  { constant.max_branches() } -> std::integral;
   { model.forward(batch) } -> std::same_as<LogitsOf<M>>;
-  { model.keep(sequence, length, path) } -> std::convertible_to<std::size_t>;
+  { model.keep(sequence, length, path) } -> std::integral;
 };
 
 }  // namespace COPYSPEC_VERSION_NAMESPACE

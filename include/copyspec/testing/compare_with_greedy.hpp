@@ -78,7 +78,7 @@ template <Model M, class Decoder>
     if (!ended) {
       LogitsOf<M> rows;
       for (std::size_t fed = 0; fed < pending.size();) {
-        std::size_t const count = std::min<std::size_t>(pending.size() - fed, model.max_tokens());
+        std::size_t const count = std::min<std::size_t>(pending.size() - fed, detail::as_count(model.max_tokens()));
         Segment const segment{.sequence = options.sequence,
                               .tokens = std::span<Token const>(pending).subspan(fed, count),
                               .rows = fed + count == pending.size() ? 1U : 0U};
@@ -98,7 +98,8 @@ template <Model M, class Decoder>
     }
     ++comparison.agreed;
     pending.assign(1, *difference.expected);
-    ended = comparison.agreed == options.max_new_tokens || prompt.size() + comparison.agreed == model.context_limit() ||
+    ended = comparison.agreed == options.max_new_tokens ||
+            prompt.size() + comparison.agreed == detail::as_count(model.context_limit()) ||
             std::ranges::find(options.stop_tokens, *difference.expected) != options.stop_tokens.end();
   }
   model.truncate(options.sequence, 0);

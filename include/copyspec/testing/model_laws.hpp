@@ -44,7 +44,8 @@ class ModelLaws : LawProbe<M> {
     std::vector<Token> mixed(tokens.begin(), tokens.begin() + static_cast<std::ptrdiff_t>(half));
     mixed.insert(mixed.end(), others.begin() + static_cast<std::ptrdiff_t>(half), others.end());
     if (mixed[half] == tokens[half])
-      mixed[half] = static_cast<Token>((static_cast<std::size_t>(mixed[half]) + 1) % model_.vocabulary_size());
+      mixed[half] =
+          static_cast<Token>((static_cast<std::size_t>(mixed[half]) + 1) % as_count(model_.vocabulary_size()));
 
     Rows const reference = fresh(options_.first, tokens);
     Rows const mixed_reference = fresh(options_.first, mixed);
@@ -85,7 +86,7 @@ class ModelLaws : LawProbe<M> {
     }
     forget(options_.first);
     // As a prompt is fed: only the newest token has a row.
-    std::size_t const chunk = std::min<std::size_t>(model_.max_tokens(), 5);
+    std::size_t const chunk = std::min<std::size_t>(as_count(model_.max_tokens()), 5);
     for (std::size_t fed = 0; fed < tokens.size();) {
       auto const part = tokens.subspan(fed, std::min(chunk, tokens.size() - fed));
       fed += part.size();
@@ -100,11 +101,11 @@ class ModelLaws : LawProbe<M> {
   void check_rewind(std::span<Token const> tokens, std::span<Token const> mixed, std::size_t kept,
                     Rows const& mixed_reference) {
     feed(options_.first, tokens, tokens.size());
-    std::size_t const untouched = model_.truncate(options_.first, tokens.size() + 1);
+    std::size_t const untouched = as_count(model_.truncate(options_.first, tokens.size() + 1));
     if (untouched != tokens.size())
       violated("rewind", "truncate beyond the end must change nothing and return the " + std::to_string(tokens.size()) +
                              " tokens held; it returned " + std::to_string(untouched));
-    std::size_t const held = model_.truncate(options_.first, kept);
+    std::size_t const held = as_count(model_.truncate(options_.first, kept));
     if (held > kept)
       return violated("rewind", "truncate to " + std::to_string(kept) + " tokens kept " + std::to_string(held));
     Rows const rows = feed(options_.first, mixed.subspan(held), mixed.size());
@@ -116,8 +117,9 @@ class ModelLaws : LawProbe<M> {
   void check_batching(std::span<Token const> tokens, std::span<Token const> others, Rows const& reference,
                       Rows const& other_reference) {
     // Different lengths, with rows at the end only, as when one sequence has a draft and the other has none.
-    std::size_t const room = std::max<std::size_t>(1, std::min<std::size_t>(tokens.size(), model_.max_tokens() / 2));
-    if (model_.max_tokens() < 2) return;
+    std::size_t const room =
+        std::max<std::size_t>(1, std::min<std::size_t>(tokens.size(), as_count(model_.max_tokens()) / 2));
+    if (as_count(model_.max_tokens()) < 2) return;
     auto const a = tokens.first(room);
     auto const b = others.first(std::max<std::size_t>(1, room / 2));
     for (bool const swapped : {false, true}) {

@@ -79,7 +79,7 @@ class DraftModelRunner {
 
     void forget() noexcept {
       asks_ = false;
-      if (id_) cache_.cut(model_->model_->truncate(*id_, 0));
+      if (id_) cache_.cut(as_count(model_->model_->truncate(*id_, 0)));
     }
 
    private:
@@ -93,7 +93,7 @@ class DraftModelRunner {
     // Truncates the KV cache to what agrees, and finds the tokens to be fed.
     void plan_feed() {
       std::size_t const kept = agreeing(context_, draft_);
-      cache_.cut(cache_.held() > kept ? model_->model_->truncate(*id_, kept) : kept);
+      cache_.cut(cache_.held() > kept ? as_count(model_->model_->truncate(*id_, kept)) : kept);
       unfed_.clear();
       std::size_t const held = cache_.held();
       if (held < context_.size()) {
@@ -117,9 +117,9 @@ class DraftModelRunner {
 
   explicit DraftModelRunner(M& model, PassCost pass_cost = {}) : model_(&model), share_(std::move(pass_cost)) {}
 
-  [[nodiscard]] std::size_t vocabulary_size() const { return model_->vocabulary_size(); }
+  [[nodiscard]] std::size_t vocabulary_size() const { return as_count(model_->vocabulary_size()); }
   [[nodiscard]] bool knows_placeholders() const { return copyspec::knows_placeholders(*model_); }
-  [[nodiscard]] std::size_t context_limit() const { return model_->context_limit(); }
+  [[nodiscard]] std::size_t context_limit() const { return as_count(model_->context_limit()); }
 
   /// The cost of feeding this many tokens of one sequence, in passes of one token. For a shared pass, this is the
   /// sequence's share.
@@ -176,7 +176,7 @@ class DraftModelRunner {
   void plan(std::span<Slot* const> requests) {
     batch_.clear();
     scheduled_.clear();
-    std::size_t left = model_->max_tokens();
+    std::size_t left = as_count(model_->max_tokens());
     for (std::size_t i = 0; i < requests.size() && left > 0; ++i) {
       Slot& request = *requests[i];
       if (!request.asks_) continue;

@@ -61,10 +61,10 @@ class ForkLaws : LawProbe<M> {
 
   // Copies the first `length` tokens of `from`. Returns how many are held of `to`.
   std::size_t fork(SequenceId from, SequenceId to, std::size_t length) {
-    std::size_t const held = model_.fork(from, to, length);
+    std::size_t const held = as_count(model_.fork(from, to, length));
     if (held > length)
       violated("copy", "of " + std::to_string(length) + " tokens, fork copied " + std::to_string(held));
-    std::size_t const counted = model_.truncate(to, length + 1);
+    std::size_t const counted = as_count(model_.truncate(to, length + 1));
     if (counted != held)
       violated("copy",
                "fork returned " + std::to_string(held) + ", and then " + std::to_string(counted) + " tokens were held");
@@ -92,14 +92,14 @@ class ForkLaws : LawProbe<M> {
       go_on("isolation", from, tokens, length - 1, 1, reference,
             "the rows of a sequence whose copy was fed, and alone");
       forget(from);
-      std::size_t const kept = std::min<std::size_t>(model_.truncate(to, shared), shared);
+      std::size_t const kept = std::min<std::size_t>(as_count(model_.truncate(to, shared)), shared);
       go_on("isolation", to, branch, kept, rest, branch_reference,
             "the rows of a copy whose source was forgotten, and alone");
       forget(to);
 
       feed(from, tokens.first(length - 1), length);
       held = fork(from, to, shared);
-      std::size_t const left = model_.truncate(from, shared / 2);
+      std::size_t const left = as_count(model_.truncate(from, shared / 2));
       feed(from, others.subspan(left).first(1), 1);
       go_on("isolation", to, branch, held, rest, branch_reference,
             "the rows of a copy whose source was truncated and fed, and alone");

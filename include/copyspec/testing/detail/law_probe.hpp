@@ -34,14 +34,14 @@ class LawProbe {
 
   [[nodiscard]] std::vector<Token> draw(std::mt19937_64& random) const {
     std::vector<Token> tokens(options_.length);
-    for (Token& token : tokens) token = static_cast<Token>(random() % model_.vocabulary_size());
+    for (Token& token : tokens) token = static_cast<Token>(random() % as_count(model_.vocabulary_size()));
     return tokens;
   }
 
   void violated(std::string const& law, std::string const& what) { report_.violations.push_back(law + ": " + what); }
 
   void forget(SequenceId sequence) {
-    if (model_.truncate(sequence, 0) != 0) violated("rewind", "truncate to nothing must return 0");
+    if (as_count(model_.truncate(sequence, 0)) != 0) violated("rewind", "truncate to nothing must return 0");
   }
 
   void forget_all() {
@@ -57,9 +57,9 @@ class LawProbe {
     auto const view = model_.forward(batch);
     if (view.rows() != asked)
       violated("rows", std::to_string(asked) + " rows were requested and " + std::to_string(view.rows()) + " returned");
-    if (view.rows() > 0 && view.vocabulary() != model_.vocabulary_size())
+    if (view.rows() > 0 && view.vocabulary() != as_count(model_.vocabulary_size()))
       violated("rows", "a row has " + std::to_string(view.vocabulary()) + " logits where vocabulary_size() is " +
-                           std::to_string(model_.vocabulary_size()));
+                           std::to_string(as_count(model_.vocabulary_size())));
     Rows rows;
     for (std::size_t i = 0; i < view.rows(); ++i) rows.emplace_back(view.row(i).begin(), view.row(i).end());
     return rows;
@@ -68,7 +68,7 @@ class LawProbe {
   /// Feeds `tokens` after what is held, at most `chunk` per pass, and requests a row after each.
   Rows feed(SequenceId sequence, std::span<Token const> tokens, std::size_t chunk) {
     Rows rows;
-    for (chunk = std::min<std::size_t>(chunk, model_.max_tokens()); !tokens.empty();) {
+    for (chunk = std::min<std::size_t>(chunk, as_count(model_.max_tokens())); !tokens.empty();) {
       std::span<Token const> const part = tokens.first(std::min(chunk, tokens.size()));
       Segment const segment{.sequence = sequence, .tokens = part, .rows = part.size()};
       for (auto& row : pass(std::span<Segment const>(&segment, 1))) rows.push_back(std::move(row));

@@ -52,7 +52,7 @@ class ShiftLaws : LawProbe<M> {
         violated("shift", "there must be a row for each token fed after it");
       // Of the tokens before the shift, fewer may have stayed.
       std::size_t const stayed = std::min(half, held);
-      std::size_t const kept = model_.truncate(options_.first, stayed);
+      std::size_t const kept = as_count(model_.truncate(options_.first, stayed));
       if (kept > stayed) violated("shift", "truncate before it kept " + std::to_string(kept) + " tokens");
       expect("shift", "the rows after the tokens before a shift, and without it", last(reference, tokens.size() - half),
              last(feed(options_.first, std::span<Token const>(tokens).subspan(std::min(kept, stayed)), tokens.size()),
@@ -83,11 +83,12 @@ class ShiftLaws : LawProbe<M> {
   std::size_t shift(std::size_t first, std::size_t count, std::size_t length) {
     // A model that cannot shift throws, and has changed nothing.
     std::size_t held = length;
-    bool const shifted = with_recovery([&] { held = model_.shift(options_.first, first, count); }, [] {}, false);
+    bool const shifted =
+        with_recovery([&] { held = as_count(model_.shift(options_.first, first, count)); }, [] {}, false);
     if (shifted && held > length - count)
       violated("shift", "of " + std::to_string(length) + " tokens, " + std::to_string(count) +
                             " were removed, and it returned " + std::to_string(held));
-    std::size_t const counted = model_.truncate(options_.first, length + 1);
+    std::size_t const counted = as_count(model_.truncate(options_.first, length + 1));
     if (counted != held)
       violated("shift",
                "it returned " + std::to_string(held) + ", and then " + std::to_string(counted) + " tokens were held");

@@ -36,8 +36,8 @@ class TreeLaws : LawProbe<M> {
     std::size_t const before = options_.length / 2;
     std::size_t const room = options_.length - before;
     // One token of a pass is the newest context token, and two tokens are fed after a path.
-    std::size_t const nodes = std::min(room - std::min(room, continuation), std::size_t{model_.max_tokens()} - 1);
-    if (nodes < 2 || model_.max_branches() == 0) return report();
+    std::size_t const nodes = std::min(room - std::min(room, continuation), as_count(model_.max_tokens()) - 1);
+    if (nodes < 2 || as_count(model_.max_branches()) == 0) return report();
     std::mt19937_64 random(options_.seed);
     for (std::size_t const spread : {std::size_t{1}, std::size_t{3}, nodes}) {
       forget_all();
@@ -104,7 +104,7 @@ class TreeLaws : LawProbe<M> {
       tree.parents.push_back(static_cast<std::int32_t>(node - back) - 1);
       if (!begins_branch(tree.parents, node)) continue;
       // The trees of two sequences may share a pass.
-      if (branches < std::max<std::size_t>(1, model_.max_branches() / 2))
+      if (branches < std::max<std::size_t>(1, as_count(model_.max_branches()) / 2))
         ++branches;
       else
         tree.parents.back() = static_cast<std::int32_t>(node) - 1;
@@ -128,7 +128,7 @@ class TreeLaws : LawProbe<M> {
   // Keeps the path to `node`, or nothing if it is -1. Returns how many tokens are held.
   std::size_t keep(SequenceId sequence, Tree const& tree, std::int32_t node) {
     Path const path = tree.path_to(node);
-    std::size_t const held = model_.keep(sequence, tree.before, path);
+    std::size_t const held = as_count(model_.keep(sequence, tree.before, path));
     std::size_t const most = tree.before + path.size();
     if (held > most) violated("path", "of " + std::to_string(most) + " tokens, keep kept " + std::to_string(held));
     return std::min(held, most);
@@ -157,7 +157,7 @@ class TreeLaws : LawProbe<M> {
     }
     for (std::size_t const length : {tree.before, tree.before / 2}) {
       feed_tree();
-      std::size_t const held = model_.truncate(options_.first, length);
+      std::size_t const held = as_count(model_.truncate(options_.first, length));
       if (held > length)
         return violated("path",
                         "truncate to " + std::to_string(length) + " before a tree kept " + std::to_string(held));
@@ -167,10 +167,10 @@ class TreeLaws : LawProbe<M> {
 
   // Two sequences in a pass, the second with a tree or with the chain of its first nodes.
   void check_others(Tree const& tree, Rows const& reference, Tree other) {
-    std::size_t const room = std::size_t{model_.max_tokens()} - (tree.parents.size() + 1);
+    std::size_t const room = as_count(model_.max_tokens()) - (tree.parents.size() + 1);
     if (room < 2) return;
     other.parents.resize(std::min(other.parents.size(), room - 1));
-    for (bool const chain : {model_.max_branches() < 2, true}) {
+    for (bool const chain : {as_count(model_.max_branches()) < 2, true}) {
       if (chain)
         for (std::size_t node = 0; node < other.parents.size(); ++node)
           other.parents[node] = static_cast<std::int32_t>(node) - 1;
