@@ -5,6 +5,8 @@
 
 #include <copyspec/copyspec.hpp>
 #include <copyspec/testing/model_laws.hpp>
+#include <copyspec/testing/pass_curve.hpp>
+#include <copyspec/testing/pass_curve_report.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -70,6 +72,10 @@ int main() {
 
   auto const report = copyspec::testing::check_model_laws(engine, {.tolerance = 1e-2});
   for (auto const& violation : report.violations) std::puts(violation.c_str());
+
+  auto const levels = copyspec::testing::measure_pass_curve(engine, {.context = 100});
+  std::puts(copyspec::testing::describe_pass_curve(levels).c_str());
+  std::puts(copyspec::testing::pass_cost_source(levels).c_str());
 
   copyspec::Composer composer(engine, copyspec::MixingProposer(), copyspec::GreedyVerifier());
   auto const answer = composer.generate(std::vector<copyspec::Token>{5, 6}, {.max_new_tokens = 3});

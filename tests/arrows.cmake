@@ -17,7 +17,7 @@ set(may_draft_model core detail cost model verify draft)
 set(may_decode core detail cost/pass_report.hpp model verify draft)
 set(may_cuda core detail model verify)
 set(may_adapters core model verify/sampling_options.hpp)
-set(may_testing core detail model)
+set(may_testing core detail cost/pass_level.hpp model)
 # A facade, `mix.hpp` beside the folder `mix/`, includes the root headers of that folder only. Two headers are no facade:
 set(may_copyspec.hpp core model.hpp cost.hpp verify.hpp draft.hpp lookup.hpp mix.hpp draft_model.hpp decode.hpp)
 set(may_format.hpp core verify decode)

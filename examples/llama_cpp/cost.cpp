@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: MIT
+//
+// What a pass of a model costs by its number of rows, with llama.cpp on this machine, and whether copying can pay:
+//
+//   copyspec-cost FILE
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstddef>
+#include <cstdio>
+#include <exception>
+#include <filesystem>
+#include <limits>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "copyspec/adapters/llama_cpp/model.hpp"
+#include "copyspec/cost/pass_cost.hpp"
+#include "copyspec/cost/pass_cost_file.hpp"
+#include "copyspec/testing/pass_curve.hpp"
+#include "copyspec/testing/pass_curve_report.hpp"
+#include "engine.hpp"
+#include "numbers.hpp"
+#include "terminal.hpp"
+
+namespace copyspec_llama {
+namespace {
+
+namespace kit = copyspec::testing;
+
+struct Options {
+  std::filesystem::path model;
+  std::size_t threads = std::max(1U, std::thread::hardware_concurrency());
+  std::vector<std::size_t> contexts{256};
+  std::size_t sequences = 1;
+  std::size_t repetitions = 5;
+  std::filesystem::path pass_costs;
+};
+
+void add_options(CLI::App& app, Options& options) {
+  constexpr auto most = static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max());
+  app.add_option("-m,--model,model", options.model, "The model, a GGUF file")->required()->type_name("FILE");
+  add_number(app, "-t,--threads", std::size_t{1}, most, options.threads, "Threads of llama.cpp");
+  app.add_option("--context", options.contexts,
+                 "Tokens that a sequence holds before the passes that are timed; given again, another curve")
+      ->type_name("N")
+      ->check(CLI::Range(std::size_t{1}, most).description(""))
+      ->capture_default_str();
+  add_number(app, "--sequences", std::size_t{1}, std::size_t{256}, options.sequences,
+             "Sequences that share a pass; from two on, the curve of one alone is shown as well");
+  add_number(app, "-r,--repetitions", std::size_t{1}, most, options.repetitions, "Passes of each row count");
+  app.add_option("--pass-costs", options.pass_costs,
+                 "Write the first curve there, for --pass-costs of copyspec-llama and PassCostFile::load")
+      ->type_name("FILE");
+}
+
+std::vector<copyspec::PassLevel> measure(copyspec::adapters::LlamaCpp& model, std::size_t context,
+                                         std::size_t sequences, Options const& options, Progress& progress) {
+  progress.begin(fmt::format("{} tokens, {} sequence{}", context, sequences, sequences == 1 ? "" : "s"));
+  auto const show = [&](std::size_t round, std::size_t rounds) {
+    progress.update(fmt::format("round {} of {}", round + 1, rounds));
+  };
+  auto levels = kit::measure_pass_curve(
+      model, {.context = context, .sequences = sequences, .repetitions = options.repetitions, .on_round = show});
+  progress.clear();
+  return levels;
+}
+
+void run(Options const& options) {
+  silence_engine_log();
+  Progress progress;
+  std::size_t const longest = std::ranges::max(options.contexts) + 64;
+  Engine const engine(
+      options.model,
+      {.context = longest * options.sequences, .threads = options.threads, .sequences = options.sequences}, progress);
+  copyspec::adapters::LlamaCpp model(engine.context());
+  fmt::print("{}, {} threads\n", engine.description(), options.threads);
+  bool first = true;
+  for (std::size_t const context : options.contexts)
+    for (std::size_t const sequences : {std::size_t{1}, options.sequences}) {
+      if (!first && sequences == 1 && options.sequences == 1) continue;
+      auto const levels = measure(model, context, sequences, options, progress);
+      fmt::print("\n{} tokens held, {}\n{}", context,
+                 sequences == 1 ? "one sequence" : fmt::format("rows of {} sequences", sequences),
+                 kit::describe_pass_curve(levels));
+      if (!first) continue;
+      first = false;
+      fmt::print("\n{}", kit::pass_cost_source(levels));
+      if (options.pass_costs.empty()) continue;
+      copyspec::PassCostFile::save(options.pass_costs.string(), engine.pass_cost_key(options.model, options.threads),
+                                   copyspec::PassCost::remembered(levels, "measured"));
+      fmt::print("\nWritten to {}\n", options.pass_costs.string());
+    }
+}
+
+}  // namespace
+}  // namespace copyspec_llama
+
+int main(int argc, char** argv) {
+  copyspec_llama::Options options;
+  CLI::App app("Times passes of a model by their number of rows, with llama.cpp, and says whether copying can pay.",
+               "copyspec-cost");
+  copyspec_llama::add_options(app, options);
+  try {
+    app.parse(argc, argv);
+  } catch (CLI::ParseError const& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  try {
+    copyspec_llama::run(options);
+  } catch (std::exception const& error) {
+    std::string const engine = copyspec_llama::take_engine_error();
+    fmt::print(stderr, "copyspec-cost: {}{}{}\n", error.what(), engine.empty() ? "" : "; llama.cpp: ", engine);
+    return 1;
+  }
+}
