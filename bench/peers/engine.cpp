@@ -123,6 +123,16 @@ std::vector<Sample> measure(Options const& options, Decoder<copyspec::adapters::
   }
   for (Sample& sample : samples) {
     if (!sample.difference) continue;
+    // Repetitions mostly differ in the same token.
+    auto const same = std::ranges::find_if(samples, [&sample](Sample const& other) {
+      return other.conversation == sample.conversation && other.way == sample.way && other.difference &&
+             other.difference->turn == sample.difference->turn &&
+             other.difference->position == sample.difference->position;
+    });
+    if (&*same != &sample) {
+      sample.difference = same->difference;
+      continue;
+    }
     progress.begin(fmt::format("looking at a difference: {}, {}", sample.conversation->name, sample.way));
     measure_margins(*sample.difference, sample.run.drafts, decoder, *sample.conversation);
   }
