@@ -46,6 +46,8 @@ void add_options(CLI::App& app, Options& options) {
   app.add_option("--context", options.contexts,
                  "Tokens that a sequence holds before the passes that are timed; given again, another curve")
       ->type_name("N")
+      ->expected(1)
+      ->take_all()
       ->check(CLI::Range(std::size_t{1}, most).description(""))
       ->capture_default_str();
   add_number(app, "--sequences", std::size_t{1}, std::size_t{256}, options.sequences,
@@ -56,8 +58,9 @@ void add_options(CLI::App& app, Options& options) {
       ->type_name("FILE");
 }
 
-std::vector<copyspec::PassLevel> measure(copyspec::adapters::LlamaCpp& model, std::size_t context,
-                                         std::size_t sequences, Options const& options, Progress& progress) {
+// Measures one curve and prints it.
+std::vector<copyspec::PassLevel> show_curve(copyspec::adapters::LlamaCpp& model, std::size_t context,
+                                            std::size_t sequences, Options const& options, Progress& progress) {
   progress.begin(fmt::format("{} tokens, {} sequence{}", context, sequences, sequences == 1 ? "" : "s"));
   auto const show = [&](std::size_t round, std::size_t rounds) {
     progress.update(fmt::format("round {} of {}", round + 1, rounds));
@@ -65,6 +68,9 @@ std::vector<copyspec::PassLevel> measure(copyspec::adapters::LlamaCpp& model, st
   auto levels = kit::measure_pass_curve(
       model, {.context = context, .sequences = sequences, .repetitions = options.repetitions, .on_round = show});
   progress.clear();
+  fmt::print("\n{} tokens held, {}\n{}", context,
+             sequences == 1 ? "one sequence" : fmt::format("rows of {} sequences", sequences),
+             kit::describe_pass_curve(levels));
   return levels;
 }
 
@@ -77,22 +83,19 @@ void run(Options const& options) {
       {.context = longest * options.sequences, .threads = options.threads, .sequences = options.sequences}, progress);
   copyspec::adapters::LlamaCpp model(engine.context());
   fmt::print("{}, {} threads\n", engine.description(), options.threads);
-  bool first = true;
-  for (std::size_t const context : options.contexts)
-    for (std::size_t const sequences : {std::size_t{1}, options.sequences}) {
-      if (!first && sequences == 1 && options.sequences == 1) continue;
-      auto const levels = measure(model, context, sequences, options, progress);
-      fmt::print("\n{} tokens held, {}\n{}", context,
-                 sequences == 1 ? "one sequence" : fmt::format("rows of {} sequences", sequences),
-                 kit::describe_pass_curve(levels));
-      if (!first) continue;
-      first = false;
+  for (std::size_t i = 0; i < options.contexts.size(); ++i) {
+    std::size_t const context = options.contexts[i];
+    auto const levels = show_curve(model, context, 1, options, progress);
+    if (i == 0) {
       fmt::print("\n{}", kit::pass_cost_source(levels));
-      if (options.pass_costs.empty()) continue;
-      copyspec::PassCostFile::save(options.pass_costs.string(), engine.pass_cost_key(options.model, options.threads),
-                                   copyspec::PassCost::remembered(levels, "measured"));
-      fmt::print("\nWritten to {}\n", options.pass_costs.string());
+      if (!options.pass_costs.empty()) {
+        copyspec::PassCostFile::save(options.pass_costs.string(), engine.pass_cost_key(options.model, options.threads),
+                                     copyspec::PassCost::remembered(levels, "measured"));
+        fmt::print("\nWritten to {}\n", options.pass_costs.string());
+      }
     }
+    if (options.sequences > 1) (void)show_curve(model, context, options.sequences, options, progress);
+  }
 }
 
 }  // namespace

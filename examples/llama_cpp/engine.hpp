@@ -27,8 +27,7 @@ struct EngineOptions {
   std::size_t sequences = 1;
 };
 
-/// A model in llama.cpp with a context, loaded from a GGUF file. Throws `copyspec::Error` if the file
-/// cannot be used.
+/// A model in llama.cpp with a context, loaded from a GGUF file. Throws `copyspec::Error` if the file cannot be used.
 class Engine {
  public:
   Engine(std::filesystem::path const& file, EngineOptions const& options, Progress& progress);
