@@ -35,8 +35,7 @@ bool has(std::string const& text, std::string const& part) {
 TEST_CASE("an engine that computes rows one by one is told so") {
   CHECK(judge_pass_curve(curve(1, 1)) ==
         "A row costs 1.00 of a pass: this engine computes rows one by one, so copying cannot pay. Read each weight "
-        "once for "
-        "all rows of a pass.");
+        "once for all rows of a pass.");
   CHECK(has(judge_pass_curve(curve(0.9, 0.9)), "one by one"));
 }
 

@@ -45,8 +45,7 @@ namespace testing {
   if (row >= 0.8)
     return fmt::format(
         "A row costs {:.2f} of a pass: this engine computes rows one by one, so copying cannot pay. Read each weight "
-        "once "
-        "for all rows of a pass.",
+        "once for all rows of a pass.",
         row);
   std::string const each =
       second > 2 * row && second > 0.3
