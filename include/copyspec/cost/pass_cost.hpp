@@ -137,8 +137,8 @@ class PassCost {
   }
 
   /// A learnt curve that continues from `levels`, which another one returned, as if just observed. Throws `Error` that
-  /// begins with `where` if row counts do not ascend or are not tracked, seconds are not positive and finite, or passes
-  /// 0.
+  /// begins with `where` if row counts do not ascend or are not tracked, if seconds are not positive and finite, or if
+  /// there were no passes.
   [[nodiscard]] static PassCost remembered(std::span<PassLevel const> levels, std::string const& where) {
     detail::require_levels(levels, where);
     PassCost cost;
