@@ -1,5 +1,7 @@
 # What the scripts run with `cmake -P` share.
 
+include_guard(GLOBAL)
+
 cmake_path(GET CMAKE_CURRENT_LIST_DIR PARENT_PATH copyspec_root)
 
 function(copyspec_say text)
@@ -50,6 +52,20 @@ function(copyspec_build preset)
     "${CMAKE_COMMAND}" --build --preset ${preset} ${ARGN})
 endfunction()
 
+# The value of an option after `--` on the command line, or `default`; `copyspec_run_program` does not pass it on.
+set(copyspec_taken)
+macro(copyspec_take_option option default result)
+  set(${result} "${default}")
+  math(EXPR copyspec_last "${CMAKE_ARGC} - 2")
+  foreach(copyspec_index RANGE ${copyspec_last})
+    if("${CMAKE_ARGV${copyspec_index}}" STREQUAL "${option}")
+      math(EXPR copyspec_next "${copyspec_index} + 1")
+      set(${result} "${CMAKE_ARGV${copyspec_next}}")
+      list(APPEND copyspec_taken ${copyspec_index} ${copyspec_next})
+    endif()
+  endforeach()
+endmacro()
+
 # Runs `program` with the arguments given here and those after `--` on the command line.
 function(copyspec_run_program program)
   # Bracket arguments, evaluated as code: a list would split an argument with a semicolon in it.
@@ -60,7 +76,7 @@ function(copyspec_run_program program)
   set(index 0)
   set(after_dashes FALSE)
   while(index LESS CMAKE_ARGC)
-    if(after_dashes)
+    if(after_dashes AND NOT index IN_LIST copyspec_taken)
       string(APPEND arguments " [=====[${CMAKE_ARGV${index}}]=====]")
     elseif("${CMAKE_ARGV${index}}" STREQUAL "--")
       set(after_dashes TRUE)

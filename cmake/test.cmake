@@ -3,7 +3,7 @@
 #   cmake -P cmake/test.cmake
 
 cmake_minimum_required(VERSION 3.25)
-include("${CMAKE_CURRENT_LIST_DIR}/engine.cmake")
+include("${CMAKE_CURRENT_LIST_DIR}/openvino.cmake")
 
 copyspec_configure(dev)
 copyspec_build(dev)

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <map>
 #include <vector>
@@ -117,8 +118,42 @@ bool own_loop() {
   return std::ranges::equal(batch.sequence(first).generated(), batch.sequence(second).generated());
 }
 
+// A turn that has some milliseconds. What was shown by then stands, and the next turn goes on from there.
+bool deadline() {
+  Model model;
+  copyspec::Composer composer(model, copyspec::MixingProposer(), copyspec::SamplingVerifier());
+  GenerateOptions const options{.max_new_tokens = 2000, .sampling = copyspec::SamplingOptions{.seed = 1}};
+  composer.begin(first, prompt, options);
+  auto const end = std::chrono::steady_clock::now() + std::chrono::milliseconds(5);
+  while (composer.step([](copyspec::OutputDelta const&) {}))
+    if (std::chrono::steady_clock::now() >= end) composer.truncate(first, composer.sequence(first).length());
+  auto const said = composer.sequence(first).generated();
+  Tokens const expected = alone(options);
+  return std::equal(said.begin(), said.end(), expected.begin());
+}
+
+// No pass feeds more rows than the engine has room for beside its other work, however long the drafts are.
+bool row_budget() {
+  Model engine;
+  copyspec::DecodeBatch batch(copyspec::limits_of(engine), copyspec::MixingProposer(), copyspec::GreedyVerifier());
+  batch.begin(first, prompt, {.max_new_tokens = 100});
+  bool kept = true;
+  for (std::size_t room = 1; batch.running(); room = room % 9 + 1) {
+    while (auto const due = batch.next_truncation())
+      batch.truncated(due->sequence, engine.truncate(due->sequence, due->length));
+    copyspec::PassPlan const plan = batch.plan(room);
+    std::size_t fed = 0;
+    for (copyspec::Segment const& segment : plan.segments) fed += segment.tokens.size();
+    kept = kept && fed <= room;
+    if (!plan.segments.empty()) batch.commit(engine.forward(plan.segments));
+    batch.emit([](copyspec::OutputDelta const&) {});
+  }
+  return kept && batch.sequence(first).generated().size() == 100;
+}
+
 int main() {
-  bool const all[] = {breaks(), samples(), prefix(), own_loop()};
-  fmt::print("breaks: {}, samples: {}, prefix: {}, own loop: {}\n", all[0], all[1], all[2], all[3]);
+  bool const all[] = {breaks(), samples(), prefix(), own_loop(), deadline(), row_budget()};
+  fmt::print("breaks: {}, samples: {}, prefix: {}, own loop: {}, deadline: {}, row budget: {}\n", all[0], all[1], all[2],
+             all[3], all[4], all[5]);
   return std::ranges::all_of(all, [](bool good) { return good; }) ? 0 : 1;
 }

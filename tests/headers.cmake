@@ -16,8 +16,9 @@ set(covered
     "decode/sequence_counters.hpp: decode/sequence.cpp"
     "decode/sequence_status.hpp: decode/sequence.cpp"
     "testing/law_report.hpp: testing/model_laws.cpp"
-    # An exception, of which the test is that it is thrown.
-    "adapters/llama_cpp/error.hpp: adapters/llama_cpp/model.cpp")
+    # Exceptions, of which the test is that they are thrown.
+    "adapters/llama_cpp/error.hpp: adapters/llama_cpp/model.cpp"
+    "adapters/openvino/error.hpp: adapters/openvino/model.cpp")
 
 file(GLOB_RECURSE headers RELATIVE "${INCLUDE}" "${INCLUDE}/*.hpp" "${INCLUDE}/*.cuh")
 set(failures)

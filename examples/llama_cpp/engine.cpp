@@ -88,6 +88,15 @@ std::string take_engine_error() {
   return std::exchange(first_engine_error, {});
 }
 
+ModelPointer load_vocabulary(fs::path const& file) {
+  check_readable(file);
+  llama_model_params parameters = llama_model_default_params();
+  parameters.vocab_only = true;
+  ModelPointer model(llama_model_load_from_file(file.c_str(), parameters));
+  if (!model) copyspec::raise_error(copyspec::ErrorCode::file, fmt::format("{} cannot be loaded", file.string()));
+  return model;
+}
+
 Engine::Engine(fs::path const& file, EngineOptions const& options, Progress& progress) {
   check_readable(file);
   progress.begin(fmt::format("loading {}", file.filename().string()));

@@ -19,6 +19,15 @@ void silence_engine_log();
 /// The first error that llama.cpp has logged since the last call, or nothing.
 [[nodiscard]] std::string take_engine_error();
 
+struct FreeModel {
+  void operator()(llama_model* model) const noexcept { llama_model_free(model); }
+};
+using ModelPointer = std::unique_ptr<llama_model, FreeModel>;
+
+/// The tokens and the chat template of a GGUF file, without its weights: for `Vocabulary` and `ChatFormat` with another
+/// engine. Throws `copyspec::Error` if the file cannot be used.
+[[nodiscard]] ModelPointer load_vocabulary(std::filesystem::path const& file);
+
 /// How a context is made.
 struct EngineOptions {
   std::size_t context = 4096;  ///< Most tokens of all sequences; of one, no more than the model was trained for.
@@ -43,14 +52,11 @@ class Engine {
   [[nodiscard]] std::size_t weight_bytes() const { return llama_model_size(model_.get()); }
 
  private:
-  struct FreeModel {
-    void operator()(llama_model* model) const noexcept { llama_model_free(model); }
-  };
   struct FreeContext {
     void operator()(llama_context* context) const noexcept { llama_free(context); }
   };
 
-  std::unique_ptr<llama_model, FreeModel> model_;
+  ModelPointer model_;
   std::unique_ptr<llama_context, FreeContext> context_;
 };
 

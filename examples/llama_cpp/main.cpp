@@ -36,6 +36,7 @@
 #include "copyspec/mix/mixing_proposer.hpp"
 #include "copyspec/verify/sampling_options.hpp"
 #include "decode.hpp"
+#include "demo.hpp"
 #include "engine.hpp"
 #include "measure.hpp"
 #include "measured_model.hpp"
@@ -50,32 +51,15 @@ namespace {
 
 enum class Weights : bool { file, f32 };
 
-struct Options {
-  std::filesystem::path model;
+struct Options : DemoOptions {
   Weights weights = Weights::file;
   std::filesystem::path draft_model;
   Weights draft_weights = Weights::file;
-  std::vector<std::string> prompts;
-  std::vector<std::filesystem::path> files;
-  std::vector<std::string> only;
-  std::filesystem::path json;
-  std::vector<std::filesystem::path> references;
   std::filesystem::path history;
-  std::filesystem::path pass_costs;
-  EngineOptions engine;
-  std::size_t repetitions = 1;
-  std::size_t max_tokens = 400;
-  copyspec::SamplingOptions sampling{.temperature = 0};
-  std::uint64_t seed = 0;
   std::filesystem::path grammar;
 };
 
 void add_options(CLI::App& app, Options& options) {
-  // llama.cpp counts in 32 bits.
-  constexpr auto most = static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max());
-  auto const add_count = [&app](std::string const& names, std::size_t& value, std::string const& description) {
-    add_number(app, names, std::size_t{1}, most, value, description);
-  };
   auto const add_weights = [&app](std::string const& name, Weights& weights, std::string const& description) {
     std::vector<std::string> const values{"file", "f32"};
     app.add_option_function<std::string>(
@@ -85,12 +69,7 @@ void add_options(CLI::App& app, Options& options) {
         ->default_str(values.front())
         ->check(CLI::IsMember(values).description(""));
   };
-  auto const add_list = [&app](std::string const& names, auto& values, std::string const& type,
-                               std::string const& description) {
-    return app.add_option(names, values, description)->type_name(type)->expected(1)->take_all();
-  };
-
-  app.add_option("-m,--model,model", options.model, "The model, a GGUF file")->required()->type_name("FILE");
+  add_demo_options(app, options, "llama.cpp");
   add_weights("--weights", options.weights,
               "Decode the weights as they are in the file, or an F32 copy, which is written next to it once");
   CLI::Option* const draft_model =
@@ -98,76 +77,15 @@ void add_options(CLI::App& app, Options& options) {
                      "A smaller model with the same vocabulary, to guess where there is nothing as good to copy")
           ->type_name("FILE");
   add_weights("--draft-weights", options.draft_weights, "The same of the draft model");
-
-  CLI::Option* const prompt =
-      add_list("-p,--prompt", options.prompts, "TEXT", "What the user says; given again, the next turn");
-  CLI::Option* const file = add_list("-f,--file", options.files, "FILE",
-                                     "A conversation, its turns apart by lines that are ---; may be given again");
-  add_list("--only", options.only, "NAME", "Only the built-in prompt of this name; may be given again")
-      ->excludes(prompt)
-      ->excludes(file);
-  prompt->excludes(file);
-
-  add_list("--reference", options.references, "FILE",
-           "A text that the answers will probably resemble, to be copied from; may be given again");
   app.add_option(
          "--history", options.history,
          "Earlier answers, to be copied from, and what was learnt from them: read if the file is there, written "
-         "with the new ones at the end; not with a draft model, since one way would copy what another has said")
+         "with the new ones at the end; for a single repetition, and not with a draft model, since one way would copy "
+         "what another has said")
       ->type_name("FILE")
       ->excludes(draft_model);
-  app.add_option("--pass-costs", options.pass_costs,
-                 "What passes of this model cost on this machine, so that drafts have the right length from the first "
-                 "on: read if the file is there, written at the end; refused if it is of another model, processor, "
-                 "llama.cpp or number of threads")
-      ->type_name("FILE");
-  add_count("-n,--max-tokens", options.max_tokens, "Cut answers after so many tokens");
-  add_count("-r,--repetitions", options.repetitions,
-            "Decode everything so many times; once with a history, which then has the answers");
-  copyspec::SamplingOptions& sampling = options.sampling;
-  add_number(app, "--temperature", 0.0F, 1000.0F, sampling.temperature, "Draw tokens at this temperature; 0 is greedy");
-  add_number(
-      app, "--top-k", std::size_t{0}, most,
-      [&sampling](std::size_t count) { sampling.top_k = static_cast<decltype(sampling.top_k)>(count); },
-      "Draw from so many of the likeliest tokens; 0 is all")
-      ->default_str(fmt::format("{}", sampling.top_k));
-  add_number(app, "--top-p", 0.0F, 1.0F, sampling.top_p, "Draw from the likeliest tokens with this much probability");
-  add_number(app, "--min-p", 0.0F, 1.0F, sampling.min_p, "Draw from tokens with this share of the likeliest one's");
-  app.add_option_function<std::string>(
-         "--seed", [&options](std::string const& text) { options.seed = parse_seed("--seed", text); },
-         "The same seed draws the same tokens, however they are drafted; -1 is a random one, which is shown")
-      ->type_name("N")
-      ->default_str("-1");
   app.add_option("--grammar", options.grammar, "Keep answers to the GBNF grammar in this file, from `root` on")
       ->type_name("FILE");
-  add_number(
-      app, "--logprobs", std::size_t{0}, most, [&sampling](std::size_t count) { sampling.logprobs = count; },
-      "Show the log-probability of each token, and so many of the likeliest ones");
-  add_count("-t,--threads", options.engine.threads, "Threads of llama.cpp");
-  add_count("--context", options.engine.context,
-            "Most tokens of a conversation, as far as the model was trained for them");
-  add_count("--batch", options.engine.batch, "Most tokens of a pass");
-  app.add_option("--json", options.json, "Write the results there as well")->type_name("FILE");
-}
-
-// Whether a pipe or a file was given as standard input, rather than a terminal or nothing.
-bool has_piped_input() {
-  struct stat status {};
-  return fstat(STDIN_FILENO, &status) == 0 && (S_ISFIFO(status.st_mode) || S_ISREG(status.st_mode));
-}
-
-std::vector<Conversation> conversations(Options const& options, Progress& progress) {
-  if (!options.prompts.empty()) return {own_conversation("prompt", options.prompts)};
-  std::vector<Conversation> conversations;
-  for (std::filesystem::path const& file : options.files)
-    conversations.push_back(own_conversation(file.filename().string(), split_turns(read_text(file))));
-  if (!conversations.empty()) return conversations;
-  if (options.only.empty() && has_piped_input()) {
-    progress.begin("reading prompts from standard input");
-    std::string const text{std::istreambuf_iterator<char>(std::cin), {}};
-    if (!text.empty()) return {own_conversation("standard input", split_turns(text))};
-  }
-  return built_in_conversations(options.only);
 }
 
 // Which weights are decoded, and why that matters here.
@@ -191,17 +109,6 @@ copyspec::MixingProposer read_history(std::filesystem::path const& file, copyspe
       {.pass_cost = pass_cost, .history = std::make_shared<copyspec::History>(bytes), .rollback = rollback});
   if (std::filesystem::exists(file)) copyspec::HistoryFile::load(file.string(), proposer);
   return proposer;
-}
-
-// What earlier runs learnt of passes, if there is such a file.
-copyspec::PassCost read_pass_costs(std::filesystem::path const& file, copyspec::PassCostKey const& key) {
-  if (!std::filesystem::exists(file)) return {};
-  try {
-    return copyspec::PassCostFile::load(file.string(), key);
-  } catch (copyspec::Error const& error) {
-    copyspec::raise_error(error.code(),
-                          fmt::format("{}; name another file, or remove this one to learn anew", error.what()));
-  }
 }
 
 // A file of weights, or what is decoded in its place.
@@ -269,17 +176,9 @@ void run(Options const& options) {
                                                 .draft_model = draft ? &draft->model : nullptr,
                                                 .rollback = rollback};
   if (grammar) decoder.options.sampling->hooks = grammar->hooks();
-  for (std::filesystem::path const& text : options.references)
-    decoder.options.references.push_back(vocabulary.tokens(read_text(text), false, ControlNames::text));
+  decoder.options.references = read_references(options, vocabulary);
   // A prompt that does not fit is refused before any other is decoded.
-  for (Conversation const& conversation : asked) {
-    std::size_t const length = format.prompt(conversation, 0, {}).size();
-    if (length >= model.context_limit())
-      copyspec::raise_error(
-          copyspec::ErrorCode::file,
-          fmt::format("{}: the prompt has {} tokens, which leaves no room for an answer in a context of {}",
-                      conversation.name, length, model.context_limit()));
-  }
+  require_room(asked, format, model.context_limit());
 
   progress.clear();
   fmt::print("{}\n", describe_weights(options.weights, engine));
@@ -303,13 +202,7 @@ void run(Options const& options) {
                     .remembered = pass_cost,
                     .draft_file = draft ? draft->file : std::filesystem::path(),
                     .draft_model = draft ? draft->engine.description() : std::string()};
-  fmt::print("\n{}", text_report(setup, measurement.results, vocabulary));
-  if (!options.json.empty()) write_text(options.json, json_report(setup, measurement.results, vocabulary));
-  // What was measured cannot be had again; the next run learns again what is not saved.
-  if (std::fflush(stdout) != 0)
-    copyspec::raise_error(copyspec::ErrorCode::file, "cannot write the results to standard output");
-  if (!options.pass_costs.empty() && measurement.costs.copying.seconds(1) > 0)
-    copyspec::PassCostFile::save(options.pass_costs.string(), key, measurement.costs.copying);
+  write_results(options, setup, measurement, vocabulary, key);
   if (proposer) copyspec::HistoryFile::save(options.history.string(), *proposer);
 }
 
@@ -322,14 +215,6 @@ int fail(std::string const& message, int status) {
   return status;
 }
 
-// Throws if two outputs are one file.
-void require_different(std::vector<std::pair<char const*, std::filesystem::path>> const& outputs) {
-  for (auto const& [option, file] : outputs)
-    for (auto const& [other, same] : outputs)
-      if (other != option && !file.empty() && file.lexically_normal() == same.lexically_normal())
-        throw CLI::ValidationError(option, fmt::format("this is the file of {}", other));
-}
-
 int parse_and_run(int argc, char** argv) {
   Options options;
   options.engine.threads = std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, 8);
@@ -338,19 +223,17 @@ int parse_and_run(int argc, char** argv) {
       "context, shows the "
       "answers, what was copied in green, and compares the two, and the published rule of copying.",
       "copyspec-llama");
-  app.footer(
-      "Prompts come from --prompt, from --file or from standard input in the form of a file; without any, from the "
-      "built-in set. Names of control tokens in them are text.\n"
-      "Outputs are tried before anything is decoded, and the results are written before the others.\n"
-      "Exit status: 0 if everything was measured, 1 if something cannot be used, 2 for wrong arguments.");
+  app.footer(demo_footer);
   add_options(app, options);
   try {
     app.parse(argc, argv);
     if (!options.history.empty() && options.repetitions > 1)
       throw CLI::ValidationError("--history", "needs a single repetition: the next would copy its own answers");
-    require_different({{"--json", options.json}, {"--history", options.history}, {"--pass-costs", options.pass_costs}});
-    if (app.count("--seed") == 0) options.seed = parse_seed("--seed", "-1");
-    options.sampling.seed = options.seed;
+    require_different(
+        std::array<std::pair<char const*, std::filesystem::path>, 3>{std::pair{"--json", options.json},
+                                                                     {"--history", options.history},
+                                                                     {"--pass-costs", options.pass_costs}});
+    settle_seed(app, options);
   } catch (CLI::CallForHelp const& help) {
     return app.exit(help);
   } catch (CLI::ParseError const& error) {

@@ -7,8 +7,8 @@
 #include <span>
 #include <string>
 
+#include "copyspec/cost/pass_cost.hpp"
 #include "copyspec/verify/sampling_options.hpp"
-#include "measure.hpp"
 #include "results.hpp"
 #include "vocabulary.hpp"
 

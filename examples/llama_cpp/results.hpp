@@ -12,6 +12,7 @@
 
 #include "conversation.hpp"
 #include "copyspec/core/token.hpp"
+#include "copyspec/cost/pass_cost.hpp"
 #include "copyspec/decode/sequence.hpp"
 #include "copyspec/decode/source_counters.hpp"
 #include "copyspec/verify/logprobs.hpp"
@@ -133,6 +134,14 @@ struct Difference {
   /// The passes differ in their number of rows, and so in how they are rounded.
   Scores in_plain_pass = {};
   Scores in_copy_pass = {};
+};
+
+/// What passes cost, as copying has learnt it, and as copying with the draft model has.
+struct LearntCosts {
+  copyspec::PassCost copying;
+  copyspec::PassCost copying_draft_model;
+  copyspec::PassCost draft_model;  ///< Of its own passes, in those of one token.
+  double draft_cost = 0.0;         ///< A pass of one token of the draft model, in passes of one row.
 };
 
 /// All that was measured with one conversation.

@@ -248,6 +248,41 @@ TEST_CASE("a broken law is named") {
   }
 }
 
+TEST_CASE("a violation says at which position, and of which token the logit is") {
+  // Wrong after position 9 where few tokens are fed at once.
+  struct WrongModel {
+    ToyModel<float> model;
+    std::map<SequenceId, std::size_t> held;
+    std::vector<float> rows;
+
+    [[nodiscard]] std::size_t vocabulary_size() const { return model.vocabulary_size(); }
+    [[nodiscard]] std::size_t max_tokens() const { return model.max_tokens(); }
+    [[nodiscard]] std::size_t context_limit() const { return model.context_limit(); }
+    LogitsView<float> forward(std::span<Segment const> batch) {
+      auto const right = model.forward(batch);
+      rows.clear();
+      for (std::size_t i = 0; i < right.rows(); ++i) rows.insert(rows.end(), right.row(i).begin(), right.row(i).end());
+      std::size_t first = 0;
+      for (Segment const& segment : batch) {
+        std::size_t& length = held[segment.sequence];
+        length += segment.tokens.size();
+        if (segment.tokens.size() <= 3 && length > 9 && length - segment.rows <= 9)
+          rows[(first + segment.rows - (length - 9)) * vocabulary_size() + 4] += 0.5F;
+        first += segment.rows;
+      }
+      return {rows.data(), right.rows(), vocabulary_size()};
+    }
+    std::size_t truncate(SequenceId sequence, std::size_t length) {
+      return held[sequence] = model.truncate(sequence, length);
+    }
+  };
+  WrongModel model;
+  LawReport const report = check_model_laws(model);
+  REQUIRE_FALSE(report.ok());
+  CHECK(report.violations.front().find("differ by 0.500000 after the token at position 9, in the logit of token 4") !=
+        std::string::npos);
+}
+
 TEST_CASE("a flaw that shows in one law only is not blamed on another") {
   auto const only = [](Flaw flaw) {
     FlawedModel model(flaw);

@@ -50,7 +50,7 @@ class ModelLaws : LawProbe<M> {
     Rows const reference = fresh(options_.first, tokens);
     Rows const mixed_reference = fresh(options_.first, mixed);
     expect("causal", "the rows after a common beginning, when later tokens differ", first(reference, half),
-           first(mixed_reference, half));
+           first(mixed_reference, half), 0);
     check_chunks(tokens, reference);
     check_rewind(tokens, mixed, half, mixed_reference);
     if (options_.second) {
@@ -82,7 +82,7 @@ class ModelLaws : LawProbe<M> {
     for (std::size_t const chunk : std::array<std::size_t, 2>{1, 3}) {
       forget(options_.first);
       expect("chunks", "the rows of tokens fed " + std::to_string(chunk) + " a pass and of all at once", reference,
-             feed(options_.first, tokens, chunk));
+             feed(options_.first, tokens, chunk), 0);
     }
     forget(options_.first);
     // As a prompt is fed: only the newest token has a row.
@@ -93,7 +93,8 @@ class ModelLaws : LawProbe<M> {
       Segment const segment{.sequence = options_.first, .tokens = part, .rows = fed == tokens.size() ? 1U : 0U};
       Rows const rows = pass(std::span<Segment const>(&segment, 1));
       if (fed == tokens.size())
-        expect("rows", "the last row, asked for alone or with all others", last(reference, 1), rows);
+        expect("rows", "the last row, asked for alone or with all others", last(reference, 1), rows,
+               tokens.size() - 1);
     }
     forget(options_.first);
   }
@@ -110,7 +111,7 @@ class ModelLaws : LawProbe<M> {
       return violated("rewind", "truncate to " + std::to_string(kept) + " tokens kept " + std::to_string(held));
     Rows const rows = feed(options_.first, mixed.subspan(held), mixed.size());
     expect("rewind", "the rows after truncate and other tokens, and those of a sequence that never held the first",
-           last(mixed_reference, mixed.size() - kept), last(rows, mixed.size() - kept));
+           last(mixed_reference, mixed.size() - kept), last(rows, mixed.size() - kept), kept);
     forget(options_.first);
   }
 
@@ -131,9 +132,9 @@ class ModelLaws : LawProbe<M> {
       Rows const rows = pass(std::span<Segment const>(batch));
       if (rows.size() != a.size() + 1) return;
       expect("batching", "the rows of a sequence alone and beside another", first(reference, a.size()),
-             swapped ? last(rows, a.size()) : first(rows, a.size()));
+             swapped ? last(rows, a.size()) : first(rows, a.size()), 0);
       expect("batching", "the row of a sequence alone and beside another", last(first(other_reference, b.size()), 1),
-             swapped ? first(rows, 1) : last(rows, 1));
+             swapped ? first(rows, 1) : last(rows, 1), b.size() - 1);
     }
     forget_all();
   }
@@ -145,7 +146,8 @@ class ModelLaws : LawProbe<M> {
     model_.truncate(*options_.second, half / 2);
     forget(*options_.second);
     expect("isolation", "the rows of a sequence, with and without another fed and truncated in between",
-           last(reference, tokens.size() - half), feed(options_.first, tokens.subspan(half), tokens.size()));
+           last(reference, tokens.size() - half), feed(options_.first, tokens.subspan(half), tokens.size()),
+           half);
     forget_all();
   }
 };

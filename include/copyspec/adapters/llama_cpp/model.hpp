@@ -230,7 +230,7 @@ class LlamaCpp {
     llama_seq_id branch = limits_.first_branch();
     for (AnySegment const& segment : segments) {
       auto const id = static_cast<llama_seq_id>(segment.sequence);
-      std::span<std::int32_t const> const parents = detail::LlamaCppLimits::parents_of(segment);
+      std::span<std::int32_t const> const parents = detail::parents_of(segment);
       std::span<Token const> const tokens = segment.tokens.subspan(fed_before(segment, total));
       std::size_t const chain = tokens.size() - parents.size();
       batch_.add_chain(tokens.first(chain), segment.rows - parents.size(), id,

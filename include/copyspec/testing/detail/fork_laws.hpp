@@ -74,7 +74,8 @@ class ForkLaws : LawProbe<M> {
   // Feeds the tokens of `all` after the first `held`, and compares the last `count` rows with `reference`.
   void go_on(std::string const& law, SequenceId sequence, std::span<Token const> all, std::size_t held,
              std::size_t count, Rows const& reference, std::string const& what) {
-    expect(law, what, last(reference, count), last(feed(sequence, all.subspan(held), all.size()), count));
+    expect(law, what, last(reference, count), last(feed(sequence, all.subspan(held), all.size()), count),
+           all.size() - count);
   }
 
   void check_copies(SequenceId from, SequenceId to, std::span<Token const> tokens, std::span<Token const> others) {

@@ -94,8 +94,10 @@ class LawProbe {
   }
 
   /// Records a violation of `law` unless `expected` and `actual` are equal up to the tolerance. `what`, a plural,
-  /// begins the message.
-  void expect(std::string const& law, std::string const& what, Rows const& expected, Rows const& actual) {
+  /// begins the message. `position` is that of the token before the first row, in its sequence, if they are of one
+  /// chain.
+  void expect(std::string const& law, std::string const& what, Rows const& expected, Rows const& actual,
+              std::optional<std::size_t> position = std::nullopt) {
     if (expected.size() != actual.size()) return violated(law, what + " differ in number");
     double worst = 0;
     for (std::size_t row = 0; row < expected.size(); ++row) {
@@ -106,8 +108,10 @@ class LawProbe {
             std::abs(static_cast<double>(expected[row][token]) - static_cast<double>(actual[row][token]));
         // Written so that a NaN on one side counts as a difference.
         if (!(difference <= options_.tolerance))
-          return violated(law, what + " differ by " + std::to_string(difference) + " at row " + std::to_string(row) +
-                                   ", token " + std::to_string(token));
+          return violated(law, what + " differ by " + std::to_string(difference) +
+                                   (position ? " after the token at position " + std::to_string(*position + row)
+                                             : " at row " + std::to_string(row)) +
+                                   ", in the logit of token " + std::to_string(token));
         worst = std::max(worst, difference);
       }
     }

@@ -56,11 +56,12 @@ class ShiftLaws : LawProbe<M> {
       if (kept > stayed) violated("shift", "truncate before it kept " + std::to_string(kept) + " tokens");
       expect("shift", "the rows after the tokens before a shift, and without it", last(reference, tokens.size() - half),
              last(feed(options_.first, std::span<Token const>(tokens).subspan(std::min(kept, stayed)), tokens.size()),
-                  tokens.size() - half));
+                  tokens.size() - half),
+             half);
       if (options_.second)
         expect("isolation", "the rows of a sequence, with and without a shift of another",
                last(other_reference, others.size() - half),
-               feed(*options_.second, std::span<Token const>(others).subspan(half), others.size()));
+               feed(*options_.second, std::span<Token const>(others).subspan(half), others.size()), half);
       forget_all();
     }
     return report();

@@ -139,7 +139,8 @@ class TreeLaws : LawProbe<M> {
              std::string const& what) {
     chain.insert(chain.end(), tree.tokens.end() - continuation, tree.tokens.end());
     Rows const rows = feed(sequence, std::span<Token const>(chain).subspan(held), chain.size());
-    expect("path", what, last(fresh(sequence, chain), continuation), last(rows, continuation));
+    expect("path", what, last(fresh(sequence, chain), continuation), last(rows, continuation),
+           chain.size() - continuation);
   }
 
   void check_paths(Tree const& tree, Rows const& reference) {

@@ -10,9 +10,7 @@
 
 #include "../../../core/token.hpp"
 #include "../../../core/version.hpp"
-#include "../../../model/model.hpp"
-#include "../../../model/tree_model.hpp"
-#include "../../../model/tree_shape.hpp"
+#include "../../detail/segment_checks.hpp"
 #include "../error.hpp"
 #include "checkpoints.hpp"
 
@@ -65,7 +63,7 @@ class LlamaCppLimits {
     auto const id = static_cast<std::int32_t>(sequence);
     if (id < 0 || id >= first_branch())
       raise_error<adapters::LlamaCppError>(
-          ErrorCode::engine, "sequence " + std::to_string(id) +
+          ErrorCode::engine, sequence_name(sequence) +
                                  " is not below n_seq_max = " + std::to_string(llama_n_seq_max(context_)) +
                                  (branches_ > 0 ? " less " + std::to_string(branches_) + " branches" : ""));
   }
@@ -85,9 +83,6 @@ class LlamaCppLimits {
           "a pass of " + std::to_string(total) + " tokens exceeds n_batch = " + std::to_string(max_tokens()));
     return total;
   }
-
-  static std::span<std::int32_t const> parents_of(Segment const&) noexcept { return {}; }
-  static std::span<std::int32_t const> parents_of(TreeSegment const& segment) noexcept { return segment.parents; }
 
  private:
   // Only in a unified cache may one sequence occupy all of it.
@@ -115,29 +110,11 @@ class LlamaCppLimits {
   template <class AnySegment>
   [[nodiscard]] std::size_t require_fit(AnySegment const& segment, std::size_t left) const {
     require_id(segment.sequence);
-    auto const name = [&] { return "sequence " + std::to_string(static_cast<std::int32_t>(segment.sequence)); };
-    std::size_t const held = this->held(segment.sequence);
-    if (held + segment.tokens.size() > context_limit())
-      raise_error<adapters::LlamaCppError>(
-          ErrorCode::engine, name() + " would grow to " + std::to_string(held + segment.tokens.size()) +
-                                 " tokens, beyond the context limit of " + std::to_string(context_limit()));
-    for (std::size_t i = 0; i < segment.tokens.size(); ++i) {
-      Token const token = segment.tokens[i];
-      if (token >= 0 && token < vocabulary_size_) continue;
-      raise_error<adapters::LlamaCppError>(
-          ErrorCode::unknown_token,
-          "token " + std::to_string(i) + " fed to " + name() + " is " + std::to_string(token) +
-              (token < 0 ? ", which stands for an embedding: feed it to the context yourself, before what follows it"
-                         : ", outside the vocabulary of " + std::to_string(vocabulary_size_)));
-    }
-    std::span<std::int32_t const> const parents = parents_of(segment);
-    TreeSize const size = tree_size(parents, left);
-    if (size.nodes < parents.size() || (!parents.empty() && segment.rows != parents.size() + 1) ||
-        segment.rows > segment.tokens.size())
-      raise_error<adapters::LlamaCppError>(ErrorCode::engine, "what is fed of " + name() +
-                                                                  " is no tree after a token, or has more than the " +
-                                                                  std::to_string(left) + " branches that are left");
-    return size.branches;
+    return require_segment<adapters::LlamaCppError>(
+        segment, held(segment.sequence), left,
+        {.vocabulary_size = vocabulary_size_,
+         .context_limit = context_limit(),
+         .negative_token = ", which stands for an embedding: feed it to the context yourself, before what follows it"});
   }
 
   llama_context* context_;

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: MIT
+"""Decodes the first turns of the demo's copy-heavy conversations with OpenVINO GenAI, plainly and with its prompt lookup,
+and with copyspec-openvino, in turn, and prints tables.
+
+    python3 openvino_genai.py --program copyspec-openvino --model FILE.gguf --out openvino.json [--rounds 3]
+"""
+
+import argparse
+import json
+import pathlib
+import statistics
+import subprocess
+import tempfile
+
+import openvino_genai
+
+SETTINGS = [(tokens, ngram) for tokens in (3, 5, 10) for ngram in (2, 3, 5)]
+# What openvino_exact() has, so that both compute the same.
+EXACT = {"INFERENCE_PRECISION_HINT": "f32", "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0, "KV_CACHE_PRECISION": "f32"}
+
+
+def name(setting):
+    return "GenAI, plain" if setting is None else f"GenAI, prompt lookup, {setting[0]} tokens, n-gram {setting[1]}"
+
+
+def decode_here(arguments, names):
+    """What copyspec-openvino decodes in one process, by conversation and way: tokens and seconds of the first turn."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = pathlib.Path(folder) / "out.json"
+        only = [part for conversation in names for part in ("--only", conversation)]
+        subprocess.run([arguments.program, "--model", arguments.model, "--threads", str(arguments.threads),
+                        "--max-tokens", str(arguments.max_tokens), "--json", str(out), *only],
+                       check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+        report = json.loads(out.read_text())
+    runs = {}
+    for conversation in report["conversations"]:
+        repetition = conversation["repetitions"][0]
+        for way, label in (("plain", "copyspec, plain"), ("copy", "copyspec, copying")):
+            turn = repetition[way][0]
+            runs[conversation["name"], label] = {"tokens": turn["tokens"], "seconds": turn["generation_seconds"],
+                                                 "prompt_tokens": turn["prompt_tokens"],
+                                                 "text": conversation["answers"][0]["text"]}
+    return report["conversations"], runs
+
+
+def decode_there(pipeline, prompt, setting, arguments):
+    """The same of one conversation with GenAI. Both clocks start when the first token is there."""
+    config = openvino_genai.GenerationConfig()
+    config.max_new_tokens = arguments.max_tokens
+    config.do_sample = False
+    config.apply_chat_template = True
+    if setting is not None:
+        config.num_assistant_tokens, config.max_ngram_size = setting
+    result = pipeline.generate([prompt], config)
+    metrics = result.perf_metrics
+    tokens = metrics.get_num_generated_tokens()
+    seconds = (metrics.get_generate_duration().mean - metrics.get_ttft().mean) / 1000
+    return {"tokens": tokens, "seconds": seconds, "prompt_tokens": metrics.get_num_input_tokens(),
+            "text": result.texts[0]}
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--program", required=True)
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--out", required=True)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--max-tokens", type=int, default=400)
+    parser.add_argument("--only", action="append", default=[])
+    arguments = parser.parse_args()
+
+    properties = EXACT | {"INFERENCE_NUM_THREADS": arguments.threads}
+    plain = openvino_genai.LLMPipeline(arguments.model, "CPU", **properties)
+    lookup = openvino_genai.LLMPipeline(arguments.model, "CPU", prompt_lookup=True, **properties)
+    names = arguments.only or ["letter", "email", "dialogue", "agenda", "add-method", "rename-method", "table", "json",
+                               "recipe", "summary", "extract", "translate-back"]
+    rounds = []
+    for number in range(arguments.rounds):
+        print(f"round {number + 1} of {arguments.rounds}", flush=True)
+        conversations, runs = decode_here(arguments, names)
+        for conversation in conversations:
+            for setting in [None, *SETTINGS]:
+                pipeline = plain if setting is None else lookup
+                runs[conversation["name"], name(setting)] = decode_there(pipeline, conversation["prompts"][0], setting,
+                                                                         arguments)
+        rounds.append(runs)
+    pathlib.Path(arguments.out).write_text(json.dumps(
+        [[{"conversation": key[0], "way": key[1], **run} for key, run in runs.items()] for runs in rounds], indent=1))
+
+    ways = list(dict.fromkeys(key[1] for key in rounds[0]))
+
+    def rates(way, conversations):
+        return [sum(runs[c, way]["tokens"] for c in conversations) / sum(runs[c, way]["seconds"] for c in conversations)
+                for runs in rounds]
+
+    def ratio(way, other, conversations):
+        return statistics.median(own / others for own, others in zip(rates(way, conversations),
+                                                                     rates(other, conversations)))
+
+    best = max((name(setting) for setting in SETTINGS), key=lambda way: statistics.median(rates(way, names)))
+    print("\n| way | tokens/s | over plain of GenAI | copying over it |\n|---|---|---|---|")
+    for way in ways:
+        print(f"| {way} | {statistics.median(rates(way, names)):.1f} | {ratio(way, 'GenAI, plain', names):.2f}x "
+              f"| {ratio('copyspec, copying', way, names):.2f} |")
+    print(f"\n| conversation | copying over {best} | same text |\n|---|---|---|")
+    for conversation in names:
+        texts = {runs[conversation, way]["text"].strip() for runs in rounds for way in ("copyspec, copying", best)}
+        print(f"| {conversation} | {ratio('copyspec, copying', best, [conversation]):.2f} "
+              f"| {'yes' if len(texts) == 1 else 'no'} |")
+
+
+if __name__ == "__main__":
+    main()
