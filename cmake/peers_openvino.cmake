@@ -1,7 +1,7 @@
 # Decodes the conversations of the demo with OpenVINO: with OpenVINO GenAI, plainly and with its prompt lookup, and with
 # copyspec-openvino, in turn:
 #
-#   cmake -P cmake/peers_openvino.cmake [-- arguments for bench/peers/openvino_genai.py]
+#   cmake -P cmake/peers_openvino.cmake [-- arguments for bench/peers/genai.py]
 #
 # OpenVINO GenAI is fetched from PyPI, 250 MB installed. build/peers receives openvino.json, every run; the tables are
 # printed.
@@ -24,7 +24,9 @@ if(NOT EXISTS "${genai_dir}/complete")
 endif()
 
 copyspec_configure(release)
-copyspec_build(release --target copyspec-openvino)
-copyspec_run_program("${genai_python}" "${copyspec_root}/bench/peers/openvino_genai.py"
+copyspec_build(release --target copyspec-openvino copyspec-export-genai)
+copyspec_run("the graph could not be written for OpenVINO GenAI, see above"
+  "${copyspec_root}/build/release/bin/copyspec-export-genai" "${engine_model}" "${genai_dir}/graph")
+copyspec_run_program("${genai_python}" "${copyspec_root}/bench/peers/genai.py"
   --program "${copyspec_root}/build/release/bin/copyspec-openvino" --model "${engine_model}"
-  --out "${copyspec_root}/build/peers/openvino.json")
+  --graph "${genai_dir}/graph" --out "${copyspec_root}/build/peers/openvino.json")

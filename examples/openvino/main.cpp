@@ -33,7 +33,9 @@
 #include "../llama_cpp/terminal.hpp"
 #include "../llama_cpp/vocabulary.hpp"
 #include "copyspec/adapters/openvino.hpp"
+#include "copyspec/cost/pass_cost.hpp"
 #include "copyspec/cost/pass_cost_file.hpp"
+#include "copyspec/testing/pass_curve.hpp"
 #include "copyspec/verify/sampling_options.hpp"
 
 namespace copyspec_llama {
@@ -82,12 +84,16 @@ void run(DemoOptions const& options) {
       fmt::format("{} {}", metadata(*words, "general.architecture"), metadata(*words, "general.file_type"));
   ov::Core core;
   copyspec::PassCostKey const key = pass_cost_key(core, options.model, description, options.engine.threads);
-  copyspec::PassCost const pass_cost = read_pass_costs(options.pass_costs, key);
   progress.begin(fmt::format("compiling {}", options.model.filename().string()));
   ov::AnyMap properties = copyspec::adapters::openvino_exact();
   properties.insert(ov::inference_num_threads(static_cast<std::int32_t>(options.engine.threads)));
   OpenVino openvino(core.compile_model(copyspec::adapters::read_openvino_gguf(options.model), device, properties),
                     {.max_tokens = options.engine.batch, .context_limit = context_limit(*words, options.engine.context)});
+  // That also warms it up: the first pass of each row count takes longer.
+  progress.begin("measuring what passes cost");
+  auto const levels = copyspec::testing::measure_pass_curve(openvino, {.context = 64, .repetitions = 3});
+  auto pass_cost = copyspec::PassCost::remembered(levels, "measured");
+  if (std::filesystem::exists(options.pass_costs)) pass_cost = read_pass_costs(options.pass_costs, key);
   MeasuredModel model(openvino);
   require_valid(options.sampling, model.vocabulary_size());
   Decoder<OpenVino> decoder{.model = &model,

@@ -5,6 +5,7 @@
 //   copyspec-openvino-minimal FILE TOKEN...
 #include <copyspec/adapters/openvino.hpp>
 #include <copyspec/copyspec.hpp>
+#include <copyspec/testing/pass_curve.hpp>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -18,7 +19,9 @@ void run(char const* file, std::vector<copyspec::Token> const& prompt) {
   ov::Core core;
   auto const graph = copyspec::adapters::read_openvino_gguf(file);
   copyspec::adapters::OpenVino model(core.compile_model(graph, "CPU", copyspec::adapters::openvino_exact()));
-  copyspec::Composer composer(model, copyspec::MixingProposer(), copyspec::GreedyVerifier());
+  auto const levels = copyspec::testing::measure_pass_curve(model, {.context = 64, .repetitions = 3});
+  copyspec::MixingProposer const proposer({.pass_cost = copyspec::PassCost::remembered(levels, "measured")});
+  copyspec::Composer composer(model, proposer, copyspec::GreedyVerifier());
   std::span<copyspec::Token const> const answer = composer.generate(prompt, {.max_new_tokens = 200});
   for (copyspec::Token const token : answer) std::printf("%d ", token);
   std::printf("\n");

@@ -36,9 +36,6 @@ enum class OpenVinoPrecision : bool {
 struct OpenVinoOptions {
   std::size_t max_tokens = 512;      ///< Most tokens of a pass.
   std::size_t context_limit = 4096;  ///< Most tokens of a sequence; no more than the model was trained for.
-  /// Passes of 1 to so many tokens are run by the constructor: OpenVINO makes their kernels in the first pass of each row
-  /// count, which would look as if it cost more than it does, and the very first takes as long as twenty.
-  std::size_t warm_rows = 16;
   OpenVinoPrecision precision = OpenVinoPrecision::exact;
 };
 
@@ -48,6 +45,10 @@ struct OpenVinoOptions {
 /// sequences share a pass, cutting back is exact, a fork shares the cells of its tokens, and a tree needs nothing but
 /// its rows. Cells that no sequence holds stay until they are more than a half and `spare_cells`: then the next pass
 /// copies the others, all caches once.
+///
+/// OpenVINO makes kernels in the first pass of each row count, which takes longer, the very first as long as twenty passes.
+/// So measure what passes cost before you decode (`testing/pass_curve.hpp`): that warms it up, and drafts have the right
+/// length from the first on.
 ///
 /// Keeps the compiled model alive, and makes an infer request of its own. One that throws leaves OpenVINO's caches at
 /// unknown lengths; what they held before is still there, and the next pass drops the rest.
@@ -71,7 +72,6 @@ class OpenVino {
       request_ = compiled_.create_infer_request();
       request_.reset_state();
     });
-    warm_up();
   }
 
   [[nodiscard]] std::size_t vocabulary_size() const noexcept { return vocabulary_size_; }
@@ -123,17 +123,6 @@ class OpenVino {
     unsure_ = false;
     cells_.append(segments);
     return {rows == 0 ? nullptr : logits, rows, vocabulary_size_};
-  }
-
-  void warm_up() {
-    std::size_t const most = std::min({options_.warm_rows, options_.max_tokens, options_.context_limit});
-    std::vector<Token> const tokens(most);
-    for (std::size_t rows = 1; rows <= most; ++rows) {
-      Segment const segment{.sequence = SequenceId{0}, .tokens = std::span(tokens).first(rows), .rows = rows};
-      forward(std::span<Segment const>(&segment, 1));
-      truncate(SequenceId{0}, 0);
-    }
-    if (most > 0) compact();
   }
 
   template <class AnySegment>

@@ -2,7 +2,9 @@
 """Decodes the first turns of the demo's copy-heavy conversations with OpenVINO GenAI, plainly and with its prompt lookup,
 and with copyspec-openvino, in turn, and prints tables.
 
-    python3 openvino_genai.py --program copyspec-openvino --model FILE.gguf --out openvino.json [--rounds 3]
+    python3 genai.py --program copyspec-openvino --model FILE.gguf --graph FOLDER --out openvino.json [--rounds 3]
+
+FOLDER has the graph of the model as copyspec-export-genai wrote it.
 """
 
 import argparse
@@ -43,12 +45,15 @@ def decode_here(arguments, names):
     return report["conversations"], runs
 
 
-def decode_there(pipeline, prompt, setting, arguments):
+def decode_there(pipeline, eos, prompt, setting, arguments):
     """The same of one conversation with GenAI. Both clocks start when the first token is there."""
     config = openvino_genai.GenerationConfig()
     config.max_new_tokens = arguments.max_tokens
     config.do_sample = False
-    config.apply_chat_template = True
+    config.eos_token_id = eos
+    # GenAI would put the default system prompt of the model's template before it.
+    config.apply_chat_template = False
+    prompt = f"<|im_start|>user\n{prompt}<|im_end|>\n<|im_start|>assistant\n"
     if setting is not None:
         config.num_assistant_tokens, config.max_ngram_size = setting
     result = pipeline.generate([prompt], config)
@@ -63,6 +68,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--program", required=True)
     parser.add_argument("--model", required=True)
+    parser.add_argument("--graph", required=True)
     parser.add_argument("--out", required=True)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
@@ -71,8 +77,9 @@ def main():
     arguments = parser.parse_args()
 
     properties = EXACT | {"INFERENCE_NUM_THREADS": arguments.threads}
-    plain = openvino_genai.LLMPipeline(arguments.model, "CPU", **properties)
-    lookup = openvino_genai.LLMPipeline(arguments.model, "CPU", prompt_lookup=True, **properties)
+    tokenizer = openvino_genai.Tokenizer(arguments.model)
+    plain = openvino_genai.LLMPipeline(arguments.graph, tokenizer, "CPU", **properties)
+    lookup = openvino_genai.LLMPipeline(arguments.graph, tokenizer, "CPU", prompt_lookup=True, **properties)
     names = arguments.only or ["letter", "email", "dialogue", "agenda", "add-method", "rename-method", "table", "json",
                                "recipe", "summary", "extract", "translate-back"]
     rounds = []
@@ -82,8 +89,8 @@ def main():
         for conversation in conversations:
             for setting in [None, *SETTINGS]:
                 pipeline = plain if setting is None else lookup
-                runs[conversation["name"], name(setting)] = decode_there(pipeline, conversation["prompts"][0], setting,
-                                                                         arguments)
+                runs[conversation["name"], name(setting)] = decode_there(
+                    pipeline, tokenizer.get_eos_token_id(), conversation["prompts"][0], setting, arguments)
         rounds.append(runs)
     pathlib.Path(arguments.out).write_text(json.dumps(
         [[{"conversation": key[0], "way": key[1], **run} for key, run in runs.items()] for runs in rounds], indent=1))
