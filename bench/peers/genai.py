@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Decodes the first turns of the demo's copy-heavy conversations with OpenVINO GenAI, plainly and with its prompt lookup,
+"""Decodes the demo's copy-heavy conversations with OpenVINO GenAI, plainly and with its prompt lookup,
 and with copyspec-openvino, in turn, and prints tables.
 
     python3 genai.py --program copyspec-openvino --model FILE.gguf --graph FOLDER --out openvino.json [--rounds 3]
@@ -26,7 +26,7 @@ def name(setting):
 
 
 def decode_here(arguments, names):
-    """What copyspec-openvino decodes in one process, by conversation and way: tokens and seconds of the first turn."""
+    """What copyspec-openvino decodes in one process, by conversation and way: tokens and seconds, and the answers."""
     with tempfile.TemporaryDirectory() as folder:
         out = pathlib.Path(folder) / "out.json"
         only = [part for conversation in names for part in ("--only", conversation)]
@@ -38,30 +38,34 @@ def decode_here(arguments, names):
     for conversation in report["conversations"]:
         repetition = conversation["repetitions"][0]
         for way, label in (("plain", "copyspec, plain"), ("copy", "copyspec, copying")):
-            turn = repetition[way][0]
-            runs[conversation["name"], label] = {"tokens": turn["tokens"], "seconds": turn["generation_seconds"],
-                                                 "prompt_tokens": turn["prompt_tokens"],
-                                                 "text": conversation["answers"][0]["text"]}
+            turns = repetition[way]
+            runs[conversation["name"], label] = {"tokens": sum(turn["tokens"] for turn in turns),
+                                                 "seconds": sum(turn["generation_seconds"] for turn in turns),
+                                                 "texts": [answer["text"] for answer in conversation["answers"]]}
     return report["conversations"], runs
 
 
-def decode_there(pipeline, eos, prompt, setting, arguments):
-    """The same of one conversation with GenAI. Both clocks start when the first token is there."""
+def decode_there(pipeline, eos, prompts, setting, arguments):
+    """The same of one conversation with GenAI. Its clock starts when the first token is there, which is left out."""
     config = openvino_genai.GenerationConfig()
     config.max_new_tokens = arguments.max_tokens
     config.do_sample = False
     config.eos_token_id = eos
     # GenAI would put the default system prompt of the model's template before it.
     config.apply_chat_template = False
-    prompt = f"<|im_start|>user\n{prompt}<|im_end|>\n<|im_start|>assistant\n"
     if setting is not None:
         config.num_assistant_tokens, config.max_ngram_size = setting
-    result = pipeline.generate([prompt], config)
-    metrics = result.perf_metrics
-    tokens = metrics.get_num_generated_tokens()
-    seconds = (metrics.get_generate_duration().mean - metrics.get_ttft().mean) / 1000
-    return {"tokens": tokens, "seconds": seconds, "prompt_tokens": metrics.get_num_input_tokens(),
-            "text": result.texts[0]}
+    run = {"tokens": 0, "seconds": 0, "texts": []}
+    said = ""
+    for prompt in prompts:
+        said += f"<|im_start|>user\n{prompt}<|im_end|>\n<|im_start|>assistant\n"
+        result = pipeline.generate([said], config)
+        metrics = result.perf_metrics
+        run["tokens"] += metrics.get_num_generated_tokens() - 1
+        run["seconds"] += (metrics.get_generate_duration().mean - metrics.get_ttft().mean) / 1000
+        run["texts"].append(result.texts[0])
+        said += f"{result.texts[0]}<|im_end|>\n"
+    return run
 
 
 def main():
@@ -90,7 +94,7 @@ def main():
             for setting in [None, *SETTINGS]:
                 pipeline = plain if setting is None else lookup
                 runs[conversation["name"], name(setting)] = decode_there(
-                    pipeline, tokenizer.get_eos_token_id(), conversation["prompts"][0], setting, arguments)
+                    pipeline, tokenizer.get_eos_token_id(), conversation["prompts"], setting, arguments)
         rounds.append(runs)
     pathlib.Path(arguments.out).write_text(json.dumps(
         [[{"conversation": key[0], "way": key[1], **run} for key, run in runs.items()] for runs in rounds], indent=1))
@@ -112,7 +116,8 @@ def main():
               f"| {ratio('copyspec, copying', way, names):.2f} |")
     print(f"\n| conversation | copying over {best} | same text |\n|---|---|---|")
     for conversation in names:
-        texts = {runs[conversation, way]["text"].strip() for runs in rounds for way in ("copyspec, copying", best)}
+        texts = {"|".join(text.strip() for text in runs[conversation, way]["texts"])
+                 for runs in rounds for way in ("copyspec, copying", best)}
         print(f"| {conversation} | {ratio('copyspec, copying', best, [conversation]):.2f} "
               f"| {'yes' if len(texts) == 1 else 'no'} |")
 
