@@ -153,7 +153,7 @@ bool row_budget() {
 
 int main() {
   bool const all[] = {breaks(), samples(), prefix(), own_loop(), deadline(), row_budget()};
-  fmt::print("breaks: {}, samples: {}, prefix: {}, own loop: {}, deadline: {}, row budget: {}\n", all[0], all[1], all[2],
-             all[3], all[4], all[5]);
+  fmt::print("breaks: {}, samples: {}, prefix: {}, own loop: {}, deadline: {}, row budget: {}\n", all[0], all[1],
+             all[2], all[3], all[4], all[5]);
   return std::ranges::all_of(all, [](bool good) { return good; }) ? 0 : 1;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Writes the graph of a GGUF file, by OpenVINO's front end, as OpenVINO GenAI wants it. GenAI's own reader of such files
-// converts weights otherwise, and its answers are others than those of copyspec-openvino:
+// Writes the graph of a GGUF file, by OpenVINO's front end, as OpenVINO GenAI wants it. GenAI's own reader of such
+// files converts weights otherwise, and its answers are others than those of copyspec-openvino:
 //
 //   copyspec-export-genai FILE.gguf FOLDER
 #include <cstdio>

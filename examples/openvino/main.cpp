@@ -87,8 +87,9 @@ void run(DemoOptions const& options) {
   progress.begin(fmt::format("compiling {}", options.model.filename().string()));
   ov::AnyMap properties = copyspec::adapters::openvino_exact();
   properties.insert(ov::inference_num_threads(static_cast<std::int32_t>(options.engine.threads)));
-  OpenVino openvino(core.compile_model(copyspec::adapters::read_openvino_gguf(options.model), device, properties),
-                    {.max_tokens = options.engine.batch, .context_limit = context_limit(*words, options.engine.context)});
+  OpenVino openvino(
+      core.compile_model(copyspec::adapters::read_openvino_gguf(options.model), device, properties),
+      {.max_tokens = options.engine.batch, .context_limit = context_limit(*words, options.engine.context)});
   // That also warms it up: the first pass of each row count takes longer.
   progress.begin("measuring what passes cost");
   auto const levels = copyspec::testing::measure_pass_curve(openvino, {.context = 64, .repetitions = 3});

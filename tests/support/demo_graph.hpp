@@ -35,8 +35,8 @@ inline ov::CompiledModel& demo_graph() {
 inline ov::CompiledModel compile_other(std::string const& input_name) {
   auto const input = std::make_shared<ov::op::v0::Parameter>(ov::element::f32, ov::Shape{1, 4});
   input->output(0).set_names({input_name});
-  auto const model = std::make_shared<ov::Model>(
-      ov::OutputVector{std::make_shared<ov::op::v0::Relu>(input)->output(0)}, ov::ParameterVector{input});
+  auto const model = std::make_shared<ov::Model>(ov::OutputVector{std::make_shared<ov::op::v0::Relu>(input)->output(0)},
+                                                 ov::ParameterVector{input});
   return ov::Core().compile_model(model, "CPU");
 }
 

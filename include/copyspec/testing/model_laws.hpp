@@ -93,8 +93,7 @@ class ModelLaws : LawProbe<M> {
       Segment const segment{.sequence = options_.first, .tokens = part, .rows = fed == tokens.size() ? 1U : 0U};
       Rows const rows = pass(std::span<Segment const>(&segment, 1));
       if (fed == tokens.size())
-        expect("rows", "the last row, asked for alone or with all others", last(reference, 1), rows,
-               tokens.size() - 1);
+        expect("rows", "the last row, asked for alone or with all others", last(reference, 1), rows, tokens.size() - 1);
     }
     forget(options_.first);
   }
@@ -146,8 +145,7 @@ class ModelLaws : LawProbe<M> {
     model_.truncate(*options_.second, half / 2);
     forget(*options_.second);
     expect("isolation", "the rows of a sequence, with and without another fed and truncated in between",
-           last(reference, tokens.size() - half), feed(options_.first, tokens.subspan(half), tokens.size()),
-           half);
+           last(reference, tokens.size() - half), feed(options_.first, tokens.subspan(half), tokens.size()), half);
     forget_all();
   }
 };

@@ -44,8 +44,8 @@ inline void keep_states_in_f32(ov::Model& model) {
   model.validate_nodes_and_infer_types();
 }
 
-/// Removes inputs that nothing reads: the front end says to which cells a pass writes, which a cache that only grows does
-/// not need.
+/// Removes inputs that nothing reads: the front end says to which cells a pass writes, which a cache that only grows
+/// does not need.
 inline void drop_unread_inputs(ov::Model& model) {
   auto const parameters = model.get_parameters();
   for (auto const& parameter : parameters)
@@ -65,8 +65,8 @@ namespace adapters {
     raise_error<OpenVinoError>(ErrorCode::file, name + " is not a file that can be read");
   return detail::call_openvino(name, ErrorCode::file, [&] {
     ov::frontend::gguf::FrontEnd frontend;
-    frontend.add_extension(std::make_shared<ov::frontend::DecoderTransformationExtension>(
-        ov::frontend::gguf::pass::GGUFMakeStateful()));
+    frontend.add_extension(
+        std::make_shared<ov::frontend::DecoderTransformationExtension>(ov::frontend::gguf::pass::GGUFMakeStateful()));
     std::shared_ptr<ov::Model> const model = frontend.convert(frontend.load(name));
     auto const refuse = [&](std::string const& key, char const* what) {
       if (model->has_rt_info(key)) raise_error<OpenVinoError>(ErrorCode::file, name + ": " + what);

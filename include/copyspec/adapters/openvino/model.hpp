@@ -41,14 +41,14 @@ struct OpenVinoOptions {
 
 /// A graph that `read_openvino_gguf` returned, compiled by OpenVINO, as a `Model` with any sequence ids.
 ///
-/// OpenVINO's cache only grows, and which of its cells a token attends to is up to the mask that a pass is given. So any
-/// sequences share a pass, cutting back is exact, a fork shares the cells of its tokens, and a tree needs nothing but
-/// its rows. Cells that no sequence holds stay until they are more than a half and `spare_cells`: then the next pass
-/// copies the others, all caches once.
+/// OpenVINO's cache only grows, and which of its cells a token attends to is up to the mask that a pass is given. So
+/// any sequences share a pass, cutting back is exact, a fork shares the cells of its tokens, and a tree needs nothing
+/// but its rows. Cells that no sequence holds stay until they are more than a half and `spare_cells`: then the next
+/// pass copies the others, all caches once.
 ///
-/// OpenVINO makes kernels in the first pass of each row count, which takes longer, the very first as long as twenty passes.
-/// So measure what passes cost before you decode (`testing/pass_curve.hpp`): that warms it up, and drafts have the right
-/// length from the first on.
+/// OpenVINO makes kernels in the first pass of each row count, which takes longer, the very first as long as twenty
+/// passes. So measure what passes cost before you decode (`testing/pass_curve.hpp`): that warms it up, and drafts have
+/// the right length from the first on.
 ///
 /// Keeps the compiled model alive, and makes an infer request of its own. One that throws leaves OpenVINO's caches at
 /// unknown lengths; what they held before is still there, and the next pass drops the rest.
@@ -62,9 +62,7 @@ class OpenVino {
   static constexpr std::size_t spare_cells = 256;
 
   explicit OpenVino(ov::CompiledModel compiled, OpenVinoOptions const& options = {})
-      : compiled_(std::move(compiled)),
-        vocabulary_size_(detail::require_openvino_graph(compiled_)),
-        options_(options) {
+      : compiled_(std::move(compiled)), vocabulary_size_(detail::require_openvino_graph(compiled_)), options_(options) {
     if (options_.max_tokens == 0 || options_.context_limit == 0)
       raise_error<OpenVinoError>(ErrorCode::bad_options, "max_tokens and context_limit have to be at least 1");
     if (options_.precision == OpenVinoPrecision::exact) detail::require_openvino_exact(compiled_);
@@ -111,7 +109,8 @@ class OpenVino {
   LogitsView<float> run(std::span<AnySegment const> segments) {
     require_fit(segments);
     if (lost_)
-      raise_error<OpenVinoError>(ErrorCode::engine, "OpenVINO failed while its caches were written: make a new OpenVino");
+      raise_error<OpenVinoError>(ErrorCode::engine,
+                                 "OpenVINO failed while its caches were written: make a new OpenVino");
     cells_.forget_trees();
     std::size_t const live = cells_.size() - cells_.dead();
     if (unsure_ || (cells_.dead() > 0 && live == 0) || cells_.dead() > std::max(live, spare_cells)) compact();

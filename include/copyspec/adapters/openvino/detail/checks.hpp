@@ -56,9 +56,8 @@ auto call_openvino(std::string_view where, ErrorCode code, Call const& call) {
         std::string("this graph ").append(what).append(": it has to be one that read_openvino_gguf returned"));
   };
   for (auto const& input : compiled.inputs()) {
-    auto const found = std::ranges::find_if(missing, [&](std::string_view name) {
-      return input.get_names().contains(std::string(name));
-    });
+    auto const found = std::ranges::find_if(
+        missing, [&](std::string_view name) { return input.get_names().contains(std::string(name)); });
     if (found == missing.end())
       fail("has an input " + (input.get_names().empty() ? std::string("without a name") : *input.get_names().begin()));
     else
