@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <numeric>
 #include <openvino/openvino.hpp>
 #include <span>
 #include <string>
@@ -50,8 +51,10 @@ struct OpenVinoOptions {
 /// passes. So measure what passes cost before you decode (`testing/pass_curve.hpp`): that warms it up, and drafts have
 /// the right length from the first on.
 ///
-/// Keeps the compiled model alive, and makes an infer request of its own. One that throws leaves OpenVINO's caches at
-/// unknown lengths; what they held before is still there, and the next pass drops the rest.
+/// Keeps the compiled model alive, and makes an infer request of its own. A pass that throws leaves the caches of
+/// layers at different lengths, and the graph unfit for passes of other shapes. So before the next pass, the caches are
+/// cut and that pass is run once more, to its end. Nothing is lost. Other requests of the compiled model share the
+/// graph, so let none run beside this one.
 ///
 /// The constructor throws `OpenVinoError` for another graph, and for a model that was compiled otherwise than
 /// `openvino_exact()` says, unless that is expected. `forward` throws it for what exceeds the limits, and for what
@@ -77,8 +80,8 @@ class OpenVino {
   [[nodiscard]] std::size_t context_limit() const noexcept { return options_.context_limit; }
   [[nodiscard]] std::size_t max_branches() const noexcept { return options_.max_tokens; }
 
-  /// The infer request, to be cancelled from another thread, or asked for its times.
-  [[nodiscard]] ov::InferRequest& request() noexcept { return request_; }
+  /// Lets the pass that is under way throw, which costs the next one as much again. From any thread.
+  void cancel() { request_.cancel(); }
 
   /// Cells of the cache, those that no sequence holds included.
   [[nodiscard]] std::size_t cells() const noexcept { return cells_.size(); }
@@ -158,31 +161,48 @@ class OpenVino {
   // Drops what no sequence holds from all caches.
   void compact() {
     detail::call_openvino("OpenVINO", ErrorCode::engine, [&] {
+      if (unsure_) repair();
       auto const live = cells_.live();
-      if (live.empty()) {
+      if (live.empty())
         request_.reset_state();
-      } else {
-        auto states = request_.query_state();
-        std::vector<ov::Tensor> kept;
-        for (auto& state : states) kept.push_back(only(state.get_state(), live));
-        lost_ = true;
-        for (std::size_t i = 0; i < states.size(); ++i) states[i].set_state(kept[i]);
-        lost_ = false;
-      }
+      else
+        keep_cells(live);
       cells_.compact();
       unsure_ = false;
     });
   }
 
+  // After a pass that threw, caches have different lengths, and some nodes of the graph have the shapes of that pass,
+  // with which others would be computed wrongly or not at all. So the caches are cut, and it is run to its end.
+  void repair() {
+    std::vector<detail::OpenVinoCells::Index> before(cells_.size());
+    std::iota(before.begin(), before.end(), detail::OpenVinoCells::Index{0});
+    if (before.empty())
+      request_.reset_state();
+    else
+      keep_cells(before);
+    infer();
+  }
+
+  // Leaves only the given cells in all caches.
+  void keep_cells(std::span<detail::OpenVinoCells::Index const> kept) {
+    auto states = request_.query_state();
+    std::vector<ov::Tensor> caches;
+    for (auto& state : states) caches.push_back(only(state.get_state(), kept));
+    lost_ = true;
+    for (std::size_t i = 0; i < states.size(); ++i) states[i].set_state(caches[i]);
+    lost_ = false;
+  }
+
   // A cache of the given cells. They lie one after the other along its second axis.
-  static ov::Tensor only(ov::Tensor const& cache, std::span<detail::OpenVinoCells::Index const> live) {
+  static ov::Tensor only(ov::Tensor const& cache, std::span<detail::OpenVinoCells::Index const> cells) {
     ov::Shape shape = cache.get_shape();
     std::size_t const bytes = cache.get_byte_size() / shape[1];
-    shape[1] = live.size();
+    shape[1] = cells.size();
     ov::Tensor kept(cache.get_element_type(), shape);
     auto const* const from = static_cast<std::byte const*>(cache.data());
     auto* to = static_cast<std::byte*>(kept.data());
-    for (auto const cell : live) {
+    for (auto const cell : cells) {
       std::memcpy(to, from + cell * bytes, bytes);
       to += bytes;
     }

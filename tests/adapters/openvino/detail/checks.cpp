@@ -46,9 +46,10 @@ std::string with(ov::AnyMap::value_type const& property) {
 }  // namespace
 
 TEST_CASE("a message of OpenVINO becomes one line") {
-  auto const fail = [] { throw std::runtime_error("Exception from a/b.cpp:1:\nCheck 'x' failed:\n  no such file\n\n"); };
-  CHECK(refusal([&] { call_openvino("m.gguf", ErrorCode::file, fail); }) ==
-        "m.gguf: Check 'x' failed: no such file");
+  auto const fail = [] {
+    throw std::runtime_error("Exception from a/b.cpp:1:\nCheck 'x' failed:\n  no such file\n\n");
+  };
+  CHECK(refusal([&] { call_openvino("m.gguf", ErrorCode::file, fail); }) == "m.gguf: Check 'x' failed: no such file");
   CHECK(call_openvino("m.gguf", ErrorCode::file, [] { return 3; }) == 3);
   auto const own = [] { copyspec::raise_error<OpenVinoError>(ErrorCode::engine, "ours\nas it is"); };
   CHECK(refusal([&] { call_openvino("m.gguf", ErrorCode::file, own); }) == "ours\nas it is");
