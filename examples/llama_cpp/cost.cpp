@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
-// What a pass of a model costs by its number of rows, with llama.cpp on this machine, and whether copying can pay:
+// What a pass of a model costs by its number of rows, with llama.cpp on this machine, and whether copying can pay; or
+// whether the rows of passes are equal in all bits:
 //
 //   copyspec-cost FILE
+//   copyspec-cost --bitwise FILE
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -12,13 +14,19 @@
 #include <exception>
 #include <filesystem>
 #include <limits>
+#include <map>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "copyspec/adapters/llama_cpp/bitwise.hpp"
+#include "copyspec/adapters/llama_cpp/error.hpp"
 #include "copyspec/adapters/llama_cpp/model.hpp"
+#include "copyspec/adapters/llama_cpp/weight_types.hpp"
 #include "copyspec/cost/pass_cost.hpp"
 #include "copyspec/cost/pass_cost_file.hpp"
+#include "copyspec/testing/bitwise.hpp"
+#include "copyspec/testing/bitwise_report.hpp"
 #include "copyspec/testing/pass_curve.hpp"
 #include "copyspec/testing/pass_curve_report.hpp"
 #include "engine.hpp"
@@ -37,7 +45,12 @@ struct Options {
   std::size_t sequences = 1;
   std::size_t repetitions = 5;
   std::filesystem::path pass_costs;
+  bool bitwise = false;
+  std::string cache = "f16";
 };
+
+std::map<std::string, ggml_type> const cache_types{
+    {"f16", GGML_TYPE_F16}, {"bf16", GGML_TYPE_BF16}, {"f32", GGML_TYPE_F32}, {"q8_0", GGML_TYPE_Q8_0}};
 
 void add_options(CLI::App& app, Options& options) {
   constexpr auto most = static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max());
@@ -50,12 +63,24 @@ void add_options(CLI::App& app, Options& options) {
       ->take_all()
       ->check(CLI::Range(std::size_t{1}, most).description(""))
       ->capture_default_str();
-  add_number(app, "--sequences", std::size_t{1}, std::size_t{256}, options.sequences,
-             "Sequences that share a pass; from two on, the curve of one alone is shown as well");
+  auto* const sequences =
+      add_number(app, "--sequences", std::size_t{1}, std::size_t{256}, options.sequences,
+                 "Sequences that share a pass; from two on, the curve of one alone is shown as well");
   add_number(app, "-r,--repetitions", std::size_t{1}, most, options.repetitions, "Passes of each row count");
-  app.add_option("--pass-costs", options.pass_costs,
-                 "Write the first curve there, for --pass-costs of copyspec-llama and PassCostFile::load")
-      ->type_name("FILE");
+  auto* const pass_costs =
+      app.add_option("--pass-costs", options.pass_costs,
+                     "Write the first curve there, for --pass-costs of copyspec-llama and PassCostFile::load")
+          ->type_name("FILE");
+  auto* const bitwise =
+      app.add_flag("--bitwise", options.bitwise,
+                   "Time nothing, and compare the bits of rows of passes of different numbers of rows")
+          ->excludes(sequences)
+          ->excludes(pass_costs);
+  app.add_option("--cache-type", options.cache, "Type of the cache whose rows are compared")
+      ->type_name("TYPE")
+      ->check(CLI::IsMember(cache_types))
+      ->needs(bitwise)
+      ->capture_default_str();
 }
 
 // Measures one curve and prints it.
@@ -74,15 +99,45 @@ std::vector<copyspec::PassLevel> show_curve(copyspec::adapters::LlamaCpp& model,
   return levels;
 }
 
+// Compares the rows of llama.cpp's passes, and those of `LlamaCppBitwise`.
+void show_bits(Engine const& engine, Options const& options, Progress& progress) {
+  kit::BitwiseOptions compared{.contexts = options.contexts};
+  compared.on_round = [&](std::size_t round, std::size_t rounds) {
+    progress.update(fmt::format("round {} of {}", round + 1, rounds));
+  };
+  progress.begin("comparing rows");
+  copyspec::adapters::LlamaCpp model(engine.context());
+  auto const results = kit::check_bitwise(model, compared);
+  progress.clear();
+  fmt::print("cache of type {}\n\n{}\n", options.cache, kit::describe_bitwise(results));
+  try {
+    auto const weights = copyspec::adapters::llama_cpp_weight_types(options.model.string());
+    copyspec::adapters::LlamaCppBitwise bitwise(engine.context(), engine.parameters(), weights);
+    std::erase_if(compared.rows, [&](std::size_t rows) { return rows > bitwise.most_rows(); });
+    progress.begin("comparing rows of LlamaCppBitwise");
+    auto const promised = kit::check_bitwise(bitwise, compared);
+    progress.clear();
+    fmt::print("LlamaCppBitwise, with passes of {} to {} rows:\n{}", bitwise.least_rows(), bitwise.most_rows(),
+               kit::describe_bitwise(promised));
+  } catch (copyspec::adapters::LlamaCppError const& error) {
+    fmt::print("LlamaCppBitwise refuses: {}\n", error.what());
+  }
+}
+
 void run(Options const& options) {
   silence_engine_log();
   Progress progress;
-  std::size_t const longest = std::ranges::max(options.contexts) + 64;
-  Engine const engine(
-      options.model,
-      {.context = longest * options.sequences, .threads = options.threads, .sequences = options.sequences}, progress);
-  copyspec::adapters::LlamaCpp model(engine.context());
+  // With room for the longest pass, or for a token after the last row, and one more that pads it.
+  std::size_t const longest = std::ranges::max(options.contexts) + 66;
+  Engine const engine(options.model,
+                      {.context = longest * options.sequences,
+                       .threads = options.threads,
+                       .sequences = options.sequences,
+                       .cache = cache_types.at(options.cache)},
+                      progress);
   fmt::print("{}, {} threads\n", engine.description(), options.threads);
+  if (options.bitwise) return show_bits(engine, options, progress);
+  copyspec::adapters::LlamaCpp model(engine.context());
   for (std::size_t i = 0; i < options.contexts.size(); ++i) {
     std::size_t const context = options.contexts[i];
     auto const levels = show_curve(model, context, 1, options, progress);
@@ -103,8 +158,10 @@ void run(Options const& options) {
 
 int main(int argc, char** argv) {
   copyspec_llama::Options options;
-  CLI::App app("Times passes of a model by their number of rows, with llama.cpp, and says whether copying can pay.",
-               "copyspec-cost");
+  CLI::App app(
+      "Times passes of a model by their number of rows, with llama.cpp, and says whether copying can pay; or "
+      "compares their bits.",
+      "copyspec-cost");
   copyspec_llama::add_options(app, options);
   try {
     app.parse(argc, argv);

@@ -88,7 +88,8 @@ std::string take_engine_error() {
   return std::exchange(first_engine_error, {});
 }
 
-Engine::Engine(fs::path const& file, EngineOptions const& options, Progress& progress) {
+Engine::Engine(fs::path const& file, EngineOptions const& options, Progress& progress)
+    : parameters_(llama_context_default_params()) {
   check_readable(file);
   progress.begin(fmt::format("loading {}", file.filename().string()));
   llama_model_params model_params = llama_model_default_params();
@@ -97,26 +98,25 @@ Engine::Engine(fs::path const& file, EngineOptions const& options, Progress& pro
   model_.reset(llama_model_load_from_file(file.c_str(), model_params));
   if (!model_) copyspec::raise_error(copyspec::ErrorCode::file, fmt::format("{} cannot be loaded", file.string()));
 
-  llama_context_params context_params = llama_context_default_params();
   std::int32_t const trained = llama_model_n_ctx_train(model_.get());
-  context_params.n_ctx = static_cast<std::uint32_t>(options.context);
-  context_params.n_seq_max = static_cast<std::uint32_t>(options.sequences);
+  parameters_.n_ctx = static_cast<std::uint32_t>(options.context);
+  parameters_.n_seq_max = static_cast<std::uint32_t>(options.sequences);
   // So that what several sequences feed is one pass.
-  context_params.kv_unified = true;
+  parameters_.kv_unified = true;
   if (trained > 0)
-    context_params.n_ctx =
-        std::min(context_params.n_ctx, static_cast<std::uint32_t>(trained) * context_params.n_seq_max);
-  context_params.n_batch = static_cast<std::uint32_t>(options.batch);
-  context_params.n_threads = static_cast<std::int32_t>(options.threads);
-  context_params.n_threads_batch = context_params.n_threads;
+    parameters_.n_ctx = std::min(parameters_.n_ctx, static_cast<std::uint32_t>(trained) * parameters_.n_seq_max);
+  parameters_.type_k = parameters_.type_v = options.cache;
+  parameters_.n_batch = static_cast<std::uint32_t>(options.batch);
+  parameters_.n_threads = static_cast<std::int32_t>(options.threads);
+  parameters_.n_threads_batch = parameters_.n_threads;
   // Drafts are taken back, which a cache cut to a sliding window does not allow.
-  context_params.swa_full = true;
-  context_.reset(llama_init_from_model(model_.get(), context_params));
+  parameters_.swa_full = true;
+  context_.reset(llama_init_from_model(model_.get(), parameters_));
   if (!context_)
     copyspec::raise_error(
         copyspec::ErrorCode::file,
         fmt::format("llama.cpp cannot make a context of {} tokens for {}; --context makes a smaller one",
-                    context_params.n_ctx, file.string()));
+                    parameters_.n_ctx, file.string()));
   progress.clear();
 }
 

@@ -25,6 +25,7 @@ struct EngineOptions {
   std::size_t batch = 512;     ///< Most tokens in a pass.
   std::size_t threads = 1;
   std::size_t sequences = 1;
+  ggml_type cache = GGML_TYPE_F16;
 };
 
 /// A model in llama.cpp with a context, loaded from a GGUF file. Throws `copyspec::Error` if the file cannot be used.
@@ -34,6 +35,8 @@ class Engine {
 
   [[nodiscard]] llama_model& model() const noexcept { return *model_; }
   [[nodiscard]] llama_context& context() const noexcept { return *context_; }
+  /// What the context was made with.
+  [[nodiscard]] llama_context_params const& parameters() const noexcept { return parameters_; }
 
   /// What llama.cpp calls the model, with its size and the type of its weights.
   [[nodiscard]] std::string description() const;
@@ -51,6 +54,7 @@ class Engine {
   };
 
   std::unique_ptr<llama_model, FreeModel> model_;
+  llama_context_params parameters_;
   std::unique_ptr<llama_context, FreeContext> context_;
 };
 
