@@ -49,11 +49,12 @@ void add_demo_options(CLI::App& app, DemoOptions& options, std::string const& en
 
   add_list("--reference", options.references, "FILE",
            "A text that the answers will probably resemble, to be copied from; may be given again");
-  app.add_option("--pass-costs", options.pass_costs,
-                 fmt::format("What passes of this model cost on this machine, so that drafts have the right length from "
-                             "the first on: read if the file is there, written at the end; refused if it is of another "
-                             "model, processor, {} or number of threads",
-                             engine))
+  app.add_option(
+         "--pass-costs", options.pass_costs,
+         fmt::format("What passes of this model cost on this machine, so that drafts have the right length from "
+                     "the first on: read if the file is there, written at the end; refused if it is of another "
+                     "model, processor, {} or number of threads",
+                     engine))
       ->type_name("FILE");
   add_count("-n,--max-tokens", options.max_tokens, "Cut answers after so many tokens");
   add_count("-r,--repetitions", options.repetitions, "Decode everything so many times");
@@ -134,7 +135,6 @@ void require_room(std::span<Conversation const> conversations, ChatFormat const&
                       conversation.name, length, limit));
   }
 }
-
 
 void write_results(DemoOptions const& options, Setup const& setup, Measurement const& measurement,
                    Vocabulary const& vocabulary, copyspec::PassCostKey const& key) {

@@ -66,7 +66,8 @@ void require_different(std::span<std::pair<char const*, std::filesystem::path> c
 /// What earlier runs learnt of passes, if there is such a file. Throws `copyspec::Error` if it is of another key.
 [[nodiscard]] copyspec::PassCost read_pass_costs(std::filesystem::path const& file, copyspec::PassCostKey const& key);
 
-/// Throws `copyspec::Error` that names the conversation if a first prompt leaves no room in a context of `limit` tokens.
+/// Throws `copyspec::Error` that names the conversation if a first prompt leaves no room in a context of `limit`
+/// tokens.
 void require_room(std::span<Conversation const> conversations, ChatFormat const& format, std::size_t limit);
 
 /// Prints the report, and writes what else was asked for: JSON, and what passes cost, under `key`. Throws

@@ -229,10 +229,8 @@ int parse_and_run(int argc, char** argv) {
     app.parse(argc, argv);
     if (!options.history.empty() && options.repetitions > 1)
       throw CLI::ValidationError("--history", "needs a single repetition: the next would copy its own answers");
-    require_different(
-        std::array<std::pair<char const*, std::filesystem::path>, 3>{std::pair{"--json", options.json},
-                                                                     {"--history", options.history},
-                                                                     {"--pass-costs", options.pass_costs}});
+    require_different(std::array<std::pair<char const*, std::filesystem::path>, 3>{
+        std::pair{"--json", options.json}, {"--history", options.history}, {"--pass-costs", options.pass_costs}});
     settle_seed(app, options);
   } catch (CLI::CallForHelp const& help) {
     return app.exit(help);

@@ -99,7 +99,8 @@ class Ways {
 /// and guessed, but goes on learning what a pass costs. Shows what the last way says in the first repetition.
 template <copyspec::Model M>
 [[nodiscard]] Measurement measure(Decoder<M> const& decoder, Vocabulary const& vocabulary,
-                    std::span<Conversation const> conversations, std::size_t repetitions, Progress& progress) {
+                                  std::span<Conversation const> conversations, std::size_t repetitions,
+                                  Progress& progress) {
   Measurement measurement;
   measurement.costs = {.copying = decoder.pass_cost, .copying_draft_model = decoder.pass_cost, .draft_model = {}};
   for (Conversation const& conversation : conversations)
