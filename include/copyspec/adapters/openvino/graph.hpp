@@ -67,7 +67,7 @@ namespace adapters {
     ov::frontend::gguf::FrontEnd frontend;
     frontend.add_extension(
         std::make_shared<ov::frontend::DecoderTransformationExtension>(ov::frontend::gguf::pass::GGUFMakeStateful()));
-    std::shared_ptr<ov::Model> const model = frontend.convert(frontend.load(name));
+    std::shared_ptr<ov::Model> model = frontend.convert(frontend.load(name));
     auto const refuse = [&](std::string const& key, char const* what) {
       if (model->has_rt_info(key)) raise_error<OpenVinoError>(ErrorCode::file, name + ": " + what);
     };

@@ -188,6 +188,7 @@ class OpenVino {
   void keep_cells(std::span<detail::OpenVinoCells::Index const> kept) {
     auto states = request_.query_state();
     std::vector<ov::Tensor> caches;
+    caches.reserve(states.size());
     for (auto& state : states) caches.push_back(only(state.get_state(), kept));
     lost_ = true;
     for (std::size_t i = 0; i < states.size(); ++i) states[i].set_state(caches[i]);
