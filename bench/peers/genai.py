@@ -38,10 +38,10 @@ def decode_here(arguments, names):
     for conversation in report["conversations"]:
         repetition = conversation["repetitions"][0]
         for way, label in (("plain", "copyspec, plain"), ("copy", "copyspec, copying")):
-            turns = repetition[way]
+            turns = repetition[way][:arguments.turns]
             runs[conversation["name"], label] = {"tokens": sum(turn["tokens"] for turn in turns),
                                                  "seconds": sum(turn["generation_seconds"] for turn in turns),
-                                                 "texts": [answer["text"] for answer in conversation["answers"]]}
+                                                 "texts": [answer["text"] for answer in conversation["answers"][:arguments.turns]]}
     return report["conversations"], runs
 
 
@@ -75,6 +75,7 @@ def main():
     parser.add_argument("--graph", required=True)
     parser.add_argument("--out", required=True)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--turns", type=int, default=2)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--max-tokens", type=int, default=400)
     parser.add_argument("--only", action="append", default=[])
@@ -94,7 +95,8 @@ def main():
             for setting in [None, *SETTINGS]:
                 pipeline = plain if setting is None else lookup
                 runs[conversation["name"], name(setting)] = decode_there(
-                    pipeline, tokenizer.get_eos_token_id(), conversation["prompts"], setting, arguments)
+                    pipeline, tokenizer.get_eos_token_id(), conversation["prompts"][:arguments.turns], setting,
+                    arguments)
         rounds.append(runs)
     pathlib.Path(arguments.out).write_text(json.dumps(
         [[{"conversation": key[0], "way": key[1], **run} for key, run in runs.items()] for runs in rounds], indent=1))
