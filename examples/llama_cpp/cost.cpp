@@ -23,14 +23,10 @@
 #include "copyspec/adapters/llama_cpp/error.hpp"
 #include "copyspec/adapters/llama_cpp/model.hpp"
 #include "copyspec/adapters/llama_cpp/weight_types.hpp"
-#include "copyspec/cost/pass_cost.hpp"
-#include "copyspec/cost/pass_cost_file.hpp"
 #include "copyspec/testing/bitwise.hpp"
 #include "copyspec/testing/bitwise_report.hpp"
-#include "copyspec/testing/pass_curve.hpp"
-#include "copyspec/testing/pass_curve_report.hpp"
+#include "curves.hpp"
 #include "engine.hpp"
-#include "numbers.hpp"
 #include "terminal.hpp"
 
 namespace copyspec_llama {
@@ -38,13 +34,7 @@ namespace {
 
 namespace kit = copyspec::testing;
 
-struct Options {
-  std::filesystem::path model;
-  std::size_t threads = std::max(1U, std::thread::hardware_concurrency());
-  std::vector<std::size_t> contexts{256};
-  std::size_t sequences = 1;
-  std::size_t repetitions = 5;
-  std::filesystem::path pass_costs;
+struct Options : CurveOptions {
   bool bitwise = false;
   std::string cache = "f16";
 };
@@ -53,50 +43,17 @@ std::map<std::string, ggml_type> const cache_types{
     {"f16", GGML_TYPE_F16}, {"bf16", GGML_TYPE_BF16}, {"f32", GGML_TYPE_F32}, {"q8_0", GGML_TYPE_Q8_0}};
 
 void add_options(CLI::App& app, Options& options) {
-  constexpr auto most = static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max());
-  app.add_option("-m,--model,model", options.model, "The model, a GGUF file")->required()->type_name("FILE");
-  add_number(app, "-t,--threads", std::size_t{1}, most, options.threads, "Threads of llama.cpp");
-  app.add_option("--context", options.contexts,
-                 "Tokens that a sequence holds before the passes that are timed; given again, another curve")
-      ->type_name("N")
-      ->expected(1)
-      ->take_all()
-      ->check(CLI::Range(std::size_t{1}, most).description(""))
-      ->capture_default_str();
-  auto* const sequences =
-      add_number(app, "--sequences", std::size_t{1}, std::size_t{256}, options.sequences,
-                 "Sequences that share a pass; from two on, the curve of one alone is shown as well");
-  add_number(app, "-r,--repetitions", std::size_t{1}, most, options.repetitions, "Passes of each row count");
-  auto* const pass_costs =
-      app.add_option("--pass-costs", options.pass_costs,
-                     "Write the first curve there, for --pass-costs of copyspec-llama and PassCostFile::load")
-          ->type_name("FILE");
+  add_curve_options(app, options, "llama.cpp", "copyspec-llama");
   auto* const bitwise =
       app.add_flag("--bitwise", options.bitwise,
                    "Time nothing, and compare the bits of rows of passes of different numbers of rows")
-          ->excludes(sequences)
-          ->excludes(pass_costs);
+          ->excludes("--sequences")
+          ->excludes("--pass-costs");
   app.add_option("--cache-type", options.cache, "Type of the cache whose rows are compared")
       ->type_name("TYPE")
       ->check(CLI::IsMember(cache_types))
       ->needs(bitwise)
       ->capture_default_str();
-}
-
-// Measures one curve and prints it.
-std::vector<copyspec::PassLevel> show_curve(copyspec::adapters::LlamaCpp& model, std::size_t context,
-                                            std::size_t sequences, Options const& options, Progress& progress) {
-  progress.begin(fmt::format("{} tokens, {} sequence{}", context, sequences, sequences == 1 ? "" : "s"));
-  auto const show = [&](std::size_t round, std::size_t rounds) {
-    progress.update(fmt::format("round {} of {}", round + 1, rounds));
-  };
-  auto levels = kit::measure_pass_curve(
-      model, {.context = context, .sequences = sequences, .repetitions = options.repetitions, .on_round = show});
-  progress.clear();
-  fmt::print("\n{} tokens held, {}\n{}", context,
-             sequences == 1 ? "one sequence" : fmt::format("rows of {} sequences", sequences),
-             kit::describe_pass_curve(levels));
-  return levels;
 }
 
 // Compares the rows of llama.cpp's passes, and those of `LlamaCppBitwise`.
@@ -138,19 +95,7 @@ void run(Options const& options) {
   fmt::print("{}, {} threads\n", engine.description(), options.threads);
   if (options.bitwise) return show_bits(engine, options, progress);
   copyspec::adapters::LlamaCpp model(engine.context());
-  for (std::size_t i = 0; i < options.contexts.size(); ++i) {
-    std::size_t const context = options.contexts[i];
-    auto const levels = show_curve(model, context, 1, options, progress);
-    if (i == 0) {
-      fmt::print("\n{}", kit::pass_cost_source(levels));
-      if (!options.pass_costs.empty()) {
-        copyspec::PassCostFile::save(options.pass_costs.string(), engine.pass_cost_key(options.model, options.threads),
-                                     copyspec::PassCost::remembered(levels, "measured"));
-        fmt::print("\nWritten to {}\n", options.pass_costs.string());
-      }
-    }
-    if (options.sequences > 1) (void)show_curve(model, context, options.sequences, options, progress);
-  }
+  show_curves(model, options, engine.pass_cost_key(options.model, options.threads), progress);
 }
 
 }  // namespace

@@ -37,13 +37,12 @@
 #include "copyspec/cost/pass_cost_file.hpp"
 #include "copyspec/testing/pass_curve.hpp"
 #include "copyspec/verify/sampling_options.hpp"
+#include "engine.hpp"
 
 namespace copyspec_llama {
 namespace {
 
 using copyspec::adapters::OpenVino;
-
-constexpr char const* device = "CPU";
 
 // A value of the file's metadata, or nothing.
 std::string metadata(llama_model const& model, std::string const& key) {
@@ -60,15 +59,6 @@ std::size_t context_limit(llama_model const& model, std::size_t asked) {
   return most > 0 ? std::min(asked, most) : asked;
 }
 
-copyspec::PassCostKey pass_cost_key(ov::Core& core, std::filesystem::path const& file, std::string const& description,
-                                    std::size_t threads) {
-  return {.model = fmt::format("{}, {} bytes", file.filename().string(), std::filesystem::file_size(file)),
-          .device = core.get_property(device, ov::device::full_name),
-          .engine = fmt::format("OpenVINO {}, f32", ov::get_openvino_version().buildNumber),
-          .weights = description,
-          .threads = threads};
-}
-
 void run(DemoOptions const& options) {
   Progress progress;
   std::vector<Conversation> const asked = conversations(options, progress);
@@ -80,15 +70,10 @@ void run(DemoOptions const& options) {
   ModelPointer const words = load_vocabulary(options.model);
   Vocabulary const vocabulary(*words);
   ChatFormat const format(*words, vocabulary);
-  std::string const description =
-      fmt::format("{} {}", metadata(*words, "general.architecture"), metadata(*words, "general.file_type"));
   ov::Core core;
-  copyspec::PassCostKey const key = pass_cost_key(core, options.model, description, options.engine.threads);
-  progress.begin(fmt::format("compiling {}", options.model.filename().string()));
-  ov::AnyMap properties = copyspec::adapters::openvino_exact();
-  properties.insert(ov::inference_num_threads(static_cast<std::int32_t>(options.engine.threads)));
+  copyspec::PassCostKey const key = openvino_key(core, options.model, options.engine.threads);
   OpenVino openvino(
-      core.compile_model(copyspec::adapters::read_openvino_gguf(options.model), device, properties),
+      compile_openvino(core, options.model, options.engine.threads, progress),
       {.max_tokens = options.engine.batch, .context_limit = context_limit(*words, options.engine.context)});
   // That also warms it up: the first pass of each row count takes longer.
   progress.begin("measuring what passes cost");
@@ -107,7 +92,7 @@ void run(DemoOptions const& options) {
   require_room(asked, format, model.context_limit());
 
   progress.clear();
-  fmt::print("Weights: {}, as in the file. {}, {} threads.\n", description, key.engine, options.engine.threads);
+  fmt::print("Weights: {}, as in the file. {}, {} threads.\n", key.model, key.engine, options.engine.threads);
   if (options.sampling.temperature > 0)
     fmt::print("Seed: {0}. With --seed {0}, the same tokens are drawn again.\n", options.seed);
   if (!format.why_plain().empty()) fmt::print("Prompts are used as they are: {}.\n", format.why_plain());
@@ -116,7 +101,7 @@ void run(DemoOptions const& options) {
   Measurement const measurement = measure(decoder, vocabulary, asked, options.repetitions, progress);
   write_results(options,
                 {.file = options.model,
-                 .model = fmt::format("{}, {}", description, key.engine),
+                 .model = fmt::format("{}, {}", key.model, key.engine),
                  .threads = options.engine.threads,
                  .context = model.context_limit(),
                  .batch = model.max_tokens(),

@@ -18,9 +18,9 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace detail {
 
-/// Which cells of a cache that only grows belong to which sequences. A pass appends a cell for each token it feeds. What
-/// a token attends to is up to an attention mask, so a cell can be held by several sequences, and by none: then it is
-/// dead, and nothing attends to it until it is dropped.
+/// Which cells of a cache that only grows belong to which sequences. A pass appends a cell for each token it feeds.
+/// What a token attends to is up to an attention mask, so a cell can be held by several sequences, and by none: then it
+/// is dead, and nothing attends to it until it is dropped.
 ///
 /// Cost: `truncate`, `keep` and `fork` O(cells affected); `append` O(tokens); `compact` O(cells); all with O(log n) for
 /// n sequences. Allocates as sequences grow. Threads: one call at a time.

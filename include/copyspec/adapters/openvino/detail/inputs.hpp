@@ -54,7 +54,8 @@ struct OpenVinoInputs {
       for (std::size_t before = 0; before < chain && before <= i; ++before) fed[before] = 0.0F;
       std::size_t depth = i < chain ? i : chain - 1;
       if (i >= chain)
-        for (auto node = static_cast<std::int32_t>(i - chain); node >= 0; node = parents[static_cast<std::size_t>(node)])
+        for (auto node = static_cast<std::int32_t>(i - chain); node >= 0;
+             node = parents[static_cast<std::size_t>(node)])
           fed[chain + static_cast<std::size_t>(node)] = 0.0F, ++depth;
       if (i + segment.rows >= count) rows.push_back(static_cast<std::int32_t>(first + i));
       tokens.push_back(segment.tokens[i]);
