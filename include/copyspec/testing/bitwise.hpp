@@ -10,6 +10,7 @@
 #include <random>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "../core/error.hpp"
@@ -73,7 +74,7 @@ class BitwiseCheck {
   using Scalar = typename LogitsOf<M>::Scalar;
 
  public:
-  BitwiseCheck(M& model, testing::BitwiseOptions const& options) : model_(model), options_(options) {
+  BitwiseCheck(M& model, testing::BitwiseOptions options) : model_(model), options_(std::move(options)) {
     auto const refuse = [](std::string const& what) { raise_error(ErrorCode::bad_options, what); };
     if (options_.rows.empty() || options_.contexts.empty()) refuse("no rows to compare: no row counts, or no contexts");
     for (std::size_t before = 1; std::size_t const rows : options_.rows) {

@@ -16,14 +16,14 @@ namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
 namespace testing {
 
-/// The greatest number of rows up to which all that were compared are bit for bit those of the reference `Member`, in
+/// The greatest number of rows up to which all that were compared are bit for bit those of the `reference`, in
 /// all contexts; 0 if none are. O(results^2).
-template <BitwiseCount BitwiseRows::*Member>
+template <BitwiseCount BitwiseRows::*reference>
 [[nodiscard]] std::size_t equal_up_to(std::span<BitwiseRows const> results) noexcept {
   std::size_t most = 0;
   for (BitwiseRows const& result : results)
     if (std::ranges::none_of(results, [&](BitwiseRows const& other) {
-          return other.rows <= result.rows && (other.*Member).differing > 0;
+          return other.rows <= result.rows && (other.*reference).differing > 0;
         }))
       most = std::max(most, result.rows);
   return most;

@@ -29,8 +29,7 @@ namespace adapters {
   for (std::int64_t i = 0; i < gguf_get_n_tensors(file.get()); ++i)
     if (gguf_get_tensor_ne(file.get(), i)[1] > 1) types.push_back(gguf_get_tensor_type(file.get(), i));
   std::ranges::sort(types);
-  auto const repeated = std::ranges::unique(types);
-  types.erase(repeated.begin(), repeated.end());
+  types.erase(std::unique(types.begin(), types.end()), types.end());
   return types;
 }
 
