@@ -12,10 +12,8 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <exception>
 #include <filesystem>
 #include <limits>
-#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -26,6 +24,7 @@
 #include "../examples/llama_cpp/conversation.hpp"
 #include "../examples/llama_cpp/engine.hpp"
 #include "../examples/llama_cpp/numbers.hpp"
+#include "../examples/llama_cpp/program.hpp"
 #include "../examples/llama_cpp/terminal.hpp"
 #include "../examples/llama_cpp/vocabulary.hpp"
 #include "copyspec/adapters/llama_cpp/model.hpp"
@@ -68,10 +67,6 @@ struct Counter {
   }
 };
 
-struct FreeContext {
-  void operator()(llama_context* context) const noexcept { llama_free(context); }
-};
-
 Result decode(llama_model& llama, LlamaCpp::Streams streams, std::span<std::vector<copyspec::Token> const> prompts,
               std::vector<copyspec::Token> const& ends, Options const& options) {
   Counter counter;
@@ -82,7 +77,7 @@ Result decode(llama_model& llama, LlamaCpp::Streams streams, std::span<std::vect
   parameters.n_threads = parameters.n_threads_batch = static_cast<std::int32_t>(options.threads);
   parameters.cb_eval = Counter::count;
   parameters.cb_eval_user_data = &counter;
-  std::unique_ptr<llama_context, FreeContext> const context(llama_init_from_model(&llama, parameters));
+  ContextPointer const context(llama_init_from_model(&llama, parameters));
   if (!context) copyspec::raise_error(copyspec::ErrorCode::engine, "llama.cpp cannot make the context");
   LlamaCpp model(*context, 0, streams);
   copyspec::Composer composer(model, copyspec::MixingProposer(), copyspec::GreedyVerifier());
@@ -150,15 +145,5 @@ int main(int argc, char** argv) {
   copyspec_llama::add_number(app, "-n,--max-tokens", std::size_t{1}, most, options.max_tokens,
                              "Cut answers after so many tokens");
   copyspec_llama::add_number(app, "-t,--threads", std::size_t{1}, most, options.threads, "Threads of llama.cpp");
-  try {
-    app.parse(argc, argv);
-  } catch (CLI::ParseError const& error) {
-    return app.exit(error) == 0 ? 0 : 2;
-  }
-  try {
-    copyspec_llama::run(options);
-  } catch (std::exception const& error) {
-    fmt::print(stderr, "copyspec-sequences: {}\n", error.what());
-    return 1;
-  }
+  return copyspec_llama::run_program(app, argc, argv, [&] { copyspec_llama::run(options); });
 }

@@ -27,6 +27,7 @@
 #include "copyspec/testing/bitwise_report.hpp"
 #include "curves.hpp"
 #include "engine.hpp"
+#include "program.hpp"
 #include "terminal.hpp"
 
 namespace copyspec_llama {
@@ -108,16 +109,5 @@ int main(int argc, char** argv) {
       "compares their bits.",
       "copyspec-cost");
   copyspec_llama::add_options(app, options);
-  try {
-    app.parse(argc, argv);
-  } catch (CLI::ParseError const& error) {
-    return app.exit(error) == 0 ? 0 : 2;
-  }
-  try {
-    copyspec_llama::run(options);
-  } catch (std::exception const& error) {
-    std::string const engine = copyspec_llama::take_engine_error();
-    fmt::print(stderr, "copyspec-cost: {}{}{}\n", error.what(), engine.empty() ? "" : "; llama.cpp: ", engine);
-    return 1;
-  }
+  return copyspec_llama::run_program(app, argc, argv, [&] { copyspec_llama::run(options); });
 }

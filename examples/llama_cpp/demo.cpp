@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <cstdio>
+#include <exception>
 #include <iostream>
 #include <iterator>
 #include <limits>
@@ -22,6 +23,15 @@ namespace {
 bool has_piped_input() {
   struct stat status {};
   return fstat(STDIN_FILENO, &status) == 0 && (S_ISFIFO(status.st_mode) || S_ISREG(status.st_mode));
+}
+
+// Not by fmt, which throws when there is no standard error.
+int fail(std::string const& program, std::string const& message, int status) {
+  std::string const error = take_engine_error();
+  std::string const line = fmt::format("{}: {}{}\n", program, shortened(message, 1000),
+                                       error.empty() ? "" : fmt::format(" (llama.cpp: {})", error));
+  std::fputs(line.c_str(), stderr);
+  return status;
 }
 
 }  // namespace
@@ -82,9 +92,25 @@ void add_demo_options(CLI::App& app, DemoOptions& options, std::string const& en
   app.add_option("--json", options.json, "Write the results there as well")->type_name("FILE");
 }
 
-void settle_seed(CLI::App const& app, DemoOptions& options) {
-  if (app.count("--seed") == 0) options.seed = parse_seed("--seed", "-1");
-  options.sampling.seed = options.seed;
+int run_demo(CLI::App& app, int argc, char** argv, DemoOptions& options, std::function<void()> const& check,
+             std::function<void()> const& run) {
+  silence_engine_log();
+  try {
+    app.parse(argc, argv);
+    check();
+    if (app.count("--seed") == 0) options.seed = parse_seed("--seed", "-1");
+    options.sampling.seed = options.seed;
+  } catch (CLI::CallForHelp const& help) {
+    return app.exit(help);
+  } catch (CLI::ParseError const& error) {
+    return fail(app.get_name(), error.what(), 2);
+  }
+  try {
+    run();
+  } catch (std::exception const& error) {
+    return fail(app.get_name(), error.what(), 1);
+  }
+  return 0;
 }
 
 void require_different(std::span<std::pair<char const*, std::filesystem::path> const> outputs) {

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <span>
 #include <string>
 #include <utility>
@@ -50,11 +51,14 @@ inline constexpr char const* demo_footer =
 /// Adds their options to those of a program. `engine` is what help calls the engine.
 void add_demo_options(CLI::App& app, DemoOptions& options, std::string const& engine);
 
-/// Draws a seed if none was given, and lets tokens be drawn by it.
-void settle_seed(CLI::App const& app, DemoOptions& options);
-
 /// Throws `CLI::ValidationError` if two outputs, each with its option, are one file.
 void require_different(std::span<std::pair<char const*, std::filesystem::path> const> outputs);
+
+/// Parses the arguments of a program, draws a seed if none was given, and calls `check()`, which may throw
+/// `CLI::ParseError`, and then `run()`. Returns its exit status, as `demo_footer` says it. An error is one line,
+/// whatever its message looks like.
+[[nodiscard]] int run_demo(CLI::App& app, int argc, char** argv, DemoOptions& options,
+                           std::function<void()> const& check, std::function<void()> const& run);
 
 /// The conversations that are asked for. Throws `copyspec::Error` if one cannot be read or is empty.
 [[nodiscard]] std::vector<Conversation> conversations(DemoOptions const& options, Progress& progress);

@@ -23,6 +23,10 @@ struct FreeModel {
   void operator()(llama_model* model) const noexcept { llama_model_free(model); }
 };
 using ModelPointer = std::unique_ptr<llama_model, FreeModel>;
+struct FreeContext {
+  void operator()(llama_context* context) const noexcept { llama_free(context); }
+};
+using ContextPointer = std::unique_ptr<llama_context, FreeContext>;
 
 /// The tokens and the chat template of a GGUF file, without its weights: for `Vocabulary` and `ChatFormat` with another
 /// engine. Throws `copyspec::Error` if the file cannot be used.
@@ -55,13 +59,9 @@ class Engine {
   [[nodiscard]] std::size_t weight_bytes() const { return llama_model_size(model_.get()); }
 
  private:
-  struct FreeContext {
-    void operator()(llama_context* context) const noexcept { llama_free(context); }
-  };
-
   ModelPointer model_;
   llama_context_params parameters_;
-  std::unique_ptr<llama_context, FreeContext> context_;
+  ContextPointer context_;
 };
 
 /// The path of an F32 copy of the model in `file`: next to it, and written now if there is none yet or `file` is newer.

@@ -1,20 +1,14 @@
 // SPDX-License-Identifier: MIT
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
 #include <cstddef>
-#include <cstdint>
 #include <cstdio>
-#include <exception>
 #include <filesystem>
 #include <functional>
-#include <iostream>
-#include <iterator>
-#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -40,7 +34,6 @@
 #include "engine.hpp"
 #include "measure.hpp"
 #include "measured_model.hpp"
-#include "numbers.hpp"
 #include "output_file.hpp"
 #include "report.hpp"
 #include "terminal.hpp"
@@ -206,49 +199,24 @@ void run(Options const& options) {
   if (proposer) copyspec::HistoryFile::save(options.history.string(), *proposer);
 }
 
-// One line, whatever the message looks like. Not by fmt, which throws when there is no standard error.
-int fail(std::string const& message, int status) {
-  std::string const error = take_engine_error();
-  std::string const line = fmt::format("copyspec-llama: {}{}\n", shortened(message, 1000),
-                                       error.empty() ? "" : fmt::format(" (llama.cpp: {})", error));
-  std::fputs(line.c_str(), stderr);
-  return status;
-}
+}  // namespace
+}  // namespace copyspec_llama
 
-int parse_and_run(int argc, char** argv) {
-  Options options;
+int main(int argc, char** argv) {
+  copyspec_llama::Options options;
   options.engine.threads = std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, 8);
   CLI::App app(
       "Decodes prompts with llama.cpp, at temperature zero if no other is given, plainly and with copying from the "
       "context, shows the "
       "answers, what was copied in green, and compares the two, and the published rule of copying.",
       "copyspec-llama");
-  app.footer(demo_footer);
-  add_options(app, options);
-  try {
-    app.parse(argc, argv);
+  app.footer(copyspec_llama::demo_footer);
+  copyspec_llama::add_options(app, options);
+  auto const check = [&options] {
     if (!options.history.empty() && options.repetitions > 1)
       throw CLI::ValidationError("--history", "needs a single repetition: the next would copy its own answers");
-    require_different(std::array<std::pair<char const*, std::filesystem::path>, 3>{
+    copyspec_llama::require_different(std::array<std::pair<char const*, std::filesystem::path>, 3>{
         std::pair{"--json", options.json}, {"--history", options.history}, {"--pass-costs", options.pass_costs}});
-    settle_seed(app, options);
-  } catch (CLI::CallForHelp const& help) {
-    return app.exit(help);
-  } catch (CLI::ParseError const& error) {
-    return fail(error.what(), 2);
-  }
-  run(options);
-  return 0;
-}
-
-}  // namespace
-}  // namespace copyspec_llama
-
-int main(int argc, char** argv) {
-  copyspec_llama::silence_engine_log();
-  try {
-    return copyspec_llama::parse_and_run(argc, argv);
-  } catch (std::exception const& error) {
-    return copyspec_llama::fail(error.what(), 1);
-  }
+  };
+  return copyspec_llama::run_demo(app, argc, argv, options, check, [&options] { copyspec_llama::run(options); });
 }

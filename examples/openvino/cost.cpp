@@ -8,11 +8,10 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstddef>
-#include <cstdio>
-#include <exception>
 #include <openvino/openvino.hpp>
 
 #include "../llama_cpp/curves.hpp"
+#include "../llama_cpp/program.hpp"
 #include "../llama_cpp/terminal.hpp"
 #include "copyspec/adapters/openvino.hpp"
 #include "engine.hpp"
@@ -38,15 +37,5 @@ int main(int argc, char** argv) {
   CLI::App app("Times passes of a model by their number of rows, with OpenVINO, and says whether copying can pay.",
                "copyspec-openvino-cost");
   copyspec_llama::add_curve_options(app, options, "OpenVINO", "copyspec-openvino");
-  try {
-    app.parse(argc, argv);
-  } catch (CLI::ParseError const& error) {
-    return app.exit(error) == 0 ? 0 : 2;
-  }
-  try {
-    copyspec_llama::run(options);
-  } catch (std::exception const& error) {
-    fmt::print(stderr, "copyspec-openvino-cost: {}\n", error.what());
-    return 1;
-  }
+  return copyspec_llama::run_program(app, argc, argv, [&] { copyspec_llama::run(options); });
 }

@@ -11,12 +11,10 @@
 #include <charconv>
 #include <cstddef>
 #include <cstdio>
-#include <exception>
 #include <filesystem>
 #include <functional>
 #include <openvino/openvino.hpp>
 #include <string>
-#include <string_view>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -114,42 +112,21 @@ void run(DemoOptions const& options) {
                 measurement, vocabulary, key);
 }
 
-int fail(std::string_view message, int status) {
-  std::fputs(fmt::format("copyspec-openvino: {}\n", shortened(message, 1000)).c_str(), stderr);
-  return status;
-}
+}  // namespace
+}  // namespace copyspec_llama
 
-int parse_and_run(int argc, char** argv) {
-  DemoOptions options;
+int main(int argc, char** argv) {
+  copyspec_llama::DemoOptions options;
   options.engine.threads = std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, 8);
   CLI::App app(
       "Decodes prompts with OpenVINO, at temperature zero if no other is given, plainly and with copying from the "
       "context, shows the answers, what was copied in green, and compares the two, and the published rule of copying.",
       "copyspec-openvino");
-  app.footer(demo_footer);
-  add_demo_options(app, options, "OpenVINO");
-  try {
-    app.parse(argc, argv);
-    require_different(std::array<std::pair<char const*, std::filesystem::path>, 2>{
+  app.footer(copyspec_llama::demo_footer);
+  copyspec_llama::add_demo_options(app, options, "OpenVINO");
+  auto const check = [&options] {
+    copyspec_llama::require_different(std::array<std::pair<char const*, std::filesystem::path>, 2>{
         std::pair{"--json", options.json}, {"--pass-costs", options.pass_costs}});
-    settle_seed(app, options);
-  } catch (CLI::CallForHelp const& help) {
-    return app.exit(help);
-  } catch (CLI::ParseError const& error) {
-    return fail(error.what(), 2);
-  }
-  run(options);
-  return 0;
-}
-
-}  // namespace
-}  // namespace copyspec_llama
-
-int main(int argc, char** argv) {
-  copyspec_llama::silence_engine_log();
-  try {
-    return copyspec_llama::parse_and_run(argc, argv);
-  } catch (std::exception const& error) {
-    return copyspec_llama::fail(error.what(), 1);
-  }
+  };
+  return copyspec_llama::run_demo(app, argc, argv, options, check, [&options] { copyspec_llama::run(options); });
 }

@@ -4,18 +4,16 @@
 #include <copyspec/adapters/llama_cpp/error.hpp>
 
 #include <string>
+#include <utility>
+
+#include "error_of.hpp"
 
 namespace copyspec_test {
 
 /// What the `LlamaCppError` says that `action` throws; empty if it throws none.
 template <class Action>
 std::string error_of(Action&& action) {
-  try {
-    action();
-  } catch (copyspec::adapters::LlamaCppError const& error) {
-    return error.what();
-  }
-  return "";
+  return error_of<copyspec::adapters::LlamaCppError>(std::forward<Action>(action));
 }
 
 }  // namespace copyspec_test

@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "support/error_of.hpp"
+
 namespace {
 
 using copyspec::Error;
@@ -28,12 +30,8 @@ constexpr SegmentLimits limits{.vocabulary_size = 64, .context_limit = 10, .nega
 // What is refused, or nothing.
 template <class AnySegment>
 std::string refusal(AnySegment const& segment, std::size_t held = 0, std::size_t branches = 2) {
-  try {
-    (void)require_segment<EngineError>(segment, held, branches, limits);
-  } catch (EngineError const& error) {
-    return error.what();
-  }
-  return {};
+  return copyspec_test::error_of<EngineError>(
+      [&] { (void)require_segment<EngineError>(segment, held, branches, limits); });
 }
 
 }  // namespace

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "support/demo_graph.hpp"
+#include "support/error_of.hpp"
 
 namespace {
 
@@ -30,6 +31,7 @@ using copyspec::adapters::OpenVino;
 using copyspec::adapters::OpenVinoError;
 using copyspec::adapters::OpenVinoOptions;
 using copyspec_test::demo_graph;
+using copyspec_test::error_of;
 
 // Between rows that should be equal; a state that went through f16 is off by 4e-3.
 constexpr double rounding = 2e-4;
@@ -58,16 +60,6 @@ double difference(std::vector<float> const& a, std::vector<float> const& b) {
   double largest = 0;
   for (std::size_t i = 0; i < a.size(); ++i) largest = std::max(largest, std::abs(double(a[i]) - double(b[i])));
   return largest;
-}
-
-template <class Call>
-std::string refusal(Call const& call) {
-  try {
-    call();
-  } catch (OpenVinoError const& error) {
-    return error.what();
-  }
-  return {};
 }
 
 }  // namespace
@@ -128,7 +120,7 @@ TEST_CASE("a pass that is cancelled loses nothing that was held, whenever that i
       std::this_thread::sleep_for(whole * step / steps);
       model.cancel();
     });
-    std::string const error = refusal([&] { (void)feed(model, 0, prompt); });
+    std::string const error = error_of<OpenVinoError>([&] { (void)feed(model, 0, prompt); });
     cancels.join();
     if (!error.empty()) {
       ++cancelled;
@@ -170,7 +162,9 @@ TEST_CASE("what does not fit is refused, and nothing changes") {
   OpenVino model(demo_graph(), {.max_tokens = 8, .context_limit = 10});
   std::vector<Token> tokens = random_tokens(9, 12);
   Segment segment{SequenceId{0}, tokens, 1};
-  auto const pass = [&] { return refusal([&] { (void)model.forward(std::span<Segment const>(&segment, 1)); }); };
+  auto const pass = [&] {
+    return error_of<OpenVinoError>([&] { (void)model.forward(std::span<Segment const>(&segment, 1)); });
+  };
   CHECK(pass() == "a pass of 9 tokens exceeds max_tokens = 8");
   segment.tokens = segment.tokens.first(8);
   CHECK(pass() == "");
@@ -181,7 +175,8 @@ TEST_CASE("what does not fit is refused, and nothing changes") {
   tokens[0] = -1;
   CHECK(pass() == "token 0 fed to sequence 0 is -1, and the graph takes tokens alone");
   CHECK(model.cells() == 8);
-  CHECK(refusal([&] { (void)model.fork(SequenceId{0}, SequenceId{0}, 1); }) == "a sequence cannot be forked to itself");
-  CHECK(refusal([] { OpenVino(demo_graph(), {.max_tokens = 0}); }) ==
+  CHECK(error_of<OpenVinoError>([&] { (void)model.fork(SequenceId{0}, SequenceId{0}, 1); }) ==
+        "a sequence cannot be forked to itself");
+  CHECK(error_of<OpenVinoError>([] { OpenVino(demo_graph(), {.max_tokens = 0}); }) ==
         "max_tokens and context_limit have to be at least 1");
 }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "support/demo_model.hpp"
+#include "support/llama_error.hpp"
 #include "support/random_model.hpp"
 
 namespace {
@@ -20,9 +21,9 @@ using copyspec::SequenceId;
 using copyspec::Token;
 using copyspec::TreeSegment;
 using copyspec::adapters::LlamaCpp;
-using copyspec::adapters::LlamaCppError;
 using copyspec::detail::LlamaCppLimits;
 using copyspec::detail::LlamaCppStreams;
+using copyspec_test::error_of;
 using copyspec_test::make_context;
 
 llama_model& random_llama() {
@@ -42,17 +43,6 @@ llama_context_params shared_cells() {
   parameters.n_batch = parameters.n_ubatch = 64;
   parameters.kv_unified = true;
   return parameters;
-}
-
-// What is refused, or nothing.
-template <class Call>
-std::string refusal(Call const& call) {
-  try {
-    call();
-  } catch (LlamaCppError const& error) {
-    return error.what();
-  }
-  return {};
 }
 
 bool contains(std::string const& text, std::string const& part) {
@@ -83,38 +73,38 @@ TEST_CASE("limits are those of the context, and branches have the highest ids") 
     CHECK(limits.max_branches() == branches);
     CHECK(limits.first_branch() == static_cast<llama_seq_id>(8 - branches));
     for (std::int32_t id = -2; id < 12; ++id) {
-      bool const refused = !refusal([&] { limits.require_id(SequenceId{id}); }).empty();
+      bool const refused = !error_of([&] { limits.require_id(SequenceId{id}); }).empty();
       CHECK(refused == (id < 0 || id >= static_cast<std::int32_t>(8 - branches)));
     }
   }
-  CHECK(contains(refusal([&] { LlamaCppLimits(*context, 8, LlamaCppStreams::together); }),
+  CHECK(contains(error_of([&] { LlamaCppLimits(*context, 8, LlamaCppStreams::together); }),
                  "leave no sequence id: n_seq_max = 8"));
 }
 
 TEST_CASE("a context that keeps its sequences apart splits passes, so it is refused unless that is expected") {
   llama_context_params parameters = shared_cells();
-  CHECK(refusal([&] {
+  CHECK(error_of([&] {
           LlamaCppLimits(*make_context(random_llama(), parameters), 0, LlamaCppStreams::together);
         }).empty());
   parameters.kv_unified = false;
   auto const apart = make_context(random_llama(), parameters);
-  CHECK(contains(refusal([&] { LlamaCppLimits(*apart, 0, LlamaCppStreams::together); }), "kv_unified = true"));
-  CHECK(refusal([&] { LlamaCppLimits(*apart, 0, LlamaCppStreams::apart); }).empty());
+  CHECK(contains(error_of([&] { LlamaCppLimits(*apart, 0, LlamaCppStreams::together); }), "kv_unified = true"));
+  CHECK(error_of([&] { LlamaCppLimits(*apart, 0, LlamaCppStreams::apart); }).empty());
   parameters.n_seq_max = 1;  // nothing to split
   auto const single = make_context(random_llama(), parameters);
-  CHECK(refusal([&] { LlamaCppLimits(*single, 0, LlamaCppStreams::together); }).empty());
+  CHECK(error_of([&] { LlamaCppLimits(*single, 0, LlamaCppStreams::together); }).empty());
 }
 
 TEST_CASE("branches need one cache for all sequences, and no recurrent state") {
   llama_context_params parameters = shared_cells();
   parameters.kv_unified = false;
   auto const apart = make_context(random_llama(), parameters);
-  CHECK(contains(refusal([&] { LlamaCppLimits(*apart, 1, LlamaCppStreams::apart); }), "kv_unified = true"));
-  CHECK(refusal([&] { LlamaCppLimits(*apart, 0, LlamaCppStreams::apart); }).empty());
+  CHECK(contains(error_of([&] { LlamaCppLimits(*apart, 1, LlamaCppStreams::apart); }), "kv_unified = true"));
+  CHECK(error_of([&] { LlamaCppLimits(*apart, 0, LlamaCppStreams::apart); }).empty());
   copyspec_test::RandomModel const mamba = copyspec_test::make_random_mamba();
   auto const recurrent = make_context(*mamba, shared_cells());
-  CHECK(contains(refusal([&] { LlamaCppLimits(*recurrent, 1, LlamaCppStreams::together); }), "attention only"));
-  CHECK(refusal([&] { LlamaCppLimits(*recurrent, 0, LlamaCppStreams::together); }).empty());
+  CHECK(contains(error_of([&] { LlamaCppLimits(*recurrent, 1, LlamaCppStreams::together); }), "attention only"));
+  CHECK(error_of([&] { LlamaCppLimits(*recurrent, 0, LlamaCppStreams::together); }).empty());
 }
 
 TEST_CASE("segments fit as long as all have room in the pass, and each in its sequence") {
@@ -125,10 +115,10 @@ TEST_CASE("segments fit as long as all have room in the pass, and each in its se
   };
   CHECK(fit({}) == 0);
   CHECK(fit({chain(0, 40), chain(5, 24)}) == 64);
-  CHECK(contains(refusal([&] { return fit({chain(0, 40), chain(5, 25)}); }), "65 tokens exceeds n_batch = 64"));
-  CHECK(contains(refusal([&] { return fit({chain(0, 1), chain(6, 1)}); }), "sequence 6"));
-  CHECK(contains(refusal([&] { return fit({chain(0, 257)}); }), "would grow to 257 tokens"));
-  CHECK(contains(refusal([&] { return fit({chain(0, 3, 4)}); }), "sequence 0"));
+  CHECK(contains(error_of([&] { return fit({chain(0, 40), chain(5, 25)}); }), "65 tokens exceeds n_batch = 64"));
+  CHECK(contains(error_of([&] { return fit({chain(0, 1), chain(6, 1)}); }), "sequence 6"));
+  CHECK(contains(error_of([&] { return fit({chain(0, 257)}); }), "would grow to 257 tokens"));
+  CHECK(contains(error_of([&] { return fit({chain(0, 3, 4)}); }), "sequence 0"));
   CHECK(fit({chain(0, 3, 3)}) == 3);
 
   LlamaCpp model(*context, 2);
@@ -138,7 +128,7 @@ TEST_CASE("segments fit as long as all have room in the pass, and each in its se
     static_cast<void>(model.forward({&segment, 1}));
   }
   CHECK(fit({chain(0, 16)}) == 16);
-  CHECK(contains(refusal([&] { return fit({chain(0, 17)}); }), "would grow to 257 tokens"));
+  CHECK(contains(error_of([&] { return fit({chain(0, 17)}); }), "would grow to 257 tokens"));
 }
 
 TEST_CASE("trees fit as long as branches are left, and each node has a row") {
@@ -152,13 +142,13 @@ TEST_CASE("trees fit as long as branches are left, and each node has a row") {
   std::vector<std::int32_t> const two_branches = {-1, -1, -1};
   CHECK(fit({tree(0, straight), tree(1, two_branches)}) == 8);
   CHECK(fit({tree(0, one_branch), tree(1, one_branch)}) == 8);
-  CHECK(contains(refusal([&] {
+  CHECK(contains(error_of([&] {
                    return fit({tree(0, one_branch), tree(1, two_branches)});
                  }),
                  "the 1 branches that are left"));
   TreeSegment rows = tree(0, straight);
   rows.rows = 3;
-  CHECK(contains(refusal([&] { return fit({rows}); }), "sequence 0"));
+  CHECK(contains(error_of([&] { return fit({rows}); }), "sequence 0"));
   std::vector<std::int32_t> const no_tree = {-1, 1};
-  CHECK(contains(refusal([&] { return fit({tree(0, no_tree)}); }), "is no tree"));
+  CHECK(contains(error_of([&] { return fit({tree(0, no_tree)}); }), "is no tree"));
 }

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "support/demo_graph.hpp"
+#include "support/error_of.hpp"
 
 namespace {
 
@@ -21,16 +22,7 @@ using copyspec::detail::require_openvino_exact;
 using copyspec::detail::require_openvino_graph;
 using copyspec_test::compile_demo;
 using copyspec_test::compile_other;
-
-template <class Call>
-std::string refusal(Call const& call) {
-  try {
-    call();
-  } catch (OpenVinoError const& error) {
-    return error.what();
-  }
-  return {};
-}
+using copyspec_test::error_of;
 
 bool contains(std::string const& text, std::string const& part) {
   return text.find(part) != std::string::npos;
@@ -40,7 +32,7 @@ bool contains(std::string const& text, std::string const& part) {
 std::string with(ov::AnyMap::value_type const& property) {
   ov::AnyMap properties = openvino_exact();
   properties[property.first] = property.second;
-  return refusal([&] { require_openvino_exact(compile_demo(properties)); });
+  return error_of<OpenVinoError>([&] { require_openvino_exact(compile_demo(properties)); });
 }
 
 }  // namespace
@@ -49,16 +41,17 @@ TEST_CASE("a message of OpenVINO becomes one line") {
   auto const fail = [] {
     throw std::runtime_error("Exception from a/b.cpp:1:\nCheck 'x' failed:\n  no such file\n\n");
   };
-  CHECK(refusal([&] { call_openvino("m.gguf", ErrorCode::file, fail); }) == "m.gguf: Check 'x' failed: no such file");
+  CHECK(error_of<OpenVinoError>([&] { call_openvino("m.gguf", ErrorCode::file, fail); }) ==
+        "m.gguf: Check 'x' failed: no such file");
   CHECK(call_openvino("m.gguf", ErrorCode::file, [] { return 3; }) == 3);
   auto const own = [] { copyspec::raise_error<OpenVinoError>(ErrorCode::engine, "ours\nas it is"); };
-  CHECK(refusal([&] { call_openvino("m.gguf", ErrorCode::file, own); }) == "ours\nas it is");
+  CHECK(error_of<OpenVinoError>([&] { call_openvino("m.gguf", ErrorCode::file, own); }) == "ours\nas it is");
 }
 
 TEST_CASE("another graph is refused") {
-  CHECK(contains(refusal([] { (void)require_openvino_graph(compile_other("pixels")); }),
+  CHECK(contains(error_of<OpenVinoError>([] { (void)require_openvino_graph(compile_other("pixels")); }),
                  "this graph has an input pixels: it has to be one that read_openvino_gguf returned"));
-  CHECK(contains(refusal([] { (void)require_openvino_graph(compile_other("inp_pos")); }),
+  CHECK(contains(error_of<OpenVinoError>([] { (void)require_openvino_graph(compile_other("inp_pos")); }),
                  "this graph has no input inp_tokens"));
 }
 

@@ -28,12 +28,6 @@ class OpenVinoCells {
  public:
   using Index = std::uint32_t;
 
-  /// What the cache holds of a sequence.
-  struct Held {
-    std::vector<Index> cells;  ///< Of its tokens, in order.
-    std::vector<Index> nodes;  ///< Of the tree that the last pass fed after them, until it is kept or forgotten.
-  };
-
   /// Cells in the cache, dead ones included.
   [[nodiscard]] std::size_t size() const noexcept { return uses_.size(); }
   [[nodiscard]] std::size_t dead() const noexcept { return dead_; }
@@ -127,6 +121,12 @@ class OpenVinoCells {
   }
 
  private:
+  // What the cache holds of a sequence.
+  struct Held {
+    std::vector<Index> cells;  // of its tokens, in order
+    std::vector<Index> nodes;  // of the tree that the last pass fed after them, until it is kept or forgotten
+  };
+
   // Shortens a list of cells to `length`.
   void release(std::vector<Index>& cells, std::size_t length) {
     for (; cells.size() > length; cells.pop_back())

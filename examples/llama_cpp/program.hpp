@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <exception>
+#include <string>
+
+#include "engine.hpp"
+
+namespace copyspec_llama {
+
+/// Parses the arguments of a program and calls `run()`. Returns its exit status: 2 for wrong arguments, 1 for what
+/// `run` throws, which is shown with the error that llama.cpp has logged, if there is one.
+template <class Run>
+[[nodiscard]] int run_program(CLI::App& app, int argc, char** argv, Run const& run) {
+  try {
+    app.parse(argc, argv);
+  } catch (CLI::ParseError const& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  try {
+    run();
+  } catch (std::exception const& error) {
+    std::string const engine = take_engine_error();
+    fmt::print(stderr, "{}: {}{}{}\n", app.get_name(), error.what(), engine.empty() ? "" : "; llama.cpp: ", engine);
+    return 1;
+  }
+  return 0;
+}
+
+}  // namespace copyspec_llama
