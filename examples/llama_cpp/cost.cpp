@@ -14,7 +14,6 @@
 #include <exception>
 #include <filesystem>
 #include <limits>
-#include <map>
 #include <string>
 #include <thread>
 #include <vector>
@@ -37,24 +36,16 @@ namespace kit = copyspec::testing;
 
 struct Options : CurveOptions {
   bool bitwise = false;
-  std::string cache = "f16";
+  ggml_type cache = GGML_TYPE_F16;
 };
-
-std::map<std::string, ggml_type> const cache_types{
-    {"f16", GGML_TYPE_F16}, {"bf16", GGML_TYPE_BF16}, {"f32", GGML_TYPE_F32}, {"q8_0", GGML_TYPE_Q8_0}};
 
 void add_options(CLI::App& app, Options& options) {
   add_curve_options(app, options, "llama.cpp", "copyspec-llama");
-  auto* const bitwise =
-      app.add_flag("--bitwise", options.bitwise,
-                   "Time nothing, and compare the bits of rows of passes of different numbers of rows")
-          ->excludes("--sequences")
-          ->excludes("--pass-costs");
-  app.add_option("--cache-type", options.cache, "Type of the cache whose rows are compared")
-      ->type_name("TYPE")
-      ->check(CLI::IsMember(cache_types))
-      ->needs(bitwise)
-      ->capture_default_str();
+  app.add_flag("--bitwise", options.bitwise,
+               "Time nothing, and compare the bits of rows of passes of different numbers of rows")
+      ->excludes("--sequences")
+      ->excludes("--pass-costs");
+  add_cache_type(app, options.cache, "Type of the cache");
 }
 
 // Compares the rows of llama.cpp's passes, and those of `LlamaCppBitwise`.
@@ -67,7 +58,7 @@ void show_bits(Engine const& engine, Options const& options, Progress& progress)
   copyspec::adapters::LlamaCpp model(engine.context());
   auto const results = kit::check_bitwise(model, compared);
   progress.clear();
-  fmt::print("cache of type {}\n\n{}\n", options.cache, kit::describe_bitwise(results));
+  fmt::print("cache of type {}\n\n{}\n", ggml_type_name(options.cache), kit::describe_bitwise(results));
   try {
     auto const weights = copyspec::adapters::llama_cpp_weight_types(options.model.string());
     copyspec::adapters::LlamaCppBitwise bitwise(engine.context(), engine.parameters(), weights);
@@ -91,7 +82,7 @@ void run(Options const& options) {
                       {.context = longest * options.sequences,
                        .threads = options.threads,
                        .sequences = options.sequences,
-                       .cache = cache_types.at(options.cache)},
+                       .cache = options.cache},
                       progress);
   fmt::print("{}, {} threads\n", engine.description(), options.threads);
   if (options.bitwise) return show_bits(engine, options, progress);

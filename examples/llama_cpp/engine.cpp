@@ -144,7 +144,9 @@ copyspec::PassCostKey Engine::pass_cost_key(fs::path const& file, std::size_t th
       .model = fmt::format("{}, {} bytes", file.filename().string(), fs::file_size(file)),
       .device = fmt::format("{}", fmt::join(devices, "; ")),
       .engine = fmt::format("ggml {} ({}), {}", ggml_version(), ggml_commit(), system.substr(0, system.rfind(" |"))),
-      .weights = description(),
+      .weights = parameters_.type_k == GGML_TYPE_F16
+                     ? description()
+                     : fmt::format("{}, cache {}", description(), ggml_type_name(parameters_.type_k)),
       .threads = threads};
 }
 

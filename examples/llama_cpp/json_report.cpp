@@ -39,6 +39,8 @@ Json to_json(Setup const& setup) {
             {"threads", setup.threads},
             {"context", setup.context},
             {"batch", setup.batch},
+            {"cache", setup.cache},
+            {"bitwise", setup.bitwise},
             {"max_tokens", setup.max_tokens},
             {"sampling", to_json(setup.sampling, setup.seed)},
             {"grammar", setup.grammar},

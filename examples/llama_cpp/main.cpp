@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
+#include <concepts>
 #include <cstddef>
 #include <cstdio>
 #include <filesystem>
@@ -19,9 +20,11 @@
 
 #include "chat_format.hpp"
 #include "conversation.hpp"
+#include "copyspec/adapters/llama_cpp/bitwise.hpp"
 #include "copyspec/adapters/llama_cpp/grammar.hpp"
 #include "copyspec/adapters/llama_cpp/model.hpp"
 #include "copyspec/adapters/llama_cpp/vocabulary.hpp"
+#include "copyspec/adapters/llama_cpp/weight_types.hpp"
 #include "copyspec/core/error.hpp"
 #include "copyspec/cost/pass_cost.hpp"
 #include "copyspec/cost/pass_cost_file.hpp"
@@ -35,6 +38,7 @@
 #include "measure.hpp"
 #include "measured_model.hpp"
 #include "output_file.hpp"
+#include "program.hpp"
 #include "report.hpp"
 #include "terminal.hpp"
 #include "vocabulary.hpp"
@@ -50,6 +54,7 @@ struct Options : DemoOptions {
   Weights draft_weights = Weights::file;
   std::filesystem::path history;
   std::filesystem::path grammar;
+  bool bitwise = false;
 };
 
 void add_options(CLI::App& app, Options& options) {
@@ -70,6 +75,11 @@ void add_options(CLI::App& app, Options& options) {
                      "A smaller model with the same vocabulary, to guess where there is nothing as good to copy")
           ->type_name("FILE");
   add_weights("--draft-weights", options.draft_weights, "The same of the draft model");
+  add_cache_type(app, options.engine.cache, "Type of the cache");
+  app.add_flag("--bitwise", options.bitwise,
+               "Feed only passes of which all rows are equal in all bits, so that no near-tie can flip; this slows "
+               "decoding down, least with quantised weights and --cache-type bf16 or q8_0")
+      ->excludes(draft_model);
   app.add_option(
          "--history", options.history,
          "Earlier answers, to be copied from, and what was learnt from them: read if the file is there, written "
@@ -130,73 +140,103 @@ struct DraftEngine {
   copyspec::adapters::LlamaCpp model;
 };
 
-void run(Options const& options) {
-  Progress progress;
-  std::vector<Conversation> const asked = conversations(options, progress);
-  // Before minutes of work, not after.
-  if (!options.json.empty()) require_writable(options.json);
-  if (!options.history.empty()) copyspec::HistoryFile::require_writable(options.history.string());
-  if (!options.pass_costs.empty()) copyspec::PassCostFile::require_writable(options.pass_costs.string());
-  std::filesystem::path const file = chosen_weights(options.model, options.weights, options, progress);
-  Engine const engine(file, options.engine, progress);
-  copyspec::Rollback const rollback = copyspec::adapters::LlamaCpp::needs_checkpoints(engine.context())
-                                          ? copyspec::Rollback::checkpoint
-                                          : copyspec::Rollback::exact;
-  copyspec::PassCostKey const key = engine.pass_cost_key(file, options.engine.threads);
-  copyspec::PassCost const pass_cost = read_pass_costs(options.pass_costs, key);
-  std::optional<copyspec::MixingProposer> proposer;
-  if (!options.history.empty()) proposer = read_history(options.history, pass_cost, rollback);
+// What conversations are decoded with, beside the model.
+struct Request {
+  std::vector<Conversation> asked;
+  std::filesystem::path file = {};
+  copyspec::PassCostKey key = {};
+  copyspec::PassCost pass_cost = {};
+  std::optional<copyspec::MixingProposer> proposer = {};
+  copyspec::Rollback rollback = copyspec::Rollback::exact;
+};
+
+// Decodes with `target`, which reads the context of `engine`, and writes the results.
+template <copyspec::Model M>
+void decode_with(M& target, Options const& options, Engine const& engine, Request const& request, Progress& progress) {
   std::optional<DraftEngine> draft;
-  if (!options.draft_model.empty()) {
-    draft.emplace(chosen_weights(options.draft_model, options.draft_weights, options, progress), options.engine,
-                  progress);
-    draft->require_vocabulary(engine, file);
-  }
+  M* draft_model = nullptr;
+  if constexpr (std::same_as<M, copyspec::adapters::LlamaCpp>)
+    if (!options.draft_model.empty()) {
+      draft.emplace(chosen_weights(options.draft_model, options.draft_weights, options, progress), options.engine,
+                    progress);
+      draft->require_vocabulary(engine, request.file);
+      draft_model = &draft->model;
+    }
   Vocabulary const vocabulary(engine.model());
   ChatFormat const format(engine.model(), vocabulary);
-  copyspec::adapters::LlamaCpp llama(engine.context());
-  MeasuredModel model(llama, [&] { llama_synchronize(&engine.context()); });
+  MeasuredModel model(target, [&] { llama_synchronize(&engine.context()); });
   require_valid(options.sampling, model.vocabulary_size());
   std::optional<copyspec::adapters::LlamaCppGrammar> grammar;
   if (!options.grammar.empty()) grammar.emplace(*llama_model_get_vocab(&engine.model()), read_text(options.grammar));
-  Decoder<copyspec::adapters::LlamaCpp> decoder{.model = &model,
-                                                .prompt = std::bind_front(&ChatFormat::prompt, &format),
-                                                .options = {.max_new_tokens = options.max_tokens,
-                                                            .stop = {.tokens = vocabulary.ends(), .sequences = {}},
-                                                            .sampling = options.sampling},
-                                                .proposer = proposer,
-                                                .pass_cost = pass_cost,
-                                                .draft_model = draft ? &draft->model : nullptr,
-                                                .rollback = rollback};
+  Decoder<M> decoder{.model = &model,
+                     .prompt = std::bind_front(&ChatFormat::prompt, &format),
+                     .options = {.max_new_tokens = options.max_tokens,
+                                 .stop = {.tokens = vocabulary.ends(), .sequences = {}},
+                                 .sampling = options.sampling},
+                     .proposer = request.proposer,
+                     .pass_cost = request.pass_cost,
+                     .draft_model = draft_model,
+                     .rollback = request.rollback};
   if (grammar) decoder.options.sampling->hooks = grammar->hooks();
   decoder.options.references = read_references(options, vocabulary);
   // A prompt that does not fit is refused before any other is decoded.
-  require_room(asked, format, model.context_limit());
+  require_room(request.asked, format, model.context_limit());
 
   progress.clear();
   fmt::print("{}\n", describe_weights(options.weights, engine));
+  if constexpr (std::same_as<M, copyspec::adapters::LlamaCppBitwise>)
+    fmt::print("Passes have {} to {} rows, and a cache of type {}: rows are equal in all bits, whatever is drafted.\n",
+               target.least_rows(), target.most_rows(), ggml_type_name(options.engine.cache));
   if (options.sampling.temperature > 0)
     fmt::print("Seed: {0}. With --seed {0}, the same tokens are drawn again.\n", options.seed);
   if (!format.why_plain().empty()) fmt::print("Prompts are used as they are: {}.\n", format.why_plain());
   std::fflush(stdout);
 
-  Measurement const measurement = measure(decoder, vocabulary, asked, options.repetitions, progress);
-  Setup const setup{.file = file,
+  Measurement const measurement = measure(decoder, vocabulary, request.asked, options.repetitions, progress);
+  Setup const setup{.file = request.file,
                     .model = engine.description(),
                     .threads = options.engine.threads,
                     .context = model.context_limit(),
                     .batch = model.max_tokens(),
+                    .cache = ggml_type_name(options.engine.cache),
+                    .bitwise = options.bitwise,
                     .max_tokens = options.max_tokens,
                     .sampling = options.sampling,
                     .seed = options.seed,
                     .grammar = options.grammar.string(),
                     .repetitions = options.repetitions,
                     .costs = measurement.costs,
-                    .remembered = pass_cost,
+                    .remembered = request.pass_cost,
                     .draft_file = draft ? draft->file : std::filesystem::path(),
                     .draft_model = draft ? draft->engine.description() : std::string()};
-  write_results(options, setup, measurement, vocabulary, key);
-  if (proposer) copyspec::HistoryFile::save(options.history.string(), *proposer);
+  write_results(options, setup, measurement, vocabulary, request.key);
+  // All copies of a proposer have one history.
+  if (request.proposer) copyspec::HistoryFile::save(options.history.string(), *request.proposer);
+}
+
+void run(Options const& options) {
+  Progress progress;
+  Request request{.asked = conversations(options, progress)};
+  // Before minutes of work, not after.
+  if (!options.json.empty()) require_writable(options.json);
+  if (!options.history.empty()) copyspec::HistoryFile::require_writable(options.history.string());
+  if (!options.pass_costs.empty()) copyspec::PassCostFile::require_writable(options.pass_costs.string());
+  request.file = chosen_weights(options.model, options.weights, options, progress);
+  Engine const engine(request.file, options.engine, progress);
+  request.rollback = copyspec::adapters::LlamaCpp::needs_checkpoints(engine.context()) ? copyspec::Rollback::checkpoint
+                                                                                       : copyspec::Rollback::exact;
+  request.key = engine.pass_cost_key(request.file, options.engine.threads);
+  if (options.bitwise) request.key.weights += ", bitwise";
+  request.pass_cost = read_pass_costs(options.pass_costs, request.key);
+  if (!options.history.empty()) request.proposer = read_history(options.history, request.pass_cost, request.rollback);
+  if (options.bitwise) {
+    auto const weights = copyspec::adapters::llama_cpp_weight_types(request.file.string());
+    copyspec::adapters::LlamaCppBitwise target(engine.context(), engine.parameters(), weights);
+    decode_with(target, options, engine, request, progress);
+  } else {
+    copyspec::adapters::LlamaCpp target(engine.context());
+    decode_with(target, options, engine, request, progress);
+  }
 }
 
 }  // namespace

@@ -21,6 +21,8 @@ struct Setup {
   std::size_t threads = 0;
   std::size_t context = 0;
   std::size_t batch = 0;
+  std::string cache = {};  ///< The type of its cells, or nothing if the engine has but one.
+  bool bitwise = false;    ///< Whether all rows are those of plain decoding in all bits.
   std::size_t max_tokens = 0;
   copyspec::SamplingOptions sampling = {};
   std::uint64_t seed = 0;    ///< That tokens were drawn with, if they were.
