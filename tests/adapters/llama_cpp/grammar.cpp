@@ -7,6 +7,7 @@
 #include <copyspec/adapters/llama_cpp/model.hpp>
 #include <copyspec/copyspec.hpp>
 #include <cstddef>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <random>
 #include <span>
@@ -211,4 +212,39 @@ TEST_CASE("a grammar that cannot be read is refused") {
   CHECK_THROWS_AS(LlamaCppGrammar(vocabulary(), ""), LlamaCppError);
   CHECK_THROWS_WITH_AS(LlamaCppGrammar(vocabulary(), "rot ::= \"a\""),
                        "llama.cpp cannot read this grammar, whose root is root", LlamaCppError);
+}
+
+TEST_CASE("an answer is free until the text that the grammar waits for") {
+  std::string const number = R"gbnf(root ::= "(a|b)*: " [1-9] [0-9]?)gbnf";
+  RowHooks const hooks = LlamaCppGrammar(vocabulary(), number, "root", "(a|b)*:").hooks()(0);
+  // A factory of its own for each, as an answer that goes another way begins anew.
+  auto const allowed = [&](std::string const& text) {
+    Tokens const tokens = tokenize(text);
+    std::span<Token const> const all(tokens);
+    std::size_t count = 0;
+    while (count < all.size() && hooks.allows(all.first(count), all[count])) ++count;
+    std::size_t const drafted = hooks.allowed_draft(all.first(0), all);
+    CHECK_MESSAGE(drafted == count, text);
+    return text_of(all.first(count));
+  };
+  CHECK(allowed("Anything is free, (a|b) too. aab: x") == "Anything is free, (a|b) too. aab: x");
+  CHECK(allowed("So it is: (a|b)*: 42") == "So it is: (a|b)*: 42");
+  CHECK(allowed("So it is: (a|b)*: 42 and") == "So it is: (a|b)*: 42");
+  CHECK(allowed("So it is: (a|b)*: x") == "So it is: (a|b)*:");
+}
+
+TEST_CASE("a token with the end of the text and more than the grammar allows is refused, and can be excluded") {
+  // One token holds the end of the text and what follows it.
+  Tokens const two = tokenize("\n\n");
+  REQUIRE(two.size() == 1);
+  std::string const word = "root ::= \"\\n\" [a-z]+";
+  RowHooks const hooks = LlamaCppGrammar(vocabulary(), word, "root", "\n").hooks()(0);
+  Tokens const before = tokenize("Anything.");
+  CHECK_FALSE(hooks.allows(before, two[0]));
+  CHECK(hooks.allowed_draft(before, two) == 0);
+  std::vector<float> row(static_cast<std::size_t>(llama_vocab_n_tokens(&vocabulary())), 1);
+  hooks.mask(before, row);
+  CHECK(row[static_cast<std::size_t>(two[0])] == -std::numeric_limits<float>::infinity());
+  CHECK(std::ranges::count(row, 1.0F) == static_cast<std::ptrdiff_t>(row.size()) - 1);
+  CHECK(hooks.allows(before, tokenize("\n")[0]));
 }
