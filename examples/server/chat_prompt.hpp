@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <llama.h>
+
+#include <cstddef>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "../llama_cpp/vocabulary.hpp"
+#include "copyspec/core/token.hpp"
+#include "request.hpp"
+
+namespace copyspec_server {
+
+/// Makes the prompts that requests ask for: messages in the form that a model was trained on, by the chat template in
+/// its file, with the functions that it may call. What is in a message is text: names of control tokens in it are not
+/// these tokens. Borrows the model and the vocabulary. Threads: any number of calls.
+class ChatPrompt {
+ public:
+  ChatPrompt(llama_model const& model, copyspec_llama::Vocabulary const& vocabulary);
+
+  /// The tokens after which the answer to `messages` comes. Throws `ApiError` if the model has no chat template that
+  /// llama.cpp knows.
+  [[nodiscard]] std::vector<copyspec::Token> tokens(std::span<Message const> messages,
+                                                    std::span<Tool const> tools) const;
+
+  /// A text to be continued, as tokens.
+  [[nodiscard]] std::vector<copyspec::Token> tokens(std::string_view text) const;
+
+ private:
+  [[nodiscard]] std::string guarded(std::string_view text) const;
+
+  copyspec_llama::Vocabulary const* vocabulary_;
+  char const* chat_template_;  // null: none that can be applied
+  std::set<std::string, std::less<>> control_names_;
+  std::set<std::size_t> name_sizes_;
+  std::string guard_;  // stands inside names of control tokens, and in no text of a client
+};
+
+}  // namespace copyspec_server

@@ -1,0 +1,386 @@
+// SPDX-License-Identifier: MIT
+#include "http.hpp"
+
+#include <arpa/inet.h>
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <httplib.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <ctime>
+#include <exception>
+#include <optional>
+#include <string_view>
+#include <thread>
+#include <utility>
+
+#include "api_error.hpp"
+#include "completion.hpp"
+#include "copyspec/core/error.hpp"
+#include "openapi.hpp"
+#include "page.hpp"
+#include "peer_socket.hpp"
+
+namespace copyspec_server {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr char const* json_type = "application/json";
+
+// How often a connection is looked at while nothing is to be sent.
+constexpr auto glance = 50ms;
+
+class Listener : public httplib::Server {
+ public:
+  // cpp-httplib lets five connections wait to be accepted.
+  void widen_backlog() { ::listen(svr_sock_, 512); }
+};
+
+// One line, whatever is in it.
+std::string one_line(std::string text) {
+  std::ranges::replace_if(
+      text, [](unsigned char byte) { return byte < 0x20 || byte == 0x7F; }, '?');
+  return text;
+}
+
+bool is_address(std::string const& host) {
+  in6_addr address{};
+  bool const v6 = host.size() > 2 && host.front() == '[' && host.back() == ']' &&
+                  inet_pton(AF_INET6, host.substr(1, host.size() - 2).c_str(), &address) == 1;
+  return v6 || inet_pton(AF_INET, host.c_str(), &address) == 1;
+}
+
+}  // namespace
+
+struct Http::Server {
+  Server(HttpOptions its_options, Service& its_service, ApiKeys const& its_keys, Tenants& its_tenants)
+      : options(std::move(its_options)), service(its_service), keys(its_keys), tenants(its_tenants) {
+    set_up();
+  }
+
+  // What is said of one request when it has ended.
+  struct Log {
+    std::string endpoint;
+    Clock::time_point arrived = Clock::now();
+    std::string holder = "-";
+    bool written = false;  // or will be, by the end of a stream
+  };
+
+  void set_up() {
+    listener.new_task_queue = [count = options.connections] { return new httplib::ThreadPool(count); };
+    // By default, a second server could listen at the same port.
+    listener.set_socket_options([](auto socket) {
+      int const on = 1;
+      setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    });
+    listener.set_tcp_nodelay(true);
+    listener.set_keep_alive_max_count(10000);
+    listener.set_keep_alive_timeout(5);
+    listener.set_read_timeout(10s);
+    listener.set_write_timeout(10s);
+    listener.set_payload_max_length(options.body_bytes);
+    listener.set_default_headers({{"Cache-Control", "no-store"}, {"X-Content-Type-Options", "nosniff"}});
+    listener.set_error_handler([](httplib::Request const& request, httplib::Response& response) {
+      if (!response.body.empty()) return;
+      std::string const what = response.status == 404   ? fmt::format("there is no {} {}", request.method, request.path)
+                               : response.status == 413 ? "the request is too long"
+                                                        : "the request cannot be read";
+      response.set_content(ApiError(response.status, "invalid_request_error", what).body(), json_type);
+    });
+    listener.set_exception_handler([](httplib::Request const&, httplib::Response& response, std::exception_ptr) {
+      response.status = 500;
+      response.set_content(ApiError::failed("the server failed").body(), json_type);
+    });
+
+    get("/health", [this](httplib::Request const&, httplib::Response& response) { health(response); });
+    get("/metrics", [this](httplib::Request const& request, httplib::Response& response) {
+      static_cast<void>(holder_of(request));
+      response.set_content(prometheus_text(service.metrics().read()), "text/plain; version=0.0.4");
+    });
+    get("/v1/models", [this](httplib::Request const& request, httplib::Response& response) {
+      static_cast<void>(holder_of(request));
+      static_cast<void>(service.model());
+      response.set_content(to_text({{"object", "list"}, {"data", Json::array({model_json()})}}), json_type);
+    });
+    get("/v1/models/(.+)", [this](httplib::Request const& request, httplib::Response& response) {
+      static_cast<void>(holder_of(request));
+      static_cast<void>(service.model());
+      require_model(request.matches[1]);
+      response.set_content(to_text(model_json()), json_type);
+    });
+    get("/openapi.json", [](httplib::Request const&, httplib::Response& response) {
+      response.set_content(std::string(openapi), json_type);
+    });
+    get("/", [](httplib::Request const&, httplib::Response& response) {
+      response.set_header("Content-Security-Policy",
+                          "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src "
+                          "'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
+      response.set_content(std::string(page), "text/html; charset=utf-8");
+    });
+    post("/v1/chat/completions", &parse_chat);
+    post("/v1/completions", &parse_completion);
+  }
+
+  // Answers the other methods, too.
+  void refuse_methods(std::string const& path, std::string const& allowed, bool gets) {
+    auto const refuse = [allowed](httplib::Request const& request, httplib::Response& response) {
+      response.status = 405;
+      response.set_header("Allow", allowed);
+      response.set_content(
+          ApiError(405, "invalid_request_error", fmt::format("{} is not for {}", request.path, request.method)).body(),
+          json_type);
+    };
+    if (gets) {
+      listener.Post(path, refuse);
+    } else {
+      listener.Get(path, refuse);
+    }
+    listener.Put(path, refuse).Patch(path, refuse).Delete(path, refuse).Options(path, refuse);
+  }
+
+  template <class Handle>
+  void get(std::string const& path, Handle handle) {
+    listener.Get(path, [this, path, handle](httplib::Request const& request, httplib::Response& response) {
+      Log log{.endpoint = path};
+      guarded(request, response, [&] { handle(request, response); });
+      count(log, response.status == -1 ? 200 : response.status);
+    });
+    refuse_methods(path, "GET, HEAD", true);
+  }
+
+  void post(std::string const& path, Request (*parse)(Json const&, RequestLimits const&)) {
+    listener.Post(path, [this, path, parse](httplib::Request const& request, httplib::Response& response,
+                                            httplib::ContentReader const& reader) {
+      Log log{.endpoint = path};
+      guarded(request, response, [&] { complete(request, response, reader, parse, log); });
+      if (!log.written) finish(log, response.status, nullptr);
+    });
+    refuse_methods(path, "POST", false);
+  }
+
+  // What `action` throws becomes the response.
+  template <class Action>
+  void guarded(httplib::Request const& request, httplib::Response& response, Action const& action) {
+    try {
+      require_host(request);
+      action();
+    } catch (ApiError const& error) {
+      response.status = error.status();
+      if (error.status() == 503) response.set_header("Retry-After", "1");
+      if (error.status() == 401) response.set_header("WWW-Authenticate", "Bearer");
+      response.set_content(error.body(), json_type);
+    } catch (std::exception const& error) {
+      response.status = 500;
+      response.set_content(ApiError::failed(error.what()).body(), json_type);
+    }
+  }
+
+  void require_host(httplib::Request const& request) const {
+    std::string host = request.get_header_value("Host");
+    if (std::size_t const colon = host.rfind(':');
+        colon != std::string::npos && host.find(']', colon) == std::string::npos)
+      host.resize(colon);
+    if (host == "localhost" || host == options.host || is_address(host) ||
+        std::ranges::find(options.host_names, host) != options.host_names.end())
+      return;
+    throw ApiError(403, "invalid_request_error",
+                   fmt::format("this server is not called {:?}: --host-name lets it be", one_line(host)));
+  }
+
+  // Who has the key of a request. Without keys, all requests are of one tenant.
+  [[nodiscard]] std::string holder_of(httplib::Request const& request) const {
+    if (!keys.required()) return "all";
+    std::string const header = request.get_header_value("Authorization");
+    constexpr std::string_view scheme = "Bearer ";
+    auto const holder =
+        header.starts_with(scheme) ? keys.find(std::string_view(header).substr(scheme.size())) : std::nullopt;
+    if (!holder) throw ApiError(401, "invalid_request_error", "no valid API key was given", {}, "invalid_api_key");
+    return *holder;
+  }
+
+  void require_model(std::string const& name) const {
+    if (!name.empty() && name != options.model_name)
+      throw ApiError(404, "invalid_request_error",
+                     fmt::format("there is no model {:?}: this server has {:?}", one_line(name), options.model_name),
+                     "model", "model_not_found");
+  }
+
+  [[nodiscard]] Json model_json() const {
+    return {{"id", options.model_name}, {"object", "model"}, {"created", started}, {"owned_by", "copyspec"}};
+  }
+
+  void health(httplib::Response& response) const {
+    auto const [status, word] = [&]() -> std::pair<int, char const*> {
+      switch (service.state()) {
+        case Service::State::ready:
+          return {200, "ok"};
+        case Service::State::loading:
+          return {503, "loading"};
+        case Service::State::failed:
+          return {500, "failed"};
+        default:
+          return {503, "stopping"};
+      }
+    }();
+    response.status = status;
+    response.set_content(to_text({{"status", word}}), json_type);
+  }
+
+  [[nodiscard]] std::string read_body(httplib::Request const& request, httplib::ContentReader const& reader) const {
+    bool const chunked = request.has_header("Transfer-Encoding");
+    if (!chunked && !request.has_header("Content-Length"))
+      throw ApiError(411, "invalid_request_error", "the length of the body is not given");
+    std::string body;
+    bool too_long = false;
+    // cpp-httplib bounds neither bodies in chunks nor what compressed ones become.
+    bool const complete = reader([&](char const* data, std::size_t size) {
+      too_long = body.size() + size > options.body_bytes;
+      if (!too_long) body.append(data, size);
+      return !too_long;
+    });
+    if (too_long || !complete) PeerSocket(request.remote_addr, request.remote_port).read_no_more();
+    if (too_long)
+      throw ApiError(413, "invalid_request_error", fmt::format("the body has more than {} bytes", options.body_bytes));
+    if (!complete) throw ApiError::bad_request("the body is not complete");
+    return body;
+  }
+
+  void complete(httplib::Request const& request, httplib::Response& response, httplib::ContentReader const& reader,
+                Request (*parse)(Json const&, RequestLimits const&), Log& log) {
+    std::string const text = read_body(request, reader);
+    log.holder = holder_of(request);
+    // A page of another site can send texts of other types without being asked first whether it may.
+    if (!request.get_header_value("Content-Type").starts_with(json_type))
+      throw ApiError(415, "invalid_request_error", "the content type must be application/json");
+    ServedModel const& model = service.model();
+    Request parsed = parse(parse_body(text), {});
+    require_model(parsed.model);
+    parsed.model = options.model_name;
+    Tenant const tenant = tenants.of(log.holder, parsed.user);
+    auto const completion =
+        std::make_shared<Completion>(std::move(parsed), model, tenant, log.arrived + options.deadline);
+    service.submit(completion->take_work());
+
+    PeerSocket const peer(request.remote_addr, request.remote_port);
+    if (!completion->request().stream) {
+      while (!completion->finished()) static_cast<void>(next_events(*completion, peer));
+      if (completion->failure()) throw ApiError(*completion->failure());
+      response.status = 200;
+      response.set_content(completion->body(), json_type);
+      finish(log, 200, completion.get());
+      return;
+    }
+    // What fails before anything is sent has its own status.
+    std::string first;
+    while (first.empty() && !completion->finished()) first = next_events(*completion, peer);
+    if (completion->failure() && completion->finished()) throw ApiError(*completion->failure());
+    stream(response, completion, completion->stream_begin() + first, log);
+    log.written = true;
+  }
+
+  // What a stream sends next. Throws if the client has left.
+  static std::string next_events(Completion& completion, PeerSocket const& peer) {
+    std::string text;
+    auto event = completion.channel().take(glance);
+    if (!event && peer.left()) {
+      completion.channel().close();
+      throw ApiError(499, "invalid_request_error", "the client has left");
+    }
+    for (; event && !completion.finished(); event = completion.channel().take(0ms)) {
+      text += completion.take(*std::move(event));
+      if (completion.finished()) break;
+    }
+    return text;
+  }
+
+  void stream(httplib::Response& response, std::shared_ptr<Completion> const& completion, std::string text, Log log) {
+    response.set_header("X-Accel-Buffering", "no");
+    response.status = 200;
+    ++streams;
+    auto const send = [completion, text = std::move(text)](std::size_t, httplib::DataSink& sink) mutable {
+      for (auto event = completion->channel().take(text.empty() && !completion->finished() ? glance : 0ms); event;
+           event = completion->channel().take(0ms)) {
+        text += completion->take(*std::move(event));
+        if (completion->finished()) break;
+      }
+      bool const ends = completion->finished();
+      if (ends) text += completion->stream_end();
+      if (text.empty()) return sink.is_writable();
+      std::string const sent = std::exchange(text, {});
+      if (!sink.write(sent.data(), sent.size())) return false;
+      if (ends) sink.done();
+      return true;
+    };
+    auto const end = [this, completion, log = std::move(log)](bool complete) mutable {
+      completion->channel().close();
+      int const status = !complete ? 499 : completion->failure() ? completion->failure()->status() : 200;
+      finish(log, status, completion.get());
+      --streams;
+    };
+    response.set_chunked_content_provider("text/event-stream; charset=utf-8", send, end);
+  }
+
+  void count(Log const& log, int status) {
+    service.metrics().update([&](Counters& counters) { ++counters.requests[{log.endpoint, status}]; });
+  }
+
+  void finish(Log& log, int status, Completion const* completion) {
+    log.written = true;
+    count(log, status);
+    double const seconds = std::chrono::duration<double>(Clock::now() - log.arrived).count();
+    std::string line = fmt::format("{:%FT%TZ} {} {} {:.3f} s, {}", fmt::gmtime(std::time(nullptr)), log.endpoint,
+                                   status, seconds, log.holder);
+    if (completion != nullptr) {
+      Json const usage = completion->usage();
+      Json const& drafts = usage["speculation"];
+      line += fmt::format(", {} + {} tokens, {} cached, {} passes, {} of {} drafted accepted",
+                          usage["prompt_tokens"].get<std::size_t>(), usage["completion_tokens"].get<std::size_t>(),
+                          usage["prompt_tokens_details"]["cached_tokens"].get<std::size_t>(),
+                          drafts["passes"].get<std::size_t>(), drafts["accepted_tokens"].get<std::size_t>(),
+                          drafts["draft_tokens"].get<std::size_t>());
+    }
+    line += '\n';
+    std::fputs(line.c_str(), stderr);
+  }
+
+  HttpOptions options;
+  Service& service;
+  ApiKeys const& keys;
+  Tenants& tenants;
+  Listener listener;
+  std::int64_t started = std::time(nullptr);
+  std::atomic<std::size_t> streams = 0;
+};
+
+Http::Http(HttpOptions options, Service& service, ApiKeys const& keys, Tenants& tenants)
+    : server_(std::make_unique<Server>(std::move(options), service, keys, tenants)) {}
+
+Http::~Http() = default;
+
+int Http::bind() {
+  HttpOptions const& options = server_->options;
+  int const port = options.port == 0 ? server_->listener.bind_to_any_port(options.host)
+                   : server_->listener.bind_to_port(options.host, options.port) ? options.port
+                                                                                : -1;
+  if (port < 0)
+    copyspec::raise_error(copyspec::ErrorCode::engine,
+                          fmt::format("cannot listen at {}:{}; --port 0 takes a free one", options.host, options.port));
+  server_->listener.widen_backlog();
+  return port;
+}
+
+void Http::run() {
+  server_->listener.listen_after_bind();
+}
+
+void Http::stop() {
+  // What cpp-httplib still streams when it stops is cut off.
+  for (auto const begin = Clock::now(); server_->streams > 0 && Clock::now() - begin < 10s;)
+    std::this_thread::sleep_for(glance);
+  server_->listener.stop();
+}
+
+}  // namespace copyspec_server
