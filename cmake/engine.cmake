@@ -12,7 +12,7 @@ cmake_minimum_required(VERSION 3.25)
 include("${CMAKE_CURRENT_LIST_DIR}/packages.cmake")
 
 set(engine_version 0.3.36)
-set(engine_build "${engine_version}, without AMX, with JSON schemas")
+set(engine_build "${engine_version}, without AMX, with JSON schemas and RPC")
 set(engine_sha256 832db0699007f1be95a7e41ef12e88926b02ba836461e36a36372db2760c1a2e)
 set(model_version 0.1.2)
 set(model_sha256 bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70)
@@ -163,6 +163,7 @@ function(prepare_library)
     -D CMAKE_CXX_FLAGS=${flags}
     -D CMAKE_INSTALL_LIBDIR=lib
     -D BUILD_SHARED_LIBS=OFF
+    -D GGML_RPC=ON
     -D GIT_EXE=/bin/false
     -D GIT_EXECUTABLE=/bin/false
     -D LLAMA_ALL_WARNINGS=OFF

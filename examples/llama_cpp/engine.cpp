@@ -4,14 +4,18 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <ggml-backend.h>
+#include <netdb.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <fstream>
 #include <string_view>
 #include <system_error>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -44,6 +48,52 @@ void check_readable(fs::path const& file) {
   std::array<char, 4> magic{};
   if (!stream.read(magic.data(), magic.size()) || std::string_view(magic.data(), magic.size()) != "GGUF")
     copyspec::raise_error(copyspec::ErrorCode::file, fmt::format("{} is not a GGUF file", file.string()));
+}
+
+// Whether anything listens at an address.
+bool can_connect(std::string const& host, std::string const& port) {
+  addrinfo wanted{};
+  wanted.ai_socktype = SOCK_STREAM;
+  addrinfo* found = nullptr;
+  if (getaddrinfo(host.c_str(), port.c_str(), &wanted, &found) != 0) return false;
+  std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> const addresses(found, freeaddrinfo);
+  for (addrinfo const* address = found; address != nullptr; address = address->ai_next) {
+    int const connection = socket(address->ai_family, address->ai_socktype, address->ai_protocol);
+    if (connection < 0) continue;
+    bool const connected = connect(connection, address->ai_addr, address->ai_addrlen) == 0;
+    close(connection);
+    if (connected) return true;
+  }
+  return false;
+}
+
+// llama.cpp aborts the process where a worker cannot be reached, so it is waited for before.
+void wait_for_worker(std::string const& worker, Progress& progress) {
+  std::size_t const colon = worker.rfind(':');
+  std::string const host = worker.substr(0, colon);
+  if (colon == std::string::npos || host.empty() || colon + 1 == worker.size())
+    copyspec::raise_error(copyspec::ErrorCode::bad_options, fmt::format("a worker is host:port, not {}", worker));
+  progress.begin(fmt::format("waiting for the worker {}", worker));
+  for (int attempt = 0; attempt < 240; ++attempt) {
+    if (can_connect(host, worker.substr(colon + 1))) return;
+    std::this_thread::sleep_for(std::chrono::milliseconds(250));
+  }
+  copyspec::raise_error(copyspec::ErrorCode::engine, fmt::format("the worker {} cannot be reached", worker));
+}
+
+void use_workers(std::vector<std::string> const& workers, Progress& progress) {
+  using AddServer = ggml_backend_reg_t (*)(char const*);
+  for (std::string const& worker : workers) {
+    wait_for_worker(worker, progress);
+    ggml_backend_reg_t const rpc = ggml_backend_reg_by_name("RPC");
+    auto const add =
+        rpc == nullptr
+            ? nullptr
+            : reinterpret_cast<AddServer>(ggml_backend_reg_get_proc_address(rpc, "ggml_backend_rpc_add_server"));
+    if (add == nullptr)
+      copyspec::raise_error(copyspec::ErrorCode::engine, "this llama.cpp was built without RPC: GGML_RPC=ON builds it");
+    ggml_backend_register(add(worker.c_str()));
+  }
 }
 
 bool show_loaded(float share, void* progress) {
@@ -100,6 +150,7 @@ ModelPointer load_vocabulary(fs::path const& file) {
 Engine::Engine(fs::path const& file, EngineOptions const& options, Progress& progress)
     : parameters_(llama_context_default_params()) {
   check_readable(file);
+  use_workers(options.workers, progress);
   progress.begin(fmt::format("loading {}", file.filename().string()));
   llama_model_params model_params = llama_model_default_params();
   model_params.progress_callback = show_loaded;

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "copyspec/cost/pass_cost_file.hpp"
 #include "terminal.hpp"
@@ -39,9 +40,12 @@ struct EngineOptions {
   std::size_t threads = 1;
   std::size_t sequences = 1;
   ggml_type cache = GGML_TYPE_F16;
+  /// Where processes compute parts of the model by llama.cpp's RPC, as host:port.
+  std::vector<std::string> workers = {};
 };
 
-/// A model in llama.cpp with a context, loaded from a GGUF file. Throws `copyspec::Error` if the file cannot be used.
+/// A model in llama.cpp with a context, loaded from a GGUF file. Throws `copyspec::Error` if the file cannot be used,
+/// or a worker cannot be reached for a minute.
 class Engine {
  public:
   Engine(std::filesystem::path const& file, EngineOptions const& options, Progress& progress);

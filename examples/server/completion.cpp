@@ -43,7 +43,8 @@ Completion::Completion(Request request, ServedModel const& model, Tenant const& 
     : request_(std::move(request)),
       model_(&model),
       id_(fmt::format("{}-{:016x}{:016x}", request_.chat ? "chatcmpl" : "cmpl", random_number(), random_number())),
-      created_(std::time(nullptr)) {
+      created_(std::time(nullptr)),
+      deadline_(deadline) {
   if (!request_.seed) request_.seed = static_cast<std::int64_t>(random_number() >> 1U);
   require_servable();
   make_work(tenant, deadline);

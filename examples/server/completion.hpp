@@ -37,6 +37,8 @@ class Completion {
   [[nodiscard]] Channel& channel() const noexcept { return *channel_; }
   [[nodiscard]] Request const& request() const noexcept { return request_; }
 
+  [[nodiscard]] Clock::time_point deadline() const noexcept { return deadline_; }
+
   /// Takes an event in. Returns what a stream sends for it.
   std::string take(Event event);
   /// What a stream sends before and after all events.
@@ -62,6 +64,7 @@ class Completion {
   ServedModel const* model_;
   std::string id_;
   std::int64_t created_;
+  Clock::time_point deadline_;
   std::shared_ptr<Channel> channel_ = std::make_shared<Channel>();
   std::vector<Work> work_;
   std::vector<copyspec::Token> prediction_;

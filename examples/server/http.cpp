@@ -2,9 +2,11 @@
 #include "http.hpp"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <httplib.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -33,11 +35,24 @@ constexpr char const* json_type = "application/json";
 // How often a connection is looked at while nothing is to be sent.
 constexpr auto glance = 50ms;
 
+// cpp-httplib makes sockets and closes them itself; here one outlives it.
 class Listener : public httplib::Server {
  public:
-  // cpp-httplib lets five connections wait to be accepted.
-  void widen_backlog() { ::listen(svr_sock_, 512); }
+  [[nodiscard]] int release() {
+    int const listening = svr_sock_.exchange(INVALID_SOCKET);
+    // By default, programs that this one starts do not get it, and five connections wait to be accepted.
+    fcntl(listening, F_SETFD, 0);
+    ::listen(listening, 512);
+    return listening;
+  }
+  void adopt(int listening) { svr_sock_ = listening; }
 };
+
+// By default, a second server could listen at the same port.
+void reuse_address(int socket) {
+  int const on = 1;
+  setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+}
 
 // One line, whatever is in it.
 std::string one_line(std::string text) {
@@ -55,6 +70,24 @@ bool is_address(std::string const& host) {
 
 }  // namespace
 
+int listen_at(std::string const& host, int port) {
+  Listener listener;
+  listener.set_socket_options(reuse_address);
+  bool const bound = port == 0 ? listener.bind_to_any_port(host) > 0 : listener.bind_to_port(host, port);
+  if (!bound)
+    copyspec::raise_error(copyspec::ErrorCode::engine,
+                          fmt::format("cannot listen at {}:{}; --port 0 takes a free port", host, port));
+  return listener.release();
+}
+
+int port_of(int listening) {
+  sockaddr_storage address{};
+  socklen_t size = sizeof(address);
+  getsockname(listening, reinterpret_cast<sockaddr*>(&address), &size);
+  return ntohs(address.ss_family == AF_INET6 ? reinterpret_cast<sockaddr_in6 const&>(address).sin6_port
+                                             : reinterpret_cast<sockaddr_in const&>(address).sin_port);
+}
+
 struct Http::Server {
   Server(HttpOptions its_options, Service& its_service, ApiKeys const& its_keys, Tenants& its_tenants)
       : options(std::move(its_options)), service(its_service), keys(its_keys), tenants(its_tenants) {
@@ -71,11 +104,6 @@ struct Http::Server {
 
   void set_up() {
     listener.new_task_queue = [count = options.connections] { return new httplib::ThreadPool(count); };
-    // By default, a second server could listen at the same port.
-    listener.set_socket_options([](auto socket) {
-      int const on = 1;
-      setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    });
     listener.set_tcp_nodelay(true);
     listener.set_keep_alive_max_count(10000);
     listener.set_keep_alive_timeout(5);
@@ -289,6 +317,11 @@ struct Http::Server {
       completion.channel().close();
       throw ApiError(499, "invalid_request_error", "the client has left");
     }
+    // The engine ends answers between passes; if one does not end, clients must not wait for it.
+    if (!event && Clock::now() > completion.deadline() + 5s) {
+      completion.channel().close();
+      throw ApiError(504, "server_error", "the engine does not answer");
+    }
     for (; event && !completion.finished(); event = completion.channel().take(0ms)) {
       text += completion.take(*std::move(event));
       if (completion.finished()) break;
@@ -308,7 +341,7 @@ struct Http::Server {
       }
       bool const ends = completion->finished();
       if (ends) text += completion->stream_end();
-      if (text.empty()) return sink.is_writable();
+      if (text.empty()) return sink.is_writable() && Clock::now() < completion->deadline() + 5s;
       std::string const sent = std::exchange(text, {});
       if (!sink.write(sent.data(), sent.size())) return false;
       if (ends) sink.done();
@@ -320,7 +353,8 @@ struct Http::Server {
       finish(log, status, completion.get());
       --streams;
     };
-    response.set_chunked_content_provider("text/event-stream; charset=utf-8", send, end);
+    // cpp-httplib compresses, and so holds back, streams of any other type.
+    response.set_chunked_content_provider("text/event-stream", send, end);
   }
 
   void count(Log const& log, int status) {
@@ -360,19 +394,8 @@ Http::Http(HttpOptions options, Service& service, ApiKeys const& keys, Tenants& 
 
 Http::~Http() = default;
 
-int Http::bind() {
-  HttpOptions const& options = server_->options;
-  int const port = options.port == 0 ? server_->listener.bind_to_any_port(options.host)
-                   : server_->listener.bind_to_port(options.host, options.port) ? options.port
-                                                                                : -1;
-  if (port < 0)
-    copyspec::raise_error(copyspec::ErrorCode::engine,
-                          fmt::format("cannot listen at {}:{}; --port 0 takes a free one", options.host, options.port));
-  server_->listener.widen_backlog();
-  return port;
-}
-
-void Http::run() {
+void Http::run(int listening) {
+  server_->listener.adopt(listening);
   server_->listener.listen_after_bind();
 }
 

@@ -14,9 +14,14 @@
 
 namespace copyspec_server {
 
+/// Listens at a host's address, at a port that the system chooses for 0. Returns the socket, which stays open in
+/// programs that this one starts. Throws `copyspec::Error` if the address cannot be had.
+[[nodiscard]] int listen_at(std::string const& host, int port);
+/// The port that a socket listens at.
+[[nodiscard]] int port_of(int listening);
+
 struct HttpOptions {
   std::string host = "127.0.0.1";
-  int port = 8080;
   std::size_t connections = 256;  ///< Served at a time; more wait.
   std::size_t body_bytes = std::size_t{4} << 20;
   std::chrono::seconds deadline{600};  ///< From the arrival of a request to the end of its answer.
@@ -35,10 +40,8 @@ class Http {
   Http(Http const&) = delete;
   Http& operator=(Http const&) = delete;
 
-  /// Listens. Throws `copyspec::Error` if the address cannot be had. Returns the port, which the system chooses for 0.
-  int bind();
-  /// Serves until `stop`.
-  void run();
+  /// Serves at a socket of `listen_at`, until `stop`.
+  void run(int listening);
   /// Takes no more connections, and returns from `run` once the last response is complete.
   void stop();
 

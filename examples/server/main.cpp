@@ -16,12 +16,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <functional>
 #include <limits>
 #include <map>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "../llama_cpp/numbers.hpp"
@@ -31,6 +33,7 @@
 #include "copyspec/cost/pass_cost_file.hpp"
 #include "http.hpp"
 #include "service.hpp"
+#include "supervisor.hpp"
 #include "tenants.hpp"
 
 namespace copyspec_server {
@@ -42,6 +45,9 @@ struct Options {
   TenantsOptions tenants;
   std::filesystem::path keys;
   std::int64_t deadline = 600;
+  int port = 8080;
+  bool supervised = false;
+  int listening = -1;  // the socket of a supervised server
 };
 
 void add_options(CLI::App& app, Options& options) {
@@ -54,7 +60,7 @@ void add_options(CLI::App& app, Options& options) {
   app.add_option("--name", options.http.model_name, "What clients call the model; its file's name if not given")
       ->type_name("NAME");
   app.add_option("--host", options.http.host, "Address to listen at")->type_name("ADDRESS")->capture_default_str();
-  add_number(app, "--port", 0, 65535, options.http.port, "Port to listen at; 0 is a free one, which is shown");
+  add_number(app, "--port", 0, 65535, options.port, "Port to listen at; 0 is a free one, which is shown");
   app.add_option("--host-name", options.http.host_names,
                  "A name by which clients may address the server, beside localhost and addresses; may be given again")
       ->type_name("NAME")
@@ -63,6 +69,21 @@ void add_options(CLI::App& app, Options& options) {
   app.add_option("--api-keys", options.keys,
                  "A file of those who may use the server: a name and a key a line, with a space between")
       ->type_name("FILE");
+  std::vector<std::string> const weights{"file", "f32"};
+  app.add_option_function<std::string>(
+         "--weights", [&options](std::string const& name) { options.service.f32 = name == "f32"; },
+         "Decode the weights as they are in the file, or an F32 copy, which is written next to it once")
+      ->type_name("file|f32")
+      ->default_str("file")
+      ->check(CLI::IsMember(weights).description(""));
+  app.add_option("--worker", options.service.engine.workers,
+                 "Address and port of a copyspec-worker that computes a part of the model; may be given again")
+      ->type_name("HOST:PORT")
+      ->expected(1)
+      ->take_all();
+  app.add_flag("--supervise", options.supervised,
+               "Run in a child process that is started again if a signal ends it, as when a worker dies");
+  app.add_option("--listening", options.listening)->group("");
   add_count("-t,--threads", options.service.engine.threads, "Threads of llama.cpp");
   add_count("--sequences", options.service.engine.sequences, "Most answers that are generated at a time");
   add_count("--context", options.service.context_limit, "Most tokens of a prompt with its answer");
@@ -126,7 +147,16 @@ void wait_for_signal() {
   }
 }
 
-void run(Options const& options) {
+void run(Options const& options, std::vector<std::string> arguments) {
+  int const listening = options.listening >= 0 ? options.listening : listen_at(options.http.host, options.port);
+  if (options.listening < 0) {
+    fmt::print("listening at http://{}:{}\n", options.http.host, port_of(listening));
+    std::fflush(stdout);
+  }
+  if (options.supervised && options.listening < 0) {
+    arguments.push_back(fmt::format("--listening={}", listening));
+    std::exit(supervise(std::move(arguments)));
+  }
   catch_signals();
   copyspec_llama::silence_engine_log();
   ApiKeys const keys = options.keys.empty() ? ApiKeys() : ApiKeys::read(options.keys);
@@ -135,10 +165,7 @@ void run(Options const& options) {
   Tenants tenants(options.tenants);
   Service service(options.service);
   Http http(options.http, service, keys, tenants);
-  int const port = http.bind();
-  fmt::print("listening at http://{}:{}\n", options.http.host, port);
-  std::fflush(stdout);
-  std::thread listening([&] { http.run(); });
+  std::thread serving([&] { http.run(listening); });
 
   // The engine's thread has nothing to wake this one with but a signal.
   std::thread watching([&] {
@@ -154,7 +181,7 @@ void run(Options const& options) {
   service.stop(true);
   watching.join();
   http.stop();
-  listening.join();
+  serving.join();
   if (service.state() == Service::State::failed) copyspec::raise_error(copyspec::ErrorCode::engine, service.error());
   tenants.save();
 }
@@ -168,5 +195,5 @@ int main(int argc, char** argv) {
   CLI::App app("Serves a model by OpenAI's HTTP interface, with llama.cpp and copying.", "copyspec-server");
   copyspec_server::add_options(app, options);
   app.callback([&] { copyspec_server::check(options); });
-  return copyspec_llama::run_program(app, argc, argv, [&] { copyspec_server::run(options); });
+  return copyspec_llama::run_program(app, argc, argv, [&] { copyspec_server::run(options, {argv, argv + argc}); });
 }

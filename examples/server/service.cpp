@@ -82,7 +82,7 @@ void Service::load() {
   copyspec::MixingOptions drafting;
   if (!options_.pass_costs.empty() && std::filesystem::exists(options_.pass_costs))
     drafting.pass_cost = copyspec::PassCostFile::load(
-        options_.pass_costs.string(), model_->engine.pass_cost_key(options_.model, options_.engine.threads));
+        options_.pass_costs.string(), model_->engine.pass_cost_key(model_->file, options_.engine.threads));
   decoding_ = std::make_unique<Decoding>(model_->engine.context(), model_->vocabulary,
                                          DecodingOptions{.context_limit = options_.context_limit,
                                                          .prompt_chunk = options_.prompt_chunk,
@@ -95,7 +95,7 @@ void Service::load() {
 void Service::save_costs() const {
   if (!options_.pass_costs.empty() && !decoding_->pass_cost().levels().empty())
     copyspec::PassCostFile::save(options_.pass_costs.string(),
-                                 model_->engine.pass_cost_key(options_.model, options_.engine.threads),
+                                 model_->engine.pass_cost_key(model_->file, options_.engine.threads),
                                  decoding_->pass_cost());
 }
 

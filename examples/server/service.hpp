@@ -25,6 +25,7 @@ namespace copyspec_server {
 
 struct ServiceOptions {
   std::filesystem::path model = {};
+  bool f32 = false;  ///< Whether an F32 copy is decoded in its place.
   copyspec_llama::EngineOptions engine = {};
   std::size_t context_limit = 0;  ///< Most tokens of a prompt with its answer.
   std::size_t prompt_chunk = 128;
@@ -35,12 +36,14 @@ struct ServiceOptions {
 /// A loaded model with what is known of it. Threads: any number of calls.
 struct ServedModel {
   ServedModel(ServiceOptions const& options, copyspec_llama::Progress& progress)
-      : engine(options.model, options.engine, progress),
+      : file(options.f32 ? copyspec_llama::f32_copy(options.model, options.engine.threads, progress) : options.model),
+        engine(file, options.engine, progress),
         vocabulary(engine.model()),
         prompt(engine.model(), vocabulary),
         context_limit(options.context_limit),
         answers(options.engine.sequences) {}
 
+  std::filesystem::path file;
   copyspec_llama::Engine engine;
   copyspec_llama::Vocabulary vocabulary;
   ChatPrompt prompt;
