@@ -9,6 +9,7 @@
 #   cmake -P cmake/engine.cmake
 
 cmake_minimum_required(VERSION 3.25)
+include_guard(GLOBAL)
 include("${CMAKE_CURRENT_LIST_DIR}/packages.cmake")
 
 set(engine_version 0.3.36)

@@ -4,7 +4,9 @@
 
 cmake_minimum_required(VERSION 3.25)
 include("${CMAKE_CURRENT_LIST_DIR}/openvino.cmake")
+include("${CMAKE_CURRENT_LIST_DIR}/server_tests.cmake")
 
+prepare_server_tests()
 copyspec_configure(dev)
 copyspec_build(dev)
 copyspec_say("testing build/dev")

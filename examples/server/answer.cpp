@@ -37,6 +37,15 @@ std::size_t open_character(std::string_view text) {
   return 0;
 }
 
+bool is_white(std::string_view text) {
+  return text.find_first_not_of(" \n") == std::string_view::npos;
+}
+
+std::size_t characters(std::string_view text) {
+  return static_cast<std::size_t>(
+      std::ranges::count_if(text, [](char byte) { return (static_cast<unsigned char>(byte) & 0xC0U) != 0x80U; }));
+}
+
 std::string random_call_id() {
   std::random_device device;
   return fmt::format("call_{:08x}{:08x}{:08x}", device(), device(), device());
@@ -72,42 +81,49 @@ Answer::Answer(Request const& request, copyspec_llama::Vocabulary const& vocabul
 // Calls are read once they are complete; until then, nothing of one is content.
 void Answer::read_text(std::string_view text, bool ends) {
   unread_ += text;
-  if (request_->tool_choice != ToolChoice::none)
+  std::size_t held = 0;
+  if (request_->tool_choice != ToolChoice::none) {
     while (read_call()) {
     }
-  std::size_t const begin = request_->tool_choice == ToolChoice::none ? std::string::npos : unread_.find(call_begin);
-  std::size_t held = begin == std::string::npos ? 0 : unread_.size() - begin;
-  if (begin == std::string::npos && request_->tool_choice != ToolChoice::none) held = open_bytes(unread_, call_begin);
-  if (ends) held = 0;
-  // White space between and around calls is not content.
-  if (!calls_.empty() && unread_.find_first_not_of(" \n") == std::string::npos) held = ends ? 0 : unread_.size();
-  std::string said = unread_.substr(0, unread_.size() - held);
-  unread_.erase(0, said.size());
-  if (!calls_.empty() && said.find_first_not_of(" \n") == std::string::npos) said.clear();
-  new_content_ += said;
-  content_ += said;
+    std::size_t const begin = unread_.find(call_begin);
+    held = begin == std::string::npos ? open_bytes(unread_, call_begin) : unread_.size() - begin;
+    if (ends) held = 0;
+    // White space alone waits, since a call may follow: there, and at the end after a call, it is not content.
+    if (!spoke_ && is_white(std::string_view(unread_).substr(0, unread_.size() - held))) {
+      if (!ends) return;
+      if (!calls_.empty()) unread_.clear();
+    }
+  }
+  say(unread_.substr(0, unread_.size() - held));
+  unread_.erase(0, unread_.size() - held);
+}
+
+void Answer::say(std::string const& text) {
+  spoke_ = spoke_ || !text.empty();
+  new_content_ += text;
+  content_ += text;
 }
 
 // The first complete call in what is unread. What stands before it is content.
 bool Answer::read_call() {
   std::size_t const begin = unread_.find(call_begin);
   if (begin == std::string::npos) return false;
-  std::size_t const end = unread_.find(call_end, begin);
-  if (end == std::string::npos) return false;
-  std::size_t const first = begin + call_begin.size();
-  Json const call = Json::parse(unread_.begin() + static_cast<std::ptrdiff_t>(first),
-                                unread_.begin() + static_cast<std::ptrdiff_t>(end), nullptr, false);
-  if (!call.is_object() || !call.contains("name") || !call["name"].is_string()) return false;
-  std::string said = unread_.substr(0, begin);
-  if (said.find_first_not_of(" \n") == std::string::npos) said.clear();
-  content_ += said;
-  new_content_ += said;
-  calls_.push_back({.id = random_call_id(),
-                    .name = call["name"].get<std::string>(),
-                    .arguments = to_text(call.value("arguments", Json::object()))});
-  ++new_calls_;
-  unread_.erase(0, end + call_end.size());
-  return true;
+  std::string_view const after = std::string_view(unread_).substr(begin + call_begin.size());
+  // What ends a call may also stand in a string of its arguments.
+  for (std::size_t end = after.find(call_end); end != std::string_view::npos; end = after.find(call_end, end + 1)) {
+    Json const call = parse_inner(after.substr(0, end)).value_or(Json());
+    if (!call.is_object() || !call.contains("name") || !call["name"].is_string()) continue;
+    std::string const said = unread_.substr(0, begin);
+    if (spoke_ || !is_white(said)) say(said);
+    spoke_ = false;
+    calls_.push_back({.id = random_call_id(),
+                      .name = call["name"].get<std::string>(),
+                      .arguments = to_text(call.value("arguments", Json::object()))});
+    ++new_calls_;
+    unread_.erase(0, begin + call_begin.size() + end + call_end.size());
+    return true;
+  }
+  return false;
 }
 
 // Runs of tokens of one source, each a text of whole characters.
@@ -157,7 +173,7 @@ Json Answer::logprobs_of(Event const& event) {
     added["token_logprobs"].push_back(finite(entries.front().logprob));
     added["top_logprobs"].push_back(std::move(top));
     added["text_offset"].push_back(text_offset_);
-    text_offset_ += text.size();
+    text_offset_ += characters(text);
   }
   for (auto& [field, values] : added.items())
     for (Json const& value : values) logprobs_[field].push_back(value);

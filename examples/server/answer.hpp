@@ -35,6 +35,7 @@ class Answer {
  private:
   void read_text(std::string_view text, bool ends);
   [[nodiscard]] bool read_call();
+  void say(std::string const& text);
   void read_sources(Event const& event);
   [[nodiscard]] Json choice(Json delta, bool ends) const;
   [[nodiscard]] Json logprobs_of(Event const& event);
@@ -49,6 +50,7 @@ class Answer {
   std::string unread_;   // text that may be part of a call
   std::string content_;  // what was said, without calls
   std::string new_content_;
+  bool spoke_ = false;  // since the newest call
   std::vector<ToolCall> calls_;
   std::size_t new_calls_ = 0;  // of these, not sent yet
   Json logprobs_;

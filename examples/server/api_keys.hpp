@@ -30,7 +30,7 @@ class ApiKeys {
     if (!stream) copyspec::raise_error(copyspec::ErrorCode::file, file.string() + ": cannot be read");
     std::vector<std::pair<std::string, std::string>> keys;
     for (std::string line; std::getline(stream, line);) {
-      if (line.empty() || line.front() == '#') continue;
+      if (line.find_first_not_of(" \t\r") == std::string::npos || line.front() == '#') continue;
       std::istringstream words(line);
       std::string name, key, more;
       bool const read = static_cast<bool>(words >> name >> key) && !(words >> more);

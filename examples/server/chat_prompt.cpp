@@ -29,12 +29,16 @@ std::string describe(std::span<Tool const> tools) {
          "tags:\n<tool_call>\n{\"name\": \"...\", \"arguments\": {...}}\n</tool_call>";
 }
 
+// Arguments that are no object are none.
+Json object_of(std::string const& arguments) {
+  Json value = parse_inner(arguments).value_or(Json::object());
+  return value.is_object() ? value : Json::object();
+}
+
 // The call as the model would have written it.
 std::string written(ToolCall const& call) {
-  Json const arguments = Json::parse(call.arguments, nullptr, false);
-  return fmt::format(
-      "<tool_call>\n{}\n</tool_call>",
-      to_text({{"name", call.name}, {"arguments", arguments.is_discarded() ? Json::object() : arguments}}));
+  return fmt::format("<tool_call>\n{}\n</tool_call>",
+                     to_text({{"name", call.name}, {"arguments", object_of(call.arguments)}}));
 }
 
 // Messages whose roles every chat template knows.
@@ -89,6 +93,11 @@ ChatPrompt::ChatPrompt(llama_model const& model, copyspec_llama::Vocabulary cons
 std::string ChatPrompt::guarded(std::string_view text) const {
   std::string result;
   for (std::size_t i = 0; i < text.size(); ++i) {
+    // llama.cpp takes texts that end with a zero byte.
+    if (text[i] == '\0') {
+      result += "\xEF\xBF\xBD";
+      continue;
+    }
     result += text[i];
     for (std::size_t const size : name_sizes_) {
       if (!control_names_.contains(text.substr(i, size))) continue;

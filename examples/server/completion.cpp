@@ -5,6 +5,7 @@
 #include <llama.h>
 
 #include <algorithm>
+#include <chrono>
 #include <ctime>
 #include <exception>
 #include <limits>
@@ -14,6 +15,7 @@
 #include "copyspec/adapters/llama_cpp/grammar.hpp"
 #include "copyspec/core/error.hpp"
 #include "grammar_limits.hpp"
+#include "hook_time.hpp"
 #include "json_grammar.hpp"
 #include "prediction.hpp"
 
@@ -99,6 +101,7 @@ copyspec::RowHooksFactory Completion::hooks() const {
 
 copyspec::GenerateOptions Completion::options(std::vector<std::vector<Token>> references) const {
   copyspec::RowHooksFactory rules = hooks();
+  if (rules) rules = within_time(std::move(rules), std::chrono::milliseconds(500));
   copyspec::SamplingOptions sampling{.temperature = request_.temperature,
                                      .top_k = request_.top_k,
                                      .top_p = request_.top_p,
@@ -122,6 +125,8 @@ copyspec::GenerateOptions Completion::options(std::vector<std::vector<Token>> re
 void Completion::make_work(Tenant const& tenant, Clock::time_point deadline) {
   if (!request_.prediction.empty())
     prediction_ = model_->vocabulary.tokens(request_.prediction, false, copyspec_llama::ControlNames::text);
+  if (prediction_.size() > model_->context_limit)
+    throw ApiError::bad_request("the prediction is longer than any answer can be", "prediction");
   std::vector<std::vector<Token>> references;
   if (!prediction_.empty()) references.push_back(prediction_);
   copyspec::GenerateOptions options = this->options(std::move(references));
@@ -146,6 +151,7 @@ void Completion::make_work(Tenant const& tenant, Clock::time_point deadline) {
     work_.push_back({.prompt = std::move(prompt),
                      .options = options,
                      .stop = request_.stop,
+                     .min_tokens = request_.min_tokens,
                      .answers = request_.n,
                      .first_answer = work_.size() * request_.n,
                      .tenant = tenant.name,
@@ -165,6 +171,7 @@ Json Completion::envelope(char const* object) const {
 std::string Completion::event(Json choices) const {
   Json body = envelope(request_.chat ? "chat.completion.chunk" : "text_completion");
   body["choices"] = std::move(choices);
+  if (request_.include_usage) body["usage"] = nullptr;
   return server_sent(to_text(body));
 }
 
@@ -184,12 +191,14 @@ std::string Completion::take(Event one) {
   if (!one.ending) return text;
   --unfinished_;
   std::string error = one.ending->error;
+  int status = one.ending->error_status;
   if (error.empty() && one.ending->status == copyspec::SequenceStatus::invalid_row)
     error = "the model returned logits that are not numbers";
-  if (error.empty() && one.ending->status == copyspec::SequenceStatus::all_excluded)
+  if (error.empty() && one.ending->status == copyspec::SequenceStatus::all_excluded) {
     error = "the rules of this request allow no token here";
+    status = 400;
+  }
   if (error.empty() || failure_) return text;
-  int const status = one.ending->error_status;
   failure_.emplace(status, status < 500 ? "invalid_request_error" : "server_error", error);
   if (request_.stream) text += server_sent(failure_->body());
   return text;

@@ -74,8 +74,22 @@ std::size_t Decoding::tokens_held() const {
   return tokens;
 }
 
+std::size_t Decoding::active() const {
+  std::size_t count = 0;
+  for_each_answer(
+      [&](SequenceId id, Running const&) { count += batch_.sequence(id).running() && !batch_.paused(id) ? 1U : 0U; });
+  return count;
+}
+
+bool Decoding::any_paused() const {
+  bool paused = false;
+  for_each_answer([&](SequenceId id, Running const&) { paused = paused || batch_.paused(id); });
+  return paused;
+}
+
 bool Decoding::has_place(Work const& work) const {
-  if (slots_.free() < work.answers) return false;
+  // What waits for room was there before.
+  if (slots_.free() < work.answers || any_paused()) return false;
   // What ended answers left can be forgotten.
   std::size_t const taken = tokens_held() - slots_.kept_tokens();
   if (busy() && taken + work.prompt.size() + 32 * work.answers > room_) return false;
@@ -120,7 +134,7 @@ void Decoding::begin_first(Slots::Place const& place, std::shared_ptr<Work const
   }
   std::size_t const cached = options.cached_prefix;
   try {
-    text_.begin(place.id, {.stop = work->stop, .min_new_tokens = options.min_new_tokens});
+    text_.begin(place.id, {.stop = work->stop, .min_new_tokens = work->min_tokens});
     batch_.begin(place.id, work->prompt, std::move(options));
   } catch (...) {
     slots_.end(place.id, {});
@@ -176,13 +190,11 @@ std::size_t Decoding::budget() const {
 
 bool Decoding::preempt_newest() {
   std::optional<SequenceId> newest;
-  std::size_t active = 0;
   for_each_answer([&](SequenceId id, Running const& answer) {
     if (batch_.paused(id) || !batch_.sequence(id).running()) return;
-    ++active;
     if (!newest || answer.order > at(*newest)->order) newest = id;
   });
-  if (active < 2) return false;
+  if (active() < 2) return false;
   model_.truncate(*newest, 0);
   batch_.preempt(*newest);
   at(*newest)->shared = 0;
@@ -351,10 +363,16 @@ void Decoding::drop_late() {
   for (auto& [id, ending] : dropped) end(id, std::move(ending));
 }
 
-void Decoding::fail_all(std::string const& error) {
+void Decoding::fail_all(std::string const& error, int status) {
   std::vector<SequenceId> ids;
   for_each_answer([&](SequenceId id, Running const&) { ids.push_back(id); });
-  for (SequenceId const id : ids) end(id, {.error = error});
+  for (SequenceId const id : ids) end(id, {.error = error, .error_status = status});
+}
+
+void Decoding::abandon(std::string const& error) noexcept {
+  for_each_answer([&](SequenceId, Running const& answer) {
+    answer.work->channel->push({.answer = answer.number, .ending = Ending{.error = error}});
+  });
 }
 
 }  // namespace copyspec_server

@@ -48,7 +48,9 @@ class Decoding {
   /// One pass over all answers. Passes their output on.
   void pass();
   /// Ends all answers with this error, after an exception of `pass`.
-  void fail_all(std::string const& error);
+  void fail_all(std::string const& error, int status = 500);
+  /// Tells the clients of all answers of this error, and does nothing else: nothing can be relied on any more.
+  void abandon(std::string const& error) noexcept;
 
   [[nodiscard]] std::size_t answers() const noexcept { return answers_running_; }
   [[nodiscard]] std::size_t tokens_held() const;
@@ -81,6 +83,8 @@ class Decoding {
   void count_verdicts();
   void emit();
   void end(copyspec::SequenceId id, Ending ending);
+  [[nodiscard]] std::size_t active() const;
+  [[nodiscard]] bool any_paused() const;
   [[nodiscard]] std::optional<Running>& at(copyspec::SequenceId id) { return answers_[static_cast<std::size_t>(id)]; }
   // Calls `visit(id, answer)` for each answer under way.
   template <class Visit>

@@ -6,11 +6,12 @@
 #include <string_view>
 
 #include "api_error.hpp"
+#include "grammar_shape.hpp"
 
 namespace copyspec_server {
 
 /// Throws `ApiError` if a grammar in GBNF is so large or so deeply nested that llama.cpp, which reads grammars by
-/// recursion, could run out of stack.
+/// recursion, could run out of stack; or if it is one that llama.cpp cannot bear (`GrammarShape`).
 inline void require_grammar_limits(std::string_view grammar) {
   constexpr std::size_t most_bytes = std::size_t{1} << 20;
   constexpr std::size_t most_depth = 128;
@@ -40,6 +41,7 @@ inline void require_grammar_limits(std::string_view grammar) {
   for (std::size_t at = grammar.find("::="); at != std::string_view::npos; at = grammar.find("::=", at + 3)) ++rules;
   if (deepest > most_depth || rules > most_rules)
     throw ApiError::bad_request("the grammar is nested too deeply, or has too many rules");
+  GrammarShape::require_readable(grammar);
 }
 
 }  // namespace copyspec_server

@@ -10,9 +10,11 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cstdio>
 #include <ctime>
 #include <exception>
+#include <map>
 #include <optional>
 #include <string_view>
 #include <thread>
@@ -20,10 +22,10 @@
 
 #include "api_error.hpp"
 #include "completion.hpp"
+#include "connection.hpp"
 #include "copyspec/core/error.hpp"
 #include "openapi.hpp"
 #include "page.hpp"
-#include "peer_socket.hpp"
 
 namespace copyspec_server {
 namespace {
@@ -38,6 +40,10 @@ constexpr auto glance = 50ms;
 // cpp-httplib makes sockets and closes them itself; here one outlives it.
 class Listener : public httplib::Server {
  public:
+  // Of the thread that calls it: the connection whose request it handles.
+  static Connection& connection() { return *current; }
+  std::atomic<bool> stopping = false;
+
   [[nodiscard]] int release() {
     int const listening = svr_sock_.exchange(INVALID_SOCKET);
     // By default, programs that this one starts do not get it, and five connections wait to be accepted.
@@ -46,7 +52,22 @@ class Listener : public httplib::Server {
     return listening;
   }
   void adopt(int listening) { svr_sock_ = listening; }
+
+ private:
+  bool process_and_close_socket(socket_t socket) override {
+    Connection connection(socket, stopping, payload_max_length_ + 65536);
+    current = &connection;
+    bool closed = false;
+    for (std::size_t left = keep_alive_max_count_; left > 0 && !closed && !connection.unread; --left)
+      if (!connection.next_request(5s, 30s) || !process_request(connection, left == 1, closed, nullptr)) break;
+    connection.finish();
+    current = nullptr;
+    return true;
+  }
+
+  static thread_local Connection* current;
 };
+thread_local Connection* Listener::current = nullptr;
 
 // By default, a second server could listen at the same port.
 void reuse_address(int socket) {
@@ -72,6 +93,7 @@ bool is_address(std::string const& host) {
 
 int listen_at(std::string const& host, int port) {
   Listener listener;
+  std::map<std::string, std::string> methods;  // by path
   listener.set_socket_options(reuse_address);
   bool const bound = port == 0 ? listener.bind_to_any_port(host) > 0 : listener.bind_to_port(host, port);
   if (!bound)
@@ -113,10 +135,12 @@ struct Http::Server {
     listener.set_default_headers({{"Cache-Control", "no-store"}, {"X-Content-Type-Options", "nosniff"}});
     listener.set_error_handler([](httplib::Request const& request, httplib::Response& response) {
       if (!response.body.empty()) return;
-      std::string const what = response.status == 404   ? fmt::format("there is no {} {}", request.method, request.path)
-                               : response.status == 413 ? "the request is too long"
-                                                        : "the request cannot be read";
+      static_cast<void>(request);
+      std::string const what = response.status == 413 ? "the request is too long" : "the request cannot be read";
       response.set_content(ApiError(response.status, "invalid_request_error", what).body(), json_type);
+    });
+    listener.set_pre_routing_handler([this](httplib::Request const& request, httplib::Response& response) {
+      return before_routing(request, response);
     });
     listener.set_exception_handler([](httplib::Request const&, httplib::Response& response, std::exception_ptr) {
       response.status = 500;
@@ -152,21 +176,32 @@ struct Http::Server {
     post("/v1/completions", &parse_completion);
   }
 
-  // Answers the other methods, too.
-  void refuse_methods(std::string const& path, std::string const& allowed, bool gets) {
-    auto const refuse = [allowed](httplib::Request const& request, httplib::Response& response) {
-      response.status = 405;
-      response.set_header("Allow", allowed);
-      response.set_content(
-          ApiError(405, "invalid_request_error", fmt::format("{} is not for {}", request.path, request.method)).body(),
-          json_type);
+  // What is refused before its body is read.
+  httplib::Server::HandlerResponse before_routing(httplib::Request const& request, httplib::Response& response) {
+    Connection& connection = Listener::connection();
+    // Until a handler has read it.
+    std::string const length = request.get_header_value("Content-Length");
+    connection.unread = request.has_header("Transfer-Encoding") || (!length.empty() && length != "0");
+    // A part of a response makes no sense here, and cpp-httplib sends as many as are asked for.
+    const_cast<httplib::Request&>(request).ranges.clear();
+    auto const refuse = [&](ApiError const& error) {
+      response.status = error.status();
+      response.set_content(error.body(), json_type);
+      return httplib::Server::HandlerResponse::Handled;
     };
-    if (gets) {
-      listener.Post(path, refuse);
-    } else {
-      listener.Get(path, refuse);
+    std::string const path = request.path.starts_with("/v1/models/") ? "/v1/models/" : request.path;
+    auto const allowed = methods.find(path);
+    if (allowed == methods.end())
+      return refuse({404, "invalid_request_error", fmt::format("there is no {}", one_line(request.path))});
+    bool const fits = request.method == allowed->second || (request.method == "HEAD" && allowed->second == "GET");
+    if (!fits) {
+      response.set_header("Allow", allowed->second == "GET" ? "GET, HEAD" : allowed->second);
+      return refuse({405, "invalid_request_error", fmt::format("{} is not for {}", path, one_line(request.method))});
     }
-    listener.Put(path, refuse).Patch(path, refuse).Delete(path, refuse).Options(path, refuse);
+    // What it becomes is not bounded by its length.
+    if (request.has_header("Content-Encoding"))
+      return refuse({415, "invalid_request_error", "compressed bodies are not read"});
+    return httplib::Server::HandlerResponse::Unhandled;
   }
 
   template <class Handle>
@@ -176,7 +211,7 @@ struct Http::Server {
       guarded(request, response, [&] { handle(request, response); });
       count(log, response.status == -1 ? 200 : response.status);
     });
-    refuse_methods(path, "GET, HEAD", true);
+    methods[path.ends_with("(.+)") ? "/v1/models/" : path] = "GET";
   }
 
   void post(std::string const& path, Request (*parse)(Json const&, RequestLimits const&)) {
@@ -186,7 +221,7 @@ struct Http::Server {
       guarded(request, response, [&] { complete(request, response, reader, parse, log); });
       if (!log.written) finish(log, response.status, nullptr);
     });
-    refuse_methods(path, "POST", false);
+    methods[path] = "POST";
   }
 
   // What `action` throws becomes the response.
@@ -211,6 +246,7 @@ struct Http::Server {
     if (std::size_t const colon = host.rfind(':');
         colon != std::string::npos && host.find(']', colon) == std::string::npos)
       host.resize(colon);
+    std::ranges::transform(host, host.begin(), [](unsigned char byte) { return std::tolower(byte); });
     if (host == "localhost" || host == options.host || is_address(host) ||
         std::ranges::find(options.host_names, host) != options.host_names.end())
       return;
@@ -261,30 +297,31 @@ struct Http::Server {
     bool const chunked = request.has_header("Transfer-Encoding");
     if (!chunked && !request.has_header("Content-Length"))
       throw ApiError(411, "invalid_request_error", "the length of the body is not given");
+    ApiError const too_long(413, "invalid_request_error",
+                            fmt::format("the body has more than {} bytes", options.body_bytes));
+    if (!chunked && request.get_header_value<std::uint64_t>("Content-Length") > options.body_bytes) throw too_long;
     std::string body;
-    bool too_long = false;
-    // cpp-httplib bounds neither bodies in chunks nor what compressed ones become.
+    bool fits = true;
+    // cpp-httplib does not bound bodies in chunks.
     bool const complete = reader([&](char const* data, std::size_t size) {
-      too_long = body.size() + size > options.body_bytes;
-      if (!too_long) body.append(data, size);
-      return !too_long;
+      fits = body.size() + size <= options.body_bytes;
+      if (fits) body.append(data, size);
+      return fits;
     });
-    if (too_long || !complete) PeerSocket(request.remote_addr, request.remote_port).read_no_more();
-    if (too_long)
-      throw ApiError(413, "invalid_request_error", fmt::format("the body has more than {} bytes", options.body_bytes));
+    if (!fits) throw too_long;
     if (!complete) throw ApiError::bad_request("the body is not complete");
+    Listener::connection().unread = false;
     return body;
   }
 
   void complete(httplib::Request const& request, httplib::Response& response, httplib::ContentReader const& reader,
                 Request (*parse)(Json const&, RequestLimits const&), Log& log) {
-    std::string const text = read_body(request, reader);
     log.holder = holder_of(request);
     // A page of another site can send texts of other types without being asked first whether it may.
     if (!request.get_header_value("Content-Type").starts_with(json_type))
       throw ApiError(415, "invalid_request_error", "the content type must be application/json");
     ServedModel const& model = service.model();
-    Request parsed = parse(parse_body(text), {});
+    Request parsed = parse(parse_body(read_body(request, reader)), {});
     require_model(parsed.model);
     parsed.model = options.model_name;
     Tenant const tenant = tenants.of(log.holder, parsed.user);
@@ -292,7 +329,7 @@ struct Http::Server {
         std::make_shared<Completion>(std::move(parsed), model, tenant, log.arrived + options.deadline);
     service.submit(completion->take_work());
 
-    PeerSocket const peer(request.remote_addr, request.remote_port);
+    Connection const& peer = Listener::connection();
     if (!completion->request().stream) {
       while (!completion->finished()) static_cast<void>(next_events(*completion, peer));
       if (completion->failure()) throw ApiError(*completion->failure());
@@ -310,10 +347,10 @@ struct Http::Server {
   }
 
   // What a stream sends next. Throws if the client has left.
-  static std::string next_events(Completion& completion, PeerSocket const& peer) {
+  static std::string next_events(Completion& completion, Connection const& peer) {
     std::string text;
     auto event = completion.channel().take(glance);
-    if (!event && peer.left()) {
+    if (peer.left()) {
       completion.channel().close();
       throw ApiError(499, "invalid_request_error", "the client has left");
     }
@@ -333,7 +370,8 @@ struct Http::Server {
     response.set_header("X-Accel-Buffering", "no");
     response.status = 200;
     ++streams;
-    auto const send = [completion, text = std::move(text)](std::size_t, httplib::DataSink& sink) mutable {
+    auto const sent_all = std::make_shared<bool>(false);
+    auto const send = [completion, sent_all, text = std::move(text)](std::size_t, httplib::DataSink& sink) mutable {
       for (auto event = completion->channel().take(text.empty() && !completion->finished() ? glance : 0ms); event;
            event = completion->channel().take(0ms)) {
         text += completion->take(*std::move(event));
@@ -344,12 +382,14 @@ struct Http::Server {
       if (text.empty()) return sink.is_writable() && Clock::now() < completion->deadline() + 5s;
       std::string const sent = std::exchange(text, {});
       if (!sink.write(sent.data(), sent.size())) return false;
+      // Clients may leave before the empty chunk that ends the response.
+      *sent_all = ends;
       if (ends) sink.done();
       return true;
     };
-    auto const end = [this, completion, log = std::move(log)](bool complete) mutable {
+    auto const end = [this, completion, sent_all, log = std::move(log)](bool) mutable {
       completion->channel().close();
-      int const status = !complete ? 499 : completion->failure() ? completion->failure()->status() : 200;
+      int const status = !*sent_all ? 499 : completion->failure() ? completion->failure()->status() : 200;
       finish(log, status, completion.get());
       --streams;
     };
@@ -385,8 +425,10 @@ struct Http::Server {
   ApiKeys const& keys;
   Tenants& tenants;
   Listener listener;
+  std::map<std::string, std::string> methods;  // by path
   std::int64_t started = std::time(nullptr);
   std::atomic<std::size_t> streams = 0;
+  std::atomic<bool> ended = false;
 };
 
 Http::Http(HttpOptions options, Service& service, ApiKeys const& keys, Tenants& tenants)
@@ -397,12 +439,16 @@ Http::~Http() = default;
 void Http::run(int listening) {
   server_->listener.adopt(listening);
   server_->listener.listen_after_bind();
+  server_->ended = true;
 }
 
 void Http::stop() {
   // What cpp-httplib still streams when it stops is cut off.
   for (auto const begin = Clock::now(); server_->streams > 0 && Clock::now() - begin < 10s;)
     std::this_thread::sleep_for(glance);
+  server_->listener.stopping = true;
+  // What is stopped before it runs would run on.
+  while (!server_->listener.is_running() && !server_->ended) std::this_thread::sleep_for(1ms);
   server_->listener.stop();
 }
 

@@ -10,6 +10,20 @@
 
 namespace copyspec_server {
 
+std::optional<Json> parse_inner(std::string_view text) {
+  struct TooDeep {};
+  try {
+    return Json::parse(text, [](int depth, Json::parse_event_t, Json&) {
+      if (depth > JsonLimits{}.depth) throw TooDeep();
+      return true;
+    });
+  } catch (TooDeep const&) {
+    return std::nullopt;
+  } catch (Json::exception const&) {
+    return std::nullopt;
+  }
+}
+
 Json parse_body(std::string_view text, JsonLimits const& limits) {
   std::size_t keys = 0;
   auto const check = [&](int depth, Json::parse_event_t event, Json&) {
@@ -23,7 +37,7 @@ Json parse_body(std::string_view text, JsonLimits const& limits) {
   try {
     body = Json::parse(text, check);
   } catch (Json::exception const& error) {
-    throw ApiError::bad_request(fmt::format("the body is no JSON: {}", error.what()));
+    throw ApiError::bad_request(fmt::format("the body is no JSON: {:.200}", error.what()));
   }
   if (!body.is_object()) throw ApiError::bad_request("the body must be a JSON object");
   return body;

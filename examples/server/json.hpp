@@ -24,6 +24,9 @@ struct JsonLimits {
   std::size_t keys = 8192;  ///< Of all objects together.
 };
 
+/// A JSON text that a client or a model wrote inside a string; nothing if it is none or nested more than 64 deep.
+[[nodiscard]] std::optional<Json> parse_inner(std::string_view text);
+
 /// Parses a request body. Throws `ApiError` unless it is a JSON object within the limits.
 [[nodiscard]] Json parse_body(std::string_view text, JsonLimits const& limits = {});
 

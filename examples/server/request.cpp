@@ -39,9 +39,11 @@ ToolCall read_tool_call(Json const& value, std::string path) {
   Json const* const function = fields.object("function");
   if (function == nullptr) fields.refuse("function", "given");
   Fields const called(*function, fields.name("function"));
-  return {.id = fields.text("id").value_or(""),
-          .name = called.required_text("name"),
-          .arguments = called.text("arguments").value_or("{}")};
+  ToolCall call{.id = fields.text("id").value_or(""),
+                .name = called.required_text("name"),
+                .arguments = called.text("arguments").value_or("{}")};
+  if (!parse_inner(call.arguments)) called.refuse("arguments", "JSON, nested not too deep");
+  return call;
 }
 
 Message read_message(Json const& value, std::string path) {
@@ -55,6 +57,8 @@ Message read_message(Json const& value, std::string path) {
       message.tool_calls.push_back(read_tool_call((*calls)[i], fmt::format("{}[{}]", fields.name("tool_calls"), i)));
   if (message.role == "tool") message.tool_call_id = fields.required_text("tool_call_id");
   if (fields.find("content") == nullptr && message.tool_calls.empty()) fields.refuse("content", "given");
+  // llama.cpp reads messages up to there.
+  if (message.content.find('\0') != std::string::npos) fields.refuse("content", "a text without NUL");
   return message;
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "service.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <chrono>
 #include <exception>
@@ -39,6 +41,9 @@ void Service::submit(std::vector<Work> work) {
   {
     std::lock_guard const lock(mutex_);
     if (state_ != State::ready) throw ApiError::unavailable("the server is being stopped");
+    if (work.size() > options_.most_waiting)
+      throw ApiError::bad_request(fmt::format("a request may have at most {} prompts here", options_.most_waiting),
+                                  "prompt");
     if (queue_.size() + work.size() > options_.most_waiting)
       throw ApiError::unavailable("too many prompts wait already");
     Clock::time_point const now = Clock::now();
@@ -50,7 +55,8 @@ void Service::submit(std::vector<Work> work) {
 void Service::stop(bool now) noexcept {
   {
     std::lock_guard const lock(mutex_);
-    for (State from : {State::ready, State::loading}) state_.compare_exchange_strong(from, State::stopping);
+    // In this order, as loading may end in between.
+    for (State from : {State::loading, State::ready}) state_.compare_exchange_strong(from, State::stopping);
     if (now) stop_now_ = true;
   }
   submitted_.notify_one();
@@ -64,11 +70,12 @@ void Service::run() {
   try {
     load();
     serve();
-    decoding_->fail_all("the server was stopped");
+    decoding_->fail_all("the server was stopped", 503);
     save_costs();
     state_ = State::stopped;
   } catch (std::exception const& error) {
     error_ = error.what();
+    if (decoding_) decoding_->abandon("the server failed");
     if (std::string const logged = copyspec_llama::take_engine_error(); !logged.empty())
       error_ += "; llama.cpp: " + logged;
     state_ = State::failed;

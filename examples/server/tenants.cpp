@@ -68,9 +68,9 @@ std::filesystem::path Tenants::file_of(std::string const& name) const {
 Tenant Tenants::of(std::string const& holder, std::string const& user) {
   // A name of a key has no space, so no two pairs make one name.
   std::string const name = options_.history == HistoryOf::user ? holder + ' ' + user : holder;
-  // A file name has two digits a byte.
-  if (name.size() > 120)
-    throw ApiError::bad_request("user is too long: with the name of the key, it may have 120 bytes here", "user");
+  // A file name has two digits a byte, and 255 bytes with its ending and with that of the file that replaces it.
+  if (name.size() > 112)
+    throw ApiError::bad_request("user is too long: with the name of the key, it may have 112 bytes here", "user");
   std::lock_guard const lock(mutex_);
   auto found = tenants_.find(name);
   if (found == tenants_.end()) {

@@ -80,6 +80,7 @@ struct Work {
   std::vector<copyspec::Token> prompt;
   copyspec::GenerateOptions options;  ///< Its sampling options have a seed.
   std::vector<std::string> stop;      ///< Strings that end an answer.
+  std::size_t min_tokens = 0;         ///< No string ends it among the first so many tokens.
   std::size_t answers = 1;
   std::size_t first_answer = 0;  ///< The number of the first answer in the request.
   std::string tenant;            ///< Whose cache and history may be used.
