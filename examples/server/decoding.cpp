@@ -237,10 +237,6 @@ void Decoding::pass() {
   settle();
   make_room();
   Clock::time_point const begin = Clock::now();
-  if (last_pass_)
-    metrics_->update([&](Counters& counters) {
-      counters.outside_seconds += std::chrono::duration<double>(begin - *last_pass_).count();
-    });
   PassPlan const plan = batch_.plan(budget());
   if (plan.segments.empty()) return emit();
   Clock::time_point const fed = Clock::now();
@@ -250,12 +246,15 @@ void Decoding::pass() {
   } catch (copyspec::adapters::LlamaCppError const& error) {
     return recover(error.what());
   }
-  count(plan, seconds_since(fed));
+  double const forward = seconds_since(fed);
+  count(plan, forward);
   batch_.commit(rows, text_);
   settle();
   batch_.report(seconds_since(begin));
   count_verdicts();
   emit();
+  metrics_->update(
+      [&](Counters& counters) { counters.outside_seconds += seconds_since(last_pass_.value_or(begin)) - forward; });
   last_pass_ = busy() ? std::optional(Clock::now()) : std::nullopt;
 }
 
