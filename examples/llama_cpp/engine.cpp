@@ -85,13 +85,7 @@ void use_workers(std::vector<std::string> const& workers, Progress& progress) {
   using AddServer = ggml_backend_reg_t (*)(char const*);
   for (std::string const& worker : workers) {
     wait_for_worker(worker, progress);
-    ggml_backend_reg_t const rpc = ggml_backend_reg_by_name("RPC");
-    auto const add =
-        rpc == nullptr
-            ? nullptr
-            : reinterpret_cast<AddServer>(ggml_backend_reg_get_proc_address(rpc, "ggml_backend_rpc_add_server"));
-    if (add == nullptr)
-      copyspec::raise_error(copyspec::ErrorCode::engine, "this llama.cpp was built without RPC: GGML_RPC=ON builds it");
+    auto const add = rpc_function<AddServer>("ggml_backend_rpc_add_server");
     ggml_backend_register(add(worker.c_str()));
   }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <ggml-backend.h>
 #include <llama.h>
 
 #include <cstddef>
@@ -9,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "copyspec/core/error.hpp"
 #include "copyspec/cost/pass_cost_file.hpp"
 #include "terminal.hpp"
 
@@ -67,6 +69,16 @@ class Engine {
   llama_context_params parameters_;
   ContextPointer context_;
 };
+
+/// A function of llama.cpp's RPC back end. Throws `copyspec::Error` if llama.cpp was built without it.
+template <class Function>
+[[nodiscard]] Function rpc_function(char const* name) {
+  ggml_backend_reg_t const rpc = ggml_backend_reg_by_name("RPC");
+  void* const address = rpc == nullptr ? nullptr : ggml_backend_reg_get_proc_address(rpc, name);
+  if (address == nullptr)
+    copyspec::raise_error(copyspec::ErrorCode::engine, "this llama.cpp was built without RPC: GGML_RPC=ON builds it");
+  return reinterpret_cast<Function>(address);
+}
 
 /// The path of an F32 copy of the model in `file`: next to it, and written now if there is none yet or `file` is newer.
 /// Throws `copyspec::Error` if it cannot be written.

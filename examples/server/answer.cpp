@@ -158,7 +158,9 @@ Json Answer::logprobs_of(Event const& event) {
       for (std::size_t i = 1; i < entries.size(); ++i) token["top_logprobs"].push_back(described(entries[i]));
       content.push_back(std::move(token));
     }
-    for (Json const& token : content) logprobs_["content"].push_back(token);
+    // What a stream has sent is not sent again.
+    if (!request_->stream)
+      for (Json const& token : content) logprobs_["content"].push_back(token);
     return {{"content", std::move(content)}, {"refusal", nullptr}};
   }
   Json added{{"tokens", Json::array()},
@@ -175,8 +177,9 @@ Json Answer::logprobs_of(Event const& event) {
     added["text_offset"].push_back(text_offset_);
     text_offset_ += characters(text);
   }
-  for (auto& [field, values] : added.items())
-    for (Json const& value : values) logprobs_[field].push_back(value);
+  if (!request_->stream)
+    for (auto& [field, values] : added.items())
+      for (Json const& value : values) logprobs_[field].push_back(value);
   return added;
 }
 

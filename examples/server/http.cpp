@@ -142,6 +142,10 @@ struct Http::Server {
     listener.set_pre_routing_handler([this](httplib::Request const& request, httplib::Response& response) {
       return before_routing(request, response);
     });
+    listener.set_post_routing_handler([](httplib::Request const&, httplib::Response& response) {
+      // So that clients do not send their next request there.
+      if (Listener::connection().unread) response.set_header("Connection", "close");
+    });
     listener.set_exception_handler([](httplib::Request const&, httplib::Response& response, std::exception_ptr) {
       response.status = 500;
       response.set_content(ApiError::failed("the server failed").body(), json_type);

@@ -14,6 +14,7 @@
 #include <string>
 #include <thread>
 
+#include "../llama_cpp/engine.hpp"
 #include "../llama_cpp/numbers.hpp"
 #include "../llama_cpp/program.hpp"
 #include "copyspec/core/error.hpp"
@@ -29,13 +30,7 @@ struct Options {
 
 void run(Options const& options) {
   using StartServer = void (*)(char const*, char const*, std::size_t, std::size_t, ggml_backend_dev_t*);
-  ggml_backend_reg_t const rpc = ggml_backend_reg_by_name("RPC");
-  auto const start =
-      rpc == nullptr
-          ? nullptr
-          : reinterpret_cast<StartServer>(ggml_backend_reg_get_proc_address(rpc, "ggml_backend_rpc_start_server"));
-  if (start == nullptr)
-    copyspec::raise_error(copyspec::ErrorCode::engine, "this llama.cpp was built without RPC: GGML_RPC=ON builds it");
+  auto const start = copyspec_llama::rpc_function<StartServer>("ggml_backend_rpc_start_server");
   ggml_backend_dev_t device = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
   start(fmt::format("{}:{}", options.host, options.port).c_str(), nullptr, options.threads, 1, &device);
   copyspec::raise_error(copyspec::ErrorCode::engine, fmt::format("cannot serve at {}:{}", options.host, options.port));

@@ -340,7 +340,7 @@ TEST_CASE("what is wrong in a message is named by its place") {
   CHECK(call(Json::array()) == "messages[1].content");
   CHECK(call({tool("f"), {{"type", "custom"}}}) == "messages[1].tool_calls[1].type");
   CHECK(call({{{"id", 5}, {"function", {{"name", "f"}}}}}) == "messages[1].tool_calls[0].id");
-  CHECK(call({Json::object()}) == "messages[1].tool_calls[0].function");
+  CHECK(call(Json::array({Json::object()})) == "messages[1].tool_calls[0].function");
   CHECK(call({{{"function", Json::object()}}}) == "messages[1].tool_calls[0].function.name");
   CHECK(call({{{"function", {{"name", "f"}, {"arguments", Json::object()}}}}}) ==
         "messages[1].tool_calls[0].function.arguments");
@@ -473,7 +473,7 @@ TEST_CASE("a tool choice is none, auto, required, or one function") {
 }
 
 TEST_CASE("where tools may be called, there is no other rule for the answer") {
-  Json const body = chat_with("tools", {tool("f")});
+  Json const body = chat_with("tools", Json::array({tool("f")}));
   CHECK(blamed(parse_chat, with(body, "grammar", "g")) == "grammar");
   CHECK(blamed(parse_chat, with(body, "response_format", {{"type", "json_object"}})) == "response_format");
   CHECK(blamed(parse_chat, with(with(body, "grammar", "g"), "tool_choice", "none")) == "accepted");
