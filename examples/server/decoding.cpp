@@ -228,8 +228,9 @@ void Decoding::resume_waiting() {
   });
   if (!oldest) return;
   std::size_t const taken = tokens_held() - slots_.kept_tokens();
-  bool const alone = !batch_.running();
-  if (alone || taken + batch_.sequence(*oldest).length() + 2 * longest_draft <= room_) batch_.resume(*oldest);
+  // What `make_room` wants for all of them, so that it does not have to wait again at once.
+  std::size_t const wanted = batch_.sequence(*oldest).length() + longest_draft * (active() + 2);
+  if (!batch_.running() || taken + wanted <= room_) batch_.resume(*oldest);
 }
 
 void Decoding::pass() {
