@@ -75,23 +75,23 @@ copyspec::RowHooksFactory Completion::hooks() const {
   llama_vocab const& vocabulary = *llama_model_get_vocab(&model_->engine.model());
   char const* param = request_.grammar ? "grammar" : request_.json_schema ? "response_format" : "tools";
   try {
+    std::string grammar, after;
     if (request_.grammar) {
-      require_grammar_limits(*request_.grammar);
-      return copyspec::adapters::LlamaCppGrammar(vocabulary, *request_.grammar).hooks();
+      grammar = *request_.grammar;
+    } else if (request_.json_schema) {
+      grammar = json_grammar(to_text(*request_.json_schema));
+    } else if (request_.tool_choice != ToolChoice::none) {
+      std::vector<std::pair<std::string, std::string>> tools;
+      for (Tool const& tool : request_.tools) tools.emplace_back(tool.name, to_text(tool.parameters));
+      grammar = tool_call_grammar(tools, request_.parallel_tool_calls);
+      if (request_.tool_choice == ToolChoice::automatic) after = "<tool_call>";
+    } else {
+      return nullptr;
     }
-    if (request_.json_schema) {
-      std::string const grammar = json_grammar(to_text(*request_.json_schema));
-      require_grammar_limits(grammar);
-      return copyspec::adapters::LlamaCppGrammar(vocabulary, grammar).hooks();
-    }
-    if (request_.tool_choice == ToolChoice::none) return nullptr;
-    std::vector<std::pair<std::string, std::string>> tools;
-    for (Tool const& tool : request_.tools) tools.emplace_back(tool.name, to_text(tool.parameters));
-    std::string const grammar = tool_call_grammar(tools, request_.parallel_tool_calls);
     require_grammar_limits(grammar);
-    if (request_.tool_choice == ToolChoice::required)
-      return copyspec::adapters::LlamaCppGrammar(vocabulary, grammar).hooks();
-    return copyspec::adapters::LlamaCppGrammar(vocabulary, grammar, "root", "<tool_call>").hooks();
+    // All other answers wait for each call.
+    return within_time(copyspec::adapters::LlamaCppGrammar(vocabulary, grammar, "root", after).hooks(),
+                       std::chrono::milliseconds(500));
   } catch (ApiError const&) {
     throw;
   } catch (std::exception const& error) {
@@ -101,7 +101,6 @@ copyspec::RowHooksFactory Completion::hooks() const {
 
 copyspec::GenerateOptions Completion::options(std::vector<std::vector<Token>> references) const {
   copyspec::RowHooksFactory rules = hooks();
-  if (rules) rules = within_time(std::move(rules), std::chrono::milliseconds(500));
   copyspec::SamplingOptions sampling{.temperature = request_.temperature,
                                      .top_k = request_.top_k,
                                      .top_p = request_.top_p,
@@ -190,6 +189,7 @@ std::string Completion::take(Event one) {
     for (Json& choice : choices) text += event(Json::array({std::move(choice)}));
   if (!one.ending) return text;
   --unfinished_;
+  accepted_prediction_ += prediction_overlap(prediction_, answer.tokens());
   std::string error = one.ending->error;
   int status = one.ending->error_status;
   if (error.empty() && one.ending->status == copyspec::SequenceStatus::invalid_row)
@@ -224,7 +224,7 @@ std::string Completion::body() const {
 }
 
 Json Completion::usage() const {
-  std::size_t completion = 0, cached = 0, accepted = 0;
+  std::size_t completion = 0, cached = 0;
   copyspec::SequenceCounters all;
   for (std::size_t i = 0; i < answers_.size(); ++i) {
     completion += answers_[i].tokens().size();
@@ -235,15 +235,14 @@ Json Completion::usage() const {
     all.accepted += counters.accepted;
     // All answers to a prompt read it once.
     if (i % request_.n == 0) cached += answers_[i].ending().cached_tokens;
-    accepted += prediction_overlap(prediction_, answers_[i].tokens());
   }
   return {{"prompt_tokens", prompt_tokens_},
           {"completion_tokens", completion},
           {"total_tokens", prompt_tokens_ + completion},
           {"prompt_tokens_details", {{"cached_tokens", cached}}},
           {"completion_tokens_details",
-           {{"accepted_prediction_tokens", accepted},
-            {"rejected_prediction_tokens", prediction_.size() * answers_.size() - accepted}}},
+           {{"accepted_prediction_tokens", accepted_prediction_},
+            {"rejected_prediction_tokens", prediction_.size() * answers_.size() - accepted_prediction_}}},
           {"speculation",
            {{"passes", all.decode_passes},
             {"drafts", all.draft_passes},

@@ -69,6 +69,7 @@ class Completion {
   std::vector<Work> work_;
   std::vector<copyspec::Token> prediction_;
   std::size_t prompt_tokens_ = 0;
+  std::size_t accepted_prediction_ = 0;  // in the answers that have ended
   std::vector<Answer> answers_;
   std::size_t unfinished_;
   std::optional<ApiError> failure_;

@@ -133,9 +133,8 @@ struct Http::Server {
     listener.set_write_timeout(10s);
     listener.set_payload_max_length(options.body_bytes);
     listener.set_default_headers({{"Cache-Control", "no-store"}, {"X-Content-Type-Options", "nosniff"}});
-    listener.set_error_handler([](httplib::Request const& request, httplib::Response& response) {
+    listener.set_error_handler([](httplib::Request const&, httplib::Response& response) {
       if (!response.body.empty()) return;
-      static_cast<void>(request);
       std::string const what = response.status == 413 ? "the request is too long" : "the request cannot be read";
       response.set_content(ApiError(response.status, "invalid_request_error", what).body(), json_type);
     });
@@ -147,8 +146,7 @@ struct Http::Server {
       if (Listener::connection().unread) response.set_header("Connection", "close");
     });
     listener.set_exception_handler([](httplib::Request const&, httplib::Response& response, std::exception_ptr) {
-      response.status = 500;
-      response.set_content(ApiError::failed("the server failed").body(), json_type);
+      write_error(response, ApiError::failed("the server failed"));
     });
 
     get("/health", [this](httplib::Request const&, httplib::Response& response) { health(response); });
@@ -180,6 +178,13 @@ struct Http::Server {
     post("/v1/completions", &parse_completion);
   }
 
+  static void write_error(httplib::Response& response, ApiError const& error) {
+    response.status = error.status();
+    if (error.status() == 503) response.set_header("Retry-After", "1");
+    if (error.status() == 401) response.set_header("WWW-Authenticate", "Bearer");
+    response.set_content(error.body(), json_type);
+  }
+
   // What is refused before its body is read.
   httplib::Server::HandlerResponse before_routing(httplib::Request const& request, httplib::Response& response) {
     Connection& connection = Listener::connection();
@@ -189,8 +194,7 @@ struct Http::Server {
     // A part of a response makes no sense here, and cpp-httplib sends as many as are asked for.
     const_cast<httplib::Request&>(request).ranges.clear();
     auto const refuse = [&](ApiError const& error) {
-      response.status = error.status();
-      response.set_content(error.body(), json_type);
+      write_error(response, error);
       return httplib::Server::HandlerResponse::Handled;
     };
     std::string const path = request.path.starts_with("/v1/models/") ? "/v1/models/" : request.path;
@@ -235,13 +239,9 @@ struct Http::Server {
       require_host(request);
       action();
     } catch (ApiError const& error) {
-      response.status = error.status();
-      if (error.status() == 503) response.set_header("Retry-After", "1");
-      if (error.status() == 401) response.set_header("WWW-Authenticate", "Bearer");
-      response.set_content(error.body(), json_type);
+      write_error(response, error);
     } catch (std::exception const& error) {
-      response.status = 500;
-      response.set_content(ApiError::failed(error.what()).body(), json_type);
+      write_error(response, ApiError::failed(error.what()));
     }
   }
 
