@@ -349,6 +349,34 @@ TEST_CASE("every sequence gets a token before any gets more, and prompts are fed
   CHECK(batch.sequence(id(0)).counters().prefill_passes == 4);
 }
 
+TEST_CASE("drafts leave prompts the tokens that are for these, as far as they need them") {
+  using Fed = std::map<SequenceId, std::size_t>;
+  auto const fed = [](std::size_t prompt, std::size_t for_prompts) {
+    DecodeBatch batch(limits, Drafting{{1, 1, 1, 1, 1}}, GreedyVerifier());
+    batch.begin(id(0), Tokens(prompt, 2), {});
+    batch.begin(id(1), Tokens(1, 2), {.max_draft_length = 2});
+    batch.begin(id(2), Tokens(1, 2), {});
+    return fed_by(batch, batch.plan(8, for_prompts));
+  };
+  CHECK(fed(20, 0) == Fed{{id(0), 1}, {id(1), 3}, {id(2), 4}});
+  CHECK(fed(20, 2) == Fed{{id(0), 3}, {id(1), 3}, {id(2), 2}});
+  CHECK(fed(20, 3) == Fed{{id(0), 4}, {id(1), 3}, {id(2), 1}});
+  CHECK(fed(20, 100) == Fed{{id(0), 6}, {id(1), 1}, {id(2), 1}});
+  // One token it gets anyway.
+  CHECK(fed(3, 100) == Fed{{id(0), 3}, {id(1), 3}, {id(2), 2}});
+  CHECK(fed(1, 100) == fed(1, 0));
+}
+
+TEST_CASE("tokens for prompts do not change whose turn it is") {
+  for (std::size_t const for_prompts : {0U, 1U, 9U}) {
+    DecodeBatch batch(limits, Drafting{{1, 1}}, GreedyVerifier());
+    for (std::size_t i = 0; i < 5; ++i) batch.begin(id(i), Tokens(i % 2 == 0 ? 1 : 30, 2), {});
+    PassPlan const plan = batch.plan(3, for_prompts);
+    CHECK(plan.segments.size() == 3);
+    CHECK(std::vector(plan.held_over.begin(), plan.held_over.end()) == std::vector{id(3), id(4)});
+  }
+}
+
 TEST_CASE("those that a pass has no token for are named, and come first in the next") {
   for (std::size_t const budget : {1U, 2U, 3U, 4U}) {
     CAPTURE(budget);

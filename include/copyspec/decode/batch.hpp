@@ -102,17 +102,19 @@ class DecodeBatch : public BatchSequences<Proposer, Verifier, Rows> {
   }
 
   /// Plans a pass of at most `max_tokens` tokens, or of none. Every running sequence gets one token before any gets
-  /// more. Sequences that wait for one token, and their drafts, come before chunks of prompts. Sequences without a
-  /// token come first next time. Each piece of work of a proposer is passed to `timed`, which calls it. Needs:
-  /// max_tokens <= slots_.limits().max_tokens; no truncation of a running sequence is due.
+  /// more. Sequences that wait for one token, and their drafts, come before chunks of prompts, but leave these
+  /// `for_prompts` tokens, as far as they need them. Sequences without a token come first next time. Each piece of work
+  /// of a proposer is passed to `timed`, which calls it. Needs: max_tokens <= slots_.limits().max_tokens; no truncation
+  /// of a running sequence is due.
   template <class Timed = detail::Untimed>
-  [[nodiscard]] PassPlan plan(std::size_t max_tokens, Timed&& timed = Timed()) {
+  [[nodiscard]] PassPlan plan(std::size_t max_tokens, std::size_t for_prompts = 0, Timed&& timed = Timed()) {
     COPYSPEC_ASSERT(!in_pass_, "a pass is under way");
     COPYSPEC_ASSERT(max_tokens <= slots_.limits().max_tokens, "more tokens than a pass of the engine takes");
     slots_.compact();
     bool const with_drafts = !std::exchange(plainly_, false);
     reportable_ = false;
-    detail::with_recovery([&] { pass_.plan(slots_, max_tokens, with_drafts, timed); }, [this] { put_back(); });
+    detail::with_recovery([&] { pass_.plan(slots_, max_tokens, for_prompts, with_drafts, timed); },
+                          [this] { put_back(); });
     in_pass_ = !pass_.segments().empty();
     return {pass_.segments(), slots_.drafts().tree_segments(slots_.limits()), pass_.held_over(), pass_.has_drafts()};
   }

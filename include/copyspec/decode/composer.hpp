@@ -236,7 +236,7 @@ class Composer {
     do {
       before_ = times_.total();
       settle();
-      recovering([&] { plan = batch_.plan(batch_.limits().max_tokens, timing(times_.propose)); });
+      recovering([&] { plan = batch_.plan(batch_.limits().max_tokens, 0, timing(times_.propose)); });
       if (plan.segments.empty()) return std::nullopt;
     } while (!detail::with_recovery([&] { rows = feed(plan); }, recover, !plan.has_drafts));
     return rows;

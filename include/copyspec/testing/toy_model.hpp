@@ -139,7 +139,7 @@ class ToyModel {
     std::size_t before_tree = 0;
   };
 
-  void begin_pass(std::size_t segments) {
+  void begin_pass([[maybe_unused]] std::size_t segments) {
     COPYSPEC_ASSERT(segments > 0, "a pass feeds something");
     rows_.clear();
     fed_ = 0;

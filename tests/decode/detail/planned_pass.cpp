@@ -53,7 +53,7 @@ TEST_CASE("all contexts are prepared before the first draft is asked for, each i
     calls.emplace_back("timed");
     return work();
   };
-  pass.plan(slots, 6, true, timed);
+  pass.plan(slots, 6, 0, true, timed);
   // One draft, for the one that waits for a token; of the prompts, three tokens and one are fed.
   CHECK(calls == std::vector<std::string>{"timed", "prepare 1, 3", "timed", "propose 1, 3"});
   REQUIRE(pass.segments().size() == 3);
@@ -64,7 +64,7 @@ TEST_CASE("all contexts are prepared before the first draft is asked for, each i
   pass.cancel(slots);
   calls.clear();
   slots.for_each([](auto& slot) { slot.sequence.truncated(0); });
-  pass.plan(slots, 6, false, timed);
+  pass.plan(slots, 6, 0, false, timed);
   CHECK(calls.empty());
   CHECK_FALSE(pass.has_drafts());
 }
@@ -117,7 +117,7 @@ struct Setting {
   explicit Setting(Tokens draft) : slots(small, Drafting{std::move(draft)}, Fragile()) { pass.reserve(2); }
 
   void begin(int key, copyspec::GenerateOptions const& options) { slots.begin(SequenceId{key}, Tokens{2}, options); }
-  void plan() { pass.plan(slots, 20, true, untimed); }
+  void plan() { pass.plan(slots, 20, 0, true, untimed); }
   template <class Stop>
   void take(Tokens const& tokens, Stop stop) {
     Rows const rows(tokens);

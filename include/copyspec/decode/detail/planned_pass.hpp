@@ -76,13 +76,14 @@ class PlannedPass {
     held_over_.reserve(sequences);
   }
 
-  /// Shares out `left` tokens. Every running sequence gets one before any gets more. Sequences without a token come
-  /// first next time. If something throws, call `cancel`.
+  /// Shares out `left` tokens. Every running sequence gets one before any gets more. Drafts leave chunks of prompts
+  /// `for_prompts` tokens. Sequences without a token come first next time. If something throws, call `cancel`.
   template <class Timed>
-  void plan(Slots& slots, std::size_t left, bool with_drafts, Timed& timed) {
+  void plan(Slots& slots, std::size_t left, std::size_t for_prompts, bool with_drafts, Timed& timed) {
     clear();
     std::size_t waiting = 0;
     std::size_t for_one_token = 0;
+    std::size_t in_prompts = 0;  // tokens besides the one that each sequence gets
     for (std::size_t i = 0; i < slots.places(); ++i) {
       Slot& slot = slots[i];
       slots.drafts().begin_pass(slot.draft);
@@ -90,9 +91,11 @@ class PlannedPass {
       if (!slot.ready) continue;
       ++waiting;
       if (slot.sequence.pending() == 1) ++for_one_token;
+      in_prompts += slot.sequence.pending() - 1;
     }
+    for_prompts = std::min(for_prompts, in_prompts);
     slots.drafts().begin_pass(slots.limits(), for_one_token);
-    if (with_drafts) prepare(slots, left - std::min(left, waiting), timed);
+    if (with_drafts) prepare(slots, left - std::min(left, waiting + for_prompts), timed);
     // If there is not one token for each, all sequences take turns, whatever they wait for.
     bool const scarce = waiting > left;
     std::size_t const count = slots.places();
@@ -110,7 +113,7 @@ class PlannedPass {
           held_over_.push_back(slot.sequence.id());
           continue;
         }
-        std::size_t const allowance = left - std::min(left - 1, waiting - 1);
+        std::size_t const allowance = left - std::min(left - 1, waiting - 1 + (in_prompt ? 0 : for_prompts));
         --waiting;
         if (schedule(slots, index, with_drafts, allowance, timed)) left -= segments_.back().tokens.size();
       }
