@@ -2,7 +2,9 @@
 #include "decoding.hpp"
 
 #include <algorithm>
+#include <array>
 #include <exception>
+#include <span>
 #include <utility>
 
 #include "copyspec/adapters/llama_cpp/error.hpp"
@@ -58,6 +60,28 @@ Decoding::Decoding(llama_context& context, copyspec_llama::Vocabulary const& voc
       text_([&vocabulary](Token token) { return vocabulary.text(token); }),
       slots_(llama_n_seq_max(&context)),
       answers_(slots_.count()) {}
+
+void Decoding::warm_up(std::chrono::duration<double> time) {
+  constexpr std::array<std::size_t, 6> counts{32, 1, 2, 4, 8, 16};
+  constexpr int rounds = 4;
+  constexpr auto id = SequenceId{0};
+  std::vector<Token> const tokens(std::min({counts[0], model_.max_tokens(), room_}),
+                                  static_cast<Token>(model_.vocabulary_size() / 2));
+  Clock::time_point const begin = Clock::now();
+  for (int round = 0; round < rounds; ++round) {
+    for (std::size_t const rows : counts) {
+      if (rows > tokens.size()) continue;
+      if (seconds_since(begin) > time.count()) return;
+      copyspec::Segment const segment{.sequence = id, .tokens = std::span(tokens).first(rows), .rows = rows};
+      Clock::time_point const fed = Clock::now();
+      static_cast<void>(model_.forward({&segment, 1}));
+      double const seconds = seconds_since(fed);
+      model_.truncate(id, 0);
+      // The first round makes what later ones find.
+      if (round > 0) proposer_.on_pass({.rows = rows, .sequences = 1, .seconds = seconds});
+    }
+  }
+}
 
 template <class Visit>
 void Decoding::for_each_answer(Visit&& visit) const {
@@ -177,15 +201,18 @@ void Decoding::settle() {
   while (auto const copy = batch_.next_copy()) batch_.copied(copy->to, model_.fork(copy->from, copy->to, copy->length));
 }
 
-// While answers are generated, a long prompt must not hold them up.
-std::size_t Decoding::budget() const {
-  std::size_t rows = 0;
+// While answers are generated, a long prompt must not hold them up, nor their drafts the prompt: it is read as fast as
+// without any.
+Decoding::Budget Decoding::budget() const {
+  std::size_t answering = 0, reading = 0;
   for_each_answer([&](SequenceId id, Running const&) {
     Sequence const& sequence = batch_.sequence(id);
-    if (sequence.running() && sequence.pending() == 1 && !batch_.paused(id)) rows += 1 + longest_draft;
+    if (sequence.running() && !batch_.paused(id)) ++(sequence.pending() == 1 ? answering : reading);
   });
   std::size_t const most = model_.max_tokens();
-  return rows == 0 ? most : std::min(most, rows + options_.prompt_chunk);
+  if (answering == 0 || reading == 0) return {.tokens = most};
+  std::size_t const tokens = std::min(most, std::max(options_.mixed_pass, answering + 2 * reading));
+  return {.tokens = tokens, .for_prompts = tokens};
 }
 
 bool Decoding::preempt_newest() {
@@ -210,7 +237,7 @@ void Decoding::make_room() {
       Sequence const& sequence = batch_.sequence(id);
       if (sequence.running() && !batch_.paused(id)) tokens += sequence.pending() + longest_draft;
     });
-    return std::min(tokens, budget());
+    return std::min(tokens, budget().tokens);
   };
   while (tokens_held() + wanted() > room_) {
     if (auto const kept = slots_.evict())
@@ -238,7 +265,8 @@ void Decoding::pass() {
   settle();
   make_room();
   Clock::time_point const begin = Clock::now();
-  PassPlan const plan = batch_.plan(budget());
+  Budget const most = budget();
+  PassPlan const plan = batch_.plan(most.tokens, most.for_prompts);
   if (plan.segments.empty()) return emit();
   Clock::time_point const fed = Clock::now();
   copyspec::LogitsView<float> rows;

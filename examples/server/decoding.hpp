@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -22,8 +23,9 @@ namespace copyspec_server {
 
 struct DecodingOptions {
   std::size_t context_limit = 0;  ///< Most tokens of a prompt with its answer.
-  /// Most tokens of prompts in a pass while answers are generated, so that these do not stand still.
-  std::size_t prompt_chunk = 128;
+  /// Most tokens of a pass in which prompts are read while answers are generated. From 64 tokens of several sequences
+  /// on, llama.cpp on a CPU computes attention in tiles, and each token takes the time of all sequences.
+  std::size_t mixed_pass = 63;
   copyspec::MixingOptions drafting = {};
 };
 
@@ -34,6 +36,10 @@ class Decoding {
  public:
   Decoding(llama_context& context, copyspec_llama::Vocabulary const& vocabulary, DecodingOptions options,
            Metrics& metrics);
+
+  /// Measures what passes cost, for up to `time`, so that the first answers are drafted as later ones. Nothing is under
+  /// way. Throws `LlamaCppError` if the engine fails.
+  void warm_up(std::chrono::duration<double> time);
 
   /// Whether the answers to `work` can begin now: ids and room are free, and no other prompt is being read that begins
   /// alike.
@@ -76,7 +82,12 @@ class Decoding {
   void settle();
   void make_room();
   void resume_waiting();
-  [[nodiscard]] std::size_t budget() const;
+  // Most tokens of a pass, and those of them that drafts leave for prompts.
+  struct Budget {
+    std::size_t tokens = 0;
+    std::size_t for_prompts = 0;
+  };
+  [[nodiscard]] Budget budget() const;
   void recover(std::string const& error);
   bool preempt_newest();
   void count(copyspec::PassPlan const& plan, double seconds);

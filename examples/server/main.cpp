@@ -90,8 +90,8 @@ void add_options(CLI::App& app, Options& options) {
   add_count("--cache", options.service.engine.context, "Tokens that the engine has room for, of all answers together");
   copyspec_llama::add_cache_type(app, options.service.engine.cache, "Type of the cache");
   add_count("--batch", options.service.engine.batch, "Most tokens of a pass");
-  add_count("--prompt-chunk", options.service.prompt_chunk,
-            "Most tokens of prompts in a pass while answers are generated");
+  add_count("--mixed-pass", options.service.mixed_pass,
+            "Most tokens of a pass in which prompts are read while answers are generated");
   add_count("--queue", options.service.most_waiting, "Most prompts that wait; more are refused");
   add_count("--connections", options.http.connections, "Most connections that are served at a time");
   add_count("--body", options.http.body_bytes, "Most bytes of a request");

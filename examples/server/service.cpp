@@ -15,6 +15,11 @@
 #include "copyspec/cost/pass_cost_file.hpp"
 
 namespace copyspec_server {
+namespace {
+
+constexpr std::chrono::seconds most_warm_up(3);
+
+}  // namespace
 
 Service::Service(ServiceOptions options) : options_(std::move(options)), thread_([this] { run(); }) {}
 
@@ -90,11 +95,12 @@ void Service::load() {
   if (!options_.pass_costs.empty() && std::filesystem::exists(options_.pass_costs))
     drafting.pass_cost = copyspec::PassCostFile::load(
         options_.pass_costs.string(), model_->engine.pass_cost_key(model_->file, options_.engine.threads));
-  decoding_ = std::make_unique<Decoding>(model_->engine.context(), model_->vocabulary,
-                                         DecodingOptions{.context_limit = options_.context_limit,
-                                                         .prompt_chunk = options_.prompt_chunk,
-                                                         .drafting = std::move(drafting)},
-                                         metrics_);
+  decoding_ = std::make_unique<Decoding>(
+      model_->engine.context(), model_->vocabulary,
+      DecodingOptions{
+          .context_limit = options_.context_limit, .mixed_pass = options_.mixed_pass, .drafting = std::move(drafting)},
+      metrics_);
+  if (decoding_->pass_cost().levels().empty()) decoding_->warm_up(most_warm_up);
   State loading = State::loading;
   state_.compare_exchange_strong(loading, State::ready);
 }

@@ -28,7 +28,7 @@ struct ServiceOptions {
   bool f32 = false;  ///< Whether an F32 copy is decoded in its place.
   copyspec_llama::EngineOptions engine = {};
   std::size_t context_limit = 0;  ///< Most tokens of a prompt with its answer.
-  std::size_t prompt_chunk = 128;
+  std::size_t mixed_pass = 63;
   std::size_t most_waiting = 128;         ///< Prompts; more are refused.
   std::filesystem::path pass_costs = {};  ///< Read and written, if named.
 };

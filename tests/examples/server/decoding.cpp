@@ -415,6 +415,50 @@ TEST_CASE("prompts that come together and begin alike are read once, by each ten
   CHECK(server.answer(2).ending->cached_tokens == 0);
 }
 
+TEST_CASE("a prompt is read beside answers in passes of bounded size, with drafts as soon as without") {
+  // Passes from the prompt's arrival to its first token, while two answers are copied.
+  auto const passes = [](bool drafts) {
+    Server server(2048, 4, {.context_limit = 400, .mixed_pass = 20});
+    for (std::size_t i : {0U, 2U}) {
+      Work one = work(prompts()[i], 100);
+      if (!drafts) one.options.max_draft_length = 0;
+      server.submit(std::move(one));
+    }
+    while (server.so_far(0).tokens.empty() || server.so_far(1).tokens.empty()) REQUIRE(server.step());
+    std::size_t const late = server.submit(work(Tokens(90, prompts()[1].front()), 1));
+    std::size_t count = 0;
+    for (; server.so_far(late).tokens.empty(); ++count) {
+      std::size_t const before = server.counters().tokens_fed;
+      REQUIRE(server.step());
+      CHECK(server.counters().tokens_fed - before <= 20);
+    }
+    return count;
+  };
+  // Of 20 tokens, 18 are the prompt's.
+  CHECK(passes(false) == 5);
+  CHECK(passes(true) == 5);
+}
+
+TEST_CASE("a warm-up learns what passes cost, and leaves nothing") {
+  copyspec_test::ContextPointer const context = make_context(demo_model(), parameters(512, 2));
+  Metrics metrics;
+  Decoding decoding(*context, vocabulary(), {.context_limit = 400}, metrics);
+  decoding.warm_up(std::chrono::seconds(0));
+  CHECK(decoding.pass_cost().levels().empty());
+  decoding.warm_up(std::chrono::minutes(10));
+  std::vector<std::size_t> rows;
+  for (copyspec::PassLevel const& level : decoding.pass_cost().levels()) {
+    rows.push_back(level.rows);
+    CHECK(level.passes == 3);
+    CHECK(level.seconds > 0);
+  }
+  CHECK(rows == std::vector<std::size_t>{1, 2, 4, 8, 16, 32});
+  CHECK(decoding.pass_cost().in_plain_passes());
+  CHECK(decoding.tokens_held() == 0);
+  CHECK(llama_memory_seq_pos_max(llama_get_memory(context.get()), 0) == -1);
+  CHECK(metrics.read().passes == 0);
+}
+
 TEST_CASE("a stop ends an answer, and is not shown") {
   Plain plain;
   std::string const whole = Plain::text_of(plain.decode(work(prompts()[1], 16)));

@@ -520,7 +520,7 @@ def check_tenants(server):
 def check_full(program, model):
     """More answers than a small cache has room for: all end, whole."""
     with Server(
-        program, model, "--cache", "1024", "--context", "1024", "--sequences", "8", "--prompt-chunk", "64"
+        program, model, "--cache", "1024", "--context", "1024", "--sequences", "8", "--mixed-pass", "32"
     ) as server:
 
         def ask(i):
