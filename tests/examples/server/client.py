@@ -1022,7 +1022,24 @@ def make_parser(description):
     parser.add_argument("--program", default="copyspec-server")
     parser.add_argument("--model", required=True, help="a GGUF file")
     parser.add_argument("--threads", default="1", help="of llama.cpp; on busy cores, one is fastest")
+    parser.add_argument("--weights", choices=("file", "f32"), default="file", help="as copyspec-server has them")
     return parser
+
+
+def run_on_server(test, arguments):
+    """Runs `test(server, arguments)` with a server of its own, which must end with 0. Returns the program's status."""
+    try:
+        with Server(arguments.program, arguments.model, "--threads", arguments.threads, "--weights",
+                    arguments.weights) as server:
+            test(server, arguments)
+        status = server.stop()
+        expect(status == 0, f"the server ended with {status}: {server.errors()}")
+        expect("Sanitizer" not in server.errors(), server.errors())
+    except Failure as failure:
+        print("FAILED", failure)
+        return 1
+    print(f"{Session.calls} calls")
+    return 0
 
 
 def main():
@@ -1030,7 +1047,7 @@ def main():
     parser.add_argument("--only", default="", help="a part of the names of the checks to be run")
     parser.add_argument("--seconds", action="store_true", help="show how long each check takes")
     arguments = parser.parse_args()
-    options = ("--threads", arguments.threads)
+    options = ("--threads", arguments.threads, "--weights", arguments.weights)
     passed, failures = 0, []
 
     def run(check, *given):

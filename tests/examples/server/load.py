@@ -5,10 +5,11 @@
     python3 load.py --program copyspec-server --model FILE
 
 Several threads ask for answers of all kinds. Then the server's metrics must be the sums of what the responses say of
-their tokens, exactly; and each answer must be what the same request gets on the idle server, or differ from it at a
-near-tie as client.py defines it. An answer with a seed may part where the random number is near the border between two
-tokens: such answers are counted, and their likeliest tokens must agree up to there. Prints the near-ties and a summary.
-The exit status is 1 if anything else differs.
+their tokens, exactly; and each answer must be what the same request gets on the idle server, with drafts and plainly, or
+differ from it at a near-tie as client.py defines it. An answer with a seed may part where the random number is near the
+border between two tokens: such answers are counted, and their likeliest tokens must agree up to there. With `--weights
+f32` hardly any answer parts; in four bits many do, since llama.cpp rounds by how a prompt is divided among passes.
+Prints the near-ties and a summary. The exit status is 1 if anything else differs.
 """
 
 import collections
@@ -22,8 +23,8 @@ import time
 
 import openai
 
-from client import (COLOUR, COPY, FOX, STORY, TOOLS, Failure, Server, Session, difference, expect, expect_equal,
-                    make_parser, schema_format)
+from client import (COLOUR, COPY, FOX, PLAIN, STORY, TOOLS, Failure, difference, expect, expect_equal, make_parser,
+                    run_on_server, schema_format)
 
 CHAT = "/v1/chat/completions"
 COMPLETIONS = "/v1/completions"
@@ -163,10 +164,14 @@ def ask_at_once(session, requests, order, threads, totals):
 
 
 class Comparison:
-    """Of answers under load with the same ones alone."""
+    """Of answers under load with the same ones alone, or decoded plainly."""
 
     def __init__(self):
         self.same, self.seeded, self.near_ties, self.failures = 0, 0, [], []
+
+    def __str__(self):
+        return (f"{self.same} replies are the same, {len(self.near_ties)} part at near-ties, {self.seeded} with seeds "
+                f"part, {len(self.failures)} differ")
 
     def add(self, request, loaded, alone):
         if isinstance(loaded, int) or isinstance(alone, int):
@@ -211,20 +216,24 @@ def test_load(server, arguments):
     alone = [ask(session, request, alone_totals) for request in distinct]
     expect_metrics(server, before, alone_totals)
 
-    comparison = Comparison()
+    plain = [ask(session, (endpoint, {**fields, "speculative": PLAIN}), alone_totals) for endpoint, fields in distinct]
+
+    comparison, with_plain = Comparison(), Comparison()
     for number, reply in replies:
         comparison.add(distinct[number], reply, alone[number])
+        with_plain.add(distinct[number], reply, plain[number])
     for tie in sorted(comparison.near_ties):
         print("near-tie:", tie)
+    for tie in sorted(set(with_plain.near_ties) - set(comparison.near_ties)):
+        print("near-tie, with plain decoding:", tie)
     sums = totals.sums
     print(f"{len(replies)} requests by {arguments.threads_of_clients} threads in {seconds:.1f} s: "
           f"{sums['prompt_tokens_total']} prompt tokens, {sums['cached_prompt_tokens_total']} of them cached; "
           f"{sums['generation_tokens_total']} tokens in {passes:.0f} passes; "
           f"{sums['spec_decode_num_accepted_tokens_total']} of {sums['spec_decode_num_draft_tokens_total']} tokens of "
           f"{sums['spec_decode_num_drafts_total']} drafts accepted. The metrics agree. "
-          f"Alone, {comparison.same} replies are the same, {len(comparison.near_ties)} part at near-ties, "
-          f"{comparison.seeded} with seeds part, {len(comparison.failures)} differ.")
-    expect(not comparison.failures, "\n".join(comparison.failures))
+          f"Alone, {comparison}. Decoded plainly, {with_plain}.")
+    expect(not comparison.failures + with_plain.failures, "\n".join(comparison.failures + with_plain.failures))
     expect(comparison.same * 2 > len(replies), "most replies part")
     expect(passes < sums["generation_tokens_total"], "answers were not generated together")
 
@@ -234,15 +243,7 @@ def main():
     parser.add_argument("--requests", type=int, default=200)
     parser.add_argument("--distinct", type=int, default=28, help="different requests among these")
     parser.add_argument("--threads-of-clients", type=int, default=8)
-    arguments = parser.parse_args()
-    try:
-        with Server(arguments.program, arguments.model, "--threads", arguments.threads) as server:
-            test_load(server, arguments)
-    except Failure as failure:
-        print("FAILED", failure)
-        return 1
-    print(f"{Session.calls} calls")
-    return 0
+    return run_on_server(test_load, parser.parse_args())
 
 
 if __name__ == "__main__":
