@@ -39,6 +39,7 @@ set(engine_options
   -D LLAMA_BUILD_TESTS=OFF)
 
 set(engine_dir "${copyspec_root}/build/engine")
+set(engine_source "${engine_dir}/llama_cpp_python-${engine_version}")
 set(engine_prefix "${engine_dir}/prefix")
 set(engine_model "${engine_dir}/model/SmolLM2-135M-Instruct.Q4_1.gguf")
 
@@ -134,42 +135,45 @@ endfunction()
 # Whatever is built or extracted gets its final name in one step, so that it is complete when it
 # is there.
 
-function(prepare_common source build)
+function(prepare_common build)
   copyspec_run("configuring llama_common failed, see above"
     "${CMAKE_COMMAND}" --fresh -G Ninja -S "${copyspec_root}/cmake/llama_common" -B "${build}" --log-level=WARNING
     -D CMAKE_BUILD_TYPE=Release
     -D "CMAKE_PREFIX_PATH=${engine_prefix}.partial"
-    -D "LLAMA_SOURCE=${source}")
+    -D "LLAMA_SOURCE=${engine_source}")
   copyspec_run("building llama_common failed, see above" "${CMAKE_COMMAND}" --build "${build}")
   copyspec_run("installing llama_common into build/engine/prefix failed, see above"
     "${CMAKE_COMMAND}" -E env --unset=DESTDIR
     "${CMAKE_COMMAND}" --install "${build}" --prefix "${engine_prefix}.partial")
 endfunction()
 
-function(prepare_library)
-  set(name llama_cpp_python-${engine_version})
-  set(source "${engine_dir}/${name}")
-  set(build "${engine_dir}/${name}-build")
+# Extracts llama.cpp, of which bench/peers and cmake/peers_server.cmake build other parts.
+function(extract_engine)
   # An earlier version of this script extracted less.
-  if(NOT EXISTS "${source}/common")
-    file(REMOVE_RECURSE "${source}")
-    download(${name}.tar.gz ${engine_sha256} "77 MB"
-      --no-binary :all: --no-build-isolation llama-cpp-python==${engine_version})
-    copyspec_say("extracting llama.cpp")
-    set(vendored ${name}/vendor/llama.cpp)
-    file(REMOVE_RECURSE "${source}.partial")
-    file(ARCHIVE_EXTRACT
-      INPUT "${engine_dir}/download/${name}.tar.gz"
-      DESTINATION "${source}.partial"
-      PATTERNS ${vendored}/CMakeLists.txt ${vendored}/LICENSE ${vendored}/cmake/* ${vendored}/common/*
-               ${vendored}/ggml/* ${vendored}/include/* ${vendored}/src/* ${vendored}/vendor/*)
-    file(RENAME "${source}.partial/${vendored}" "${source}")
-    file(REMOVE_RECURSE "${source}.partial")
+  if(EXISTS "${engine_source}/scripts")
+    return()
   endif()
+  set(name llama_cpp_python-${engine_version})
+  download(${name}.tar.gz ${engine_sha256} "77 MB"
+    --no-binary :all: --no-build-isolation llama-cpp-python==${engine_version})
+  copyspec_say("extracting llama.cpp")
+  set(vendored ${name}/vendor/llama.cpp)
+  file(REMOVE_RECURSE "${engine_source}" "${engine_source}.partial")
+  file(ARCHIVE_EXTRACT
+    INPUT "${engine_dir}/download/${name}.tar.gz"
+    DESTINATION "${engine_source}.partial"
+    PATTERNS ${vendored}/CMakeLists.txt ${vendored}/LICENSE ${vendored}/cmake/* ${vendored}/common/* ${vendored}/ggml/*
+             ${vendored}/include/* ${vendored}/scripts/* ${vendored}/src/* ${vendored}/tools/* ${vendored}/vendor/*)
+  file(RENAME "${engine_source}.partial/${vendored}" "${engine_source}")
+  file(REMOVE_RECURSE "${engine_source}.partial")
+endfunction()
 
+function(prepare_library)
+  set(build "${engine_source}-build")
+  extract_engine()
   copyspec_say("building llama.cpp, a few minutes on two cores")
   copyspec_run("configuring llama.cpp failed, see above"
-    "${CMAKE_COMMAND}" --fresh -G Ninja -S "${source}" -B "${build}" --log-level=WARNING ${engine_options}
+    "${CMAKE_COMMAND}" --fresh -G Ninja -S "${engine_source}" -B "${build}" --log-level=WARNING ${engine_options}
     -D CMAKE_INSTALL_LIBDIR=lib
     -D GGML_RPC=ON
     -D LLAMA_BUILD_COMMON=OFF
@@ -181,7 +185,7 @@ function(prepare_library)
   copyspec_run("installing llama.cpp into build/engine/prefix failed, see above"
     "${CMAKE_COMMAND}" -E env --unset=DESTDIR
     "${CMAKE_COMMAND}" --install "${build}" --prefix "${engine_prefix}.partial")
-  prepare_common("${source}" "${build}-common")
+  prepare_common("${build}-common")
   file(WRITE "${engine_prefix}.partial/version" ${engine_build})
   file(REMOVE_RECURSE "${engine_prefix}")
   file(RENAME "${engine_prefix}.partial" "${engine_prefix}")

@@ -1,5 +1,5 @@
 # What cmake/peers.cmake and cmake/peers_engine.cmake share: fetches, below build/peers, the sources of other projects from
-# PyPI (llama.cpp as cmake/engine.cmake does, ArcticInference 0.2 MB), and builds against them.
+# PyPI (ArcticInference, 0.2 MB), and builds against them and llama.cpp (cmake/engine.cmake).
 
 cmake_minimum_required(VERSION 3.25)
 include("${CMAKE_CURRENT_LIST_DIR}/engine.cmake")
@@ -23,25 +23,6 @@ function(prepare_peers_venv)
     "${CMAKE_COMMAND}" -E env PIP_USER=0
     "${peers_python}" -m pip install --quiet setuptools wheel matplotlib==${matplotlib_version})
   file(TOUCH "${peers_dir}/venv/complete")
-endfunction()
-
-# The drafters of llama.cpp are in a part of its source that the engine does without.
-function(prepare_llama_drafters)
-  set(name llama_cpp_python-${engine_version})
-  set(source "${peers_dir}/llama.cpp-${engine_version}")
-  if(NOT EXISTS "${source}")
-    download(${name}.tar.gz ${engine_sha256} "77 MB"
-      --no-binary :all: --no-build-isolation llama-cpp-python==${engine_version})
-    set(vendored ${name}/vendor/llama.cpp)
-    file(REMOVE_RECURSE "${source}.partial")
-    file(ARCHIVE_EXTRACT
-      INPUT "${engine_dir}/download/${name}.tar.gz"
-      DESTINATION "${source}.partial"
-      PATTERNS ${vendored}/LICENSE ${vendored}/common/* ${vendored}/src/* ${vendored}/vendor/*)
-    file(RENAME "${source}.partial/${vendored}" "${source}")
-    file(REMOVE_RECURSE "${source}.partial")
-  endif()
-  set(peers_llama "${source}" PARENT_SCOPE)
 endfunction()
 
 function(prepare_suffix_trees)
@@ -72,13 +53,13 @@ endfunction()
 # Builds `target` in build/peers/build.
 function(build_peers target)
   prepare_peers_venv()
-  prepare_llama_drafters()
+  extract_engine()
   prepare_suffix_trees()
   copyspec_say("building build/peers/build")
   copyspec_run("configuring build/peers/build failed, see above"
     "${CMAKE_COMMAND}" -G Ninja -S "${copyspec_root}/bench/peers" -B "${peers_dir}/build"
     --log-level=WARNING -D CMAKE_BUILD_TYPE=Release "-DCMAKE_PREFIX_PATH=${engine_prefix}"
-    "-DPEERS_LLAMA=${peers_llama}" "-DPEERS_ARCTIC=${peers_arctic}")
+    "-DPEERS_LLAMA=${engine_source}" "-DPEERS_ARCTIC=${peers_arctic}")
   copyspec_run("building build/peers/build failed, see above"
     "${CMAKE_COMMAND}" --build "${peers_dir}/build" --target ${target})
 endfunction()

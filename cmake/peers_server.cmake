@@ -10,31 +10,20 @@ cmake_minimum_required(VERSION 3.25)
 include("${CMAKE_CURRENT_LIST_DIR}/engine.cmake")
 
 set(peers_dir "${copyspec_root}/build/peers")
-set(llama_server "${peers_dir}/llama-server-${engine_version}/build/bin/llama-server")
+set(llama_server_build "${peers_dir}/llama-server-${engine_version}")
+set(llama_server "${llama_server_build}/bin/llama-server")
 if(NOT EXISTS "${llama_server}")
-  set(name llama_cpp_python-${engine_version})
-  set(source "${peers_dir}/llama-server-${engine_version}")
-  download(${name}.tar.gz ${engine_sha256} "77 MB"
-    --no-binary :all: --no-build-isolation llama-cpp-python==${engine_version})
-  copyspec_say("extracting llama-server")
-  file(REMOVE_RECURSE "${source}" "${source}.partial")
-  set(vendored ${name}/vendor/llama.cpp)
-  file(ARCHIVE_EXTRACT
-    INPUT "${engine_dir}/download/${name}.tar.gz"
-    DESTINATION "${source}.partial"
-    PATTERNS ${vendored}/*)
-  file(RENAME "${source}.partial/${vendored}" "${source}")
-  file(REMOVE_RECURSE "${source}.partial")
+  extract_engine()
   copyspec_say("building llama-server, ten minutes on two cores")
   copyspec_run("configuring llama-server failed, see above"
-    "${CMAKE_COMMAND}" -G Ninja -S "${source}" -B "${source}/build" --log-level=WARNING ${engine_options}
+    "${CMAKE_COMMAND}" -G Ninja -S "${engine_source}" -B "${llama_server_build}" --log-level=WARNING ${engine_options}
     -D LLAMA_BUILD_COMMON=ON
     -D LLAMA_BUILD_SERVER=ON
     -D LLAMA_BUILD_TOOLS=ON
     -D LLAMA_BUILD_UI=OFF
     -D LLAMA_USE_PREBUILT_UI=OFF)
   copyspec_run("building llama-server failed, see above"
-    "${CMAKE_COMMAND}" --build "${source}/build" --target llama-server)
+    "${CMAKE_COMMAND}" --build "${llama_server_build}" --target llama-server)
 endif()
 
 copyspec_configure(release)
