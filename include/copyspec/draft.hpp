@@ -9,5 +9,7 @@
 #include "draft/best_draft.hpp"
 #include "draft/draft_scope.hpp"
 #include "draft/first_draft.hpp"
+#include "draft/offering_proposer.hpp"
 #include "draft/proposer.hpp"
+#include "draft/share_rows.hpp"
 #include "draft/tree_proposer.hpp"

@@ -68,6 +68,17 @@ TEST_CASE("what a draft adds depends on the rows of the other sequences") {
   CHECK(share.alone());
 }
 
+TEST_CASE("what a row adds at least is the least average of what some rows add to a pass without drafts") {
+  SequenceCost share(PassCost::table({1, 1, 1, 1, 3, 3, 3, 3, 3, 3, 9, 16}));
+  share.observe({.rows = 9, .sequences = 4, .seconds = 1});
+  CHECK(share.least_extra() == doctest::Approx(2.0 / 6));  // of the six rows up to ten
+  share.observe({.rows = 3, .sequences = 3, .seconds = 1});
+  CHECK(share.least_extra() == 0);
+  SequenceCost even(PassCost::marginal(0.2));
+  even.observe({.rows = 40, .sequences = 8, .seconds = 1});
+  CHECK(even.least_extra() == doctest::Approx(0.2));
+}
+
 TEST_CASE(
     "what drafts added is shared by their tokens alike, and a plain token costs a part of a pass without drafts") {
   SequenceCost share(PassCost::table({1, 1, 1, 1, 1, 1, 1, 1, 5, 6}));

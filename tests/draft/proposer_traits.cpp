@@ -16,6 +16,7 @@
 #include "copyspec/draft/draft_scope.hpp"
 #include "copyspec/draft/first_draft.hpp"
 #include "copyspec/draft_model/model_proposer.hpp"
+#include "copyspec/mix/mixing_proposer.hpp"
 #include "copyspec/testing/toy_model.hpp"
 #include "copyspec/verify/sampling_options.hpp"
 
@@ -128,5 +129,7 @@ TEST_CASE("a proposer without optional calls can be given all of them") {
 TEST_CASE("a choice between drafts is a chain that begins after the context") {
   static_assert(!copyspec::TreeProposer<FirstDraft<Noting>> && !copyspec::TreeProposer<BestDraft<Noting>>);
   static_assert(!copyspec::ContinuingProposer<FirstDraft<Noting>> && !copyspec::ContinuingProposer<BestDraft<Noting>>);
+  static_assert(copyspec::OfferingProposer<copyspec::MixingProposer>);
+  static_assert(!copyspec::OfferingProposer<FirstDraft<copyspec::MixingProposer>>);
   CHECK(copyspec::PreparingProposer<FirstDraft<Noting>>);
 }

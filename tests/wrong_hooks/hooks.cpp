@@ -56,6 +56,20 @@ struct Proposer : NoProposer {
   void set_scope(std::string const&) {}
 #elif WRONG == 26
   void claim(int) {}
+#elif WRONG == 27
+  DraftOffer offer(std::span<Token const>) {
+    return {};
+  }
+  void share_rows(std::span<DraftOffer>, PassWithoutDrafts const&) {}
+  Draft draft_offered(std::span<Token const>, std::size_t) {
+    return {};
+  }
+#elif WRONG == 28
+  void share_rows(std::vector<DraftOffer> const&) {}
+#elif WRONG == 29
+  Draft draft_offered(std::span<Token const>, std::size_t) {
+    return {};
+  }
 #endif
 };
 

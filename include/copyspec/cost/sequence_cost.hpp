@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <limits>
 #include <utility>
 
 #include "../core/version.hpp"
@@ -20,6 +21,8 @@ inline namespace COPYSPEC_VERSION_NAMESPACE {
 /// O(1), plus the cost of `PassCost::observe` in `observe`. No allocation except copying. Threads: one call at a time.
 class SequenceCost {
  public:
+  static constexpr std::size_t most_shared = 64;  ///< Rows that `least_extra` looks at.
+
   explicit SequenceCost(PassCost pass_cost) : pass_cost_(std::move(pass_cost)) {}
 
   /// The cost of whole passes, as learnt so far.
@@ -31,6 +34,15 @@ class SequenceCost {
   /// What a draft of so many tokens adds to a pass.
   [[nodiscard]] double extra(std::size_t drafted) const noexcept {
     return pass_cost_(others_ + 1 + drafted) - pass_cost_(others_ + 1);
+  }
+
+  /// Least that a row of a draft adds, if others share with it what all of them add to a pass in which each sequence
+  /// has one row: of up to `most_shared` rows, the least average.
+  [[nodiscard]] double least_extra() const noexcept {
+    double least = std::numeric_limits<double>::infinity();
+    for (std::size_t rows = 1; rows <= most_shared; ++rows)
+      least = std::min(least, (pass_cost_(sequences_ + rows) - pass_cost_(sequences_)) / static_cast<double>(rows));
+    return least;
   }
 
   /// What a draft of so many tokens added to the newest pass, if each drafted token of that added the same. Times are

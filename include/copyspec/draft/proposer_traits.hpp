@@ -13,6 +13,7 @@
 #include "../cost/pass_report.hpp"
 #include "../detail/hook_names.hpp"
 #include "draft_scope.hpp"
+#include "offering_proposer.hpp"
 #include "proposer.hpp"
 #include "tree_proposer.hpp"
 
@@ -133,6 +134,9 @@ template <class P> struct hook_set_scope { static_assert(!names_set_scope<P> || 
 template <class P> struct hook_claim { static_assert(!names_claim<P> || ExclusiveProposer<P>, "expected: claim()"); };
 template <class P> struct hook_set_sampling { static_assert(!names_set_sampling<P> || SamplingProposer<P>, "expected: set_sampling(SamplingOptions const& options, bool independently)"); };
 template <class P> struct hook_prepare { static_assert(!names_prepare<P> || PreparingProposer<P>, "expected: prepare(std::span<Token const> context, std::size_t room)"); };
+template <class P> struct hook_offer { static_assert(!names_offer<P> || OfferingProposer<P>, "expected: DraftOffer offer(std::span<Token const> context, std::span<Token> space), share_rows and draft_offered"); };
+template <class P> struct hook_share_rows { static_assert(!names_share_rows<P> || OfferingProposer<P>, "expected: share_rows(std::span<DraftOffer> offers, PassWithoutDrafts const& pass), offer and draft_offered"); };
+template <class P> struct hook_draft_offered { static_assert(!names_draft_offered<P> || OfferingProposer<P>, "expected: Draft draft_offered(std::span<Token const> context, std::size_t length), offer and share_rows"); };
 template <class P> struct hook_propose_tree { static_assert(!names_propose_tree<P> || TreeProposer<P>, "expected: Draft propose_tree(std::span<Token const> context, TreeSpace space)"); };
 template <class P> struct hook_propose_after { static_assert(!names_propose_after<P> || ContinuingProposer<P>, "expected: Draft propose_after(std::span<Token const> context, std::span<Token> space, std::size_t given)"); };
 template <class P> struct hook_on_draft_chosen { static_assert(!names_on_draft_chosen<P> || ChoiceObserver<P>, "expected: on_draft_chosen(std::span<Token const> context, std::size_t length)"); };
@@ -163,6 +167,9 @@ struct ProposerHooks : hook_reserve<P>,
                        hook_claim<P>,
                        hook_set_sampling<P>,
                        hook_prepare<P>,
+                       hook_offer<P>,
+                       hook_share_rows<P>,
+                       hook_draft_offered<P>,
                        hook_propose_tree<P>,
                        hook_propose_after<P>,
                        hook_on_draft_chosen<P>,

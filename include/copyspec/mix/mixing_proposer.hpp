@@ -21,14 +21,15 @@
 #include "../cost/pass_cost.hpp"
 #include "../cost/pass_report.hpp"
 #include "../draft/draft_scope.hpp"
+#include "../draft/offering_proposer.hpp"
 #include "../draft/proposer.hpp"
 #include "../draft/tree_proposer.hpp"
-#include "detail/context_hashes.hpp"
 #include "detail/copy_sources.hpp"
 #include "detail/draft_ledger.hpp"
 #include "detail/draft_pricing.hpp"
 #include "detail/predicted_chain.hpp"
 #include "detail/predicted_tree.hpp"
+#include "detail/read_context.hpp"
 #include "history.hpp"
 #include "mixing_options.hpp"
 #include "mixing_scope.hpp"
@@ -41,8 +42,9 @@ inline namespace COPYSPEC_VERSION_NAMESPACE {
 /// For each position, the candidates come from the longest match, a match that survives edits, four short contexts, and
 /// a history of earlier answers, if given. A `Mixer` gives each candidate an acceptance probability. The most probable
 /// one is appended, and the next position is predicted as if that token had been generated. After 48 tokens of one
-/// match, the chain goes on with what follows there. `draft_length` truncates the chain where its passes cost least,
-/// and accounts (`DraftAccount`) bound what a turn and a scope can lose. So a draft may be empty.
+/// match, the chain goes on with what follows there. `draft_length` truncates the chain where its passes cost least, or
+/// `share_rows` the chains of sequences that share a pass, and accounts (`DraftAccount`) bound what a turn and a scope
+/// can lose. So a draft may be empty.
 ///
 /// Copies share pass costs and a `MixingScope`, so the copies that a composer makes for its sequences learn together. A
 /// turn may bring another scope (`set_scope`). No token of one sequence can reach the draft of another unless it is in
@@ -117,17 +119,19 @@ class MixingProposer {
   }
 
   [[nodiscard]] Draft propose(std::span<Token const> context, std::span<Token> space) {
-    ledger_.settle(context.size(), *pricing_);
-    DraftAccount const account = ledger_.open(pass_credit, *pricing_);
-    if (!take_in(context) || (checkpoints_ && after_prompt_)) return {};
-    std::size_t const length =
-        predict_chain(context, space.first(std::min(space.size(), draft_length_)), 0, most_mixed);
-    std::span<float const> const chain = std::span(probabilities_).first(length);
-    std::size_t const drafted = pricing_->length_of_chain(chain, account);
-    ledger_.propose(context.size(), drafted, *pricing_);
-    return {.length = drafted,
-            .sources = std::span(token_sources_).first(drafted),
-            .probabilities = std::span(probabilities_).first(drafted)};
+    DraftAccount const account = open_account(context);
+    return draft(context, pricing_->length_of_chain(chain(context, space), account));
+  }
+
+  /// Like `propose`, for a pass that several sequences share: see `OfferingProposer`.
+  [[nodiscard]] DraftOffer offer(std::span<Token const> context, std::span<Token> space) {
+    DraftAccount const account = open_account(context);
+    return pricing_->offer(chain(context, space), account);
+  }
+  void share_rows(std::span<DraftOffer> offers, PassWithoutDrafts const& pass) const { pricing_->share(offers, pass); }
+  [[nodiscard]] Draft draft_offered(std::span<Token const> context, std::size_t length) {
+    // Other drafts of the pass may have a stake in the account by now.
+    return draft(context, pricing_->affordable(length, ledger_.open(0, *pricing_)));
   }
 
   /// Predicts what follows `context` and the first `given` tokens of `space`, which another proposer wrote. Writes it
@@ -143,8 +147,7 @@ class MixingProposer {
 
   /// Like `propose`, but with all candidates at a position, as far as they pay: see `TreeProposer`.
   [[nodiscard]] Draft propose_tree(std::span<Token const> context, TreeSpace space) {
-    ledger_.settle(context.size(), *pricing_);
-    DraftAccount const account = ledger_.open(pass_credit, *pricing_);
+    DraftAccount const account = open_account(context);
     if (!take_in(context)) return {};
     std::size_t const limit = std::min({space.tokens.size(), draft_length_, most_mixed});
     float const least = pricing_->least_reach();
@@ -197,6 +200,25 @@ class MixingProposer {
   // What each pass adds to the credit of its scope, so that fresh text does not end drafting for good.
   static constexpr double pass_credit = 0.001;
 
+  // Enters the newest draft. Returns the account that has less left for the next one.
+  [[nodiscard]] DraftAccount open_account(std::span<Token const> context) noexcept {
+    ledger_.settle(context.size(), *pricing_);
+    return ledger_.open(pass_credit, *pricing_);
+  }
+
+  // Predicts into `space`. Returns the probabilities of what was written.
+  [[nodiscard]] std::span<float const> chain(std::span<Token const> context, std::span<Token> space) {
+    if (!take_in(context) || (checkpoints_ && after_prompt_)) return {};
+    space = space.first(std::min(space.size(), draft_length_));
+    return std::span(probabilities_).first(predict_chain(context, space, 0, most_mixed));
+  }
+
+  // Drafts the first `length` tokens of the chain that was predicted last.
+  [[nodiscard]] Draft draft(std::span<Token const> context, std::size_t length) noexcept {
+    ledger_.propose(context.size(), length, *pricing_);
+    return {length, std::span(token_sources_).first(length), std::span(probabilities_).first(length)};
+  }
+
   // Predicts after the first `given` tokens of `space`. Returns the tokens there are then.
   std::size_t predict_chain(std::span<Token const> context, std::span<Token> space, std::size_t given,
                             std::size_t mixed) {
@@ -211,25 +233,10 @@ class MixingProposer {
     reserve(context.size());
     COPYSPEC_ASSERT(sources_.size() <= context.size(), "tokens were taken away without a truncate");
     if (sources_.has_read(context.size())) return true;
-    std::size_t const end = sources_.begin_reading(context);
-    if (end > 0) after_prompt_ = in_prompt_;
-    auto const token_at = [&](std::size_t position) { return context[position]; };
-    detail::ContextHashes contexts(sources_.size(), token_at);
-    std::unique_lock lock(scope_->mutex_, std::defer_lock);
-    std::size_t const known = sources_.size_once_read();
-    while (sources_.size() < end) {
-      if (std::size_t const position = sources_.size(); !in_prompt_ && position >= known) {
-        if (!lock.owns_lock()) lock.lock();
-        detail::Prediction prediction;
-        scope_->mixer_.predict(sources_.input(contexts, sources_.pointers(), position, token_at), prediction);
-        scope_->mixer_.learn(prediction, context[position]);
-      }
-      bool const follow = sources_.size() + detail::CopySources::followed >= context.size();
-      contexts = sources_.append(context, contexts, follow);
-    }
-    if (!sources_.has_read(context.size())) return false;
-    if (end > 0) in_prompt_ = false;
-    return true;
+    bool const begun = detail::read_context(sources_, context, scope_->mixer_, scope_->mutex_, !in_prompt_);
+    bool const whole = sources_.has_read(context.size());
+    if (begun) after_prompt_ = std::exchange(in_prompt_, in_prompt_ && !whole);
+    return whole;
   }
 
   std::size_t draft_length_;
@@ -247,7 +254,7 @@ class MixingProposer {
   bool after_prompt_ = true;                              // whether those read last were not learnt from
 };
 
-static_assert(TreeProposer<MixingProposer>);
+static_assert(TreeProposer<MixingProposer> && OfferingProposer<MixingProposer>);
 
 }  // namespace COPYSPEC_VERSION_NAMESPACE
 }  // namespace copyspec

@@ -37,6 +37,35 @@ TEST_CASE("as much of a prediction is drafted as pays, and less with checkpoints
   CHECK(cheap.least_reach() < expensive.least_reach());
 }
 
+TEST_CASE("what is offered may cost more than it gains alone, and is as much as the account can pay for") {
+  // Four sequences fill the rows that cost one pass. The next six cost another, however many are taken.
+  DraftPricing pricing(PassCost::table({1, 1, 1, 1, 1.9, 1.9, 1.9, 1.9, 1.9, 1.9, 30, 60}), false);
+  std::vector<float> const likely(3, 0.9F);
+  CHECK(pricing.offer(likely, unbounded).probabilities.size() == pricing.length_of_chain(likely, unbounded));
+  pricing.observe({.rows = 4, .sequences = 4, .seconds = 1});
+  CHECK(pricing.length_of_chain(likely, unbounded) == 0);
+  copyspec::DraftOffer const offer = pricing.offer(likely, unbounded);
+  CHECK(offer.probabilities.size() == 3);
+  CHECK(offer.weight == 1);
+  CHECK(pricing.offer(std::vector<float>(3, 0.1F), unbounded).probabilities.empty());
+
+  std::vector<copyspec::DraftOffer> offers(4, offer);
+  pricing.share(std::span(offers).first(1), {.rows = 4, .tokens = 4, .room = 50});
+  CHECK(offers[0].length == 0);
+  pricing.share(offers, {.rows = 4, .tokens = 4, .room = 50});
+  std::size_t rows = 0;
+  for (copyspec::DraftOffer const& one : offers) rows += one.length;
+  CHECK(rows == 6);
+
+  DraftAccount account(8);
+  account.enter(0, 4);
+  CHECK(pricing.offer(likely, account).weight == doctest::Approx(0.8));
+  account.enter(0, 3.5);
+  CHECK(pricing.offer(likely, account).probabilities.empty());
+  CHECK(pricing.affordable(3, account) == 0);
+  CHECK(pricing.affordable(3, unbounded) == 3);
+}
+
 TEST_CASE("no more is drafted than the account can pay for, and only if that pays") {
   std::vector<float> const sure(40, 0.999F);
   DraftPricing const pricing(PassCost::marginal(0.25), false);

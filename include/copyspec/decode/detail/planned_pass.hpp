@@ -22,6 +22,7 @@
 #include "../generate_options.hpp"
 #include "../sequence.hpp"
 #include "../stop.hpp"
+#include "pass_drafts.hpp"
 #include "sequence_slots.hpp"
 
 namespace copyspec {
@@ -74,6 +75,7 @@ class PlannedPass {
     segments_.reserve(sequences);
     inputs_.reserve(sequences);
     held_over_.reserve(sequences);
+    drafts_.reserve(sequences);
   }
 
   /// Shares out `left` tokens. Every running sequence gets one before any gets more. Drafts leave chunks of prompts
@@ -87,6 +89,7 @@ class PlannedPass {
     for (std::size_t i = 0; i < slots.places(); ++i) {
       Slot& slot = slots[i];
       slots.drafts().begin_pass(slot.draft);
+      slot.offered = false;
       slot.ready = slot.active() && !slots.awaits_source(slot) && slot.isolate([&] { slot.make_room(left); });
       if (!slot.ready) continue;
       ++waiting;
@@ -95,7 +98,10 @@ class PlannedPass {
     }
     for_prompts = std::min(for_prompts, in_prompts);
     slots.drafts().begin_pass(slots.limits(), for_one_token);
-    if (with_drafts) prepare(slots, left - std::min(left, waiting + for_prompts), timed);
+    std::size_t const spare = left - std::min(left, waiting + for_prompts);
+    if (with_drafts) drafts_.prepare(slots, spare, timed);
+    if (with_drafts && spare > 0 && for_one_token > 1)
+      drafts_.share(slots, {.rows = waiting + for_prompts, .tokens = for_one_token, .room = spare}, timed);
     // If there is not one token for each, all sequences take turns, whatever they wait for.
     bool const scarce = waiting > left;
     std::size_t const count = slots.places();
@@ -154,21 +160,6 @@ class PlannedPass {
     has_drafts_ = scores_prompt_ = false;
   }
 
-  // Lets a proposer that drafts for several sequences together do so at once. None can have more than `spare` draft
-  // tokens.
-  template <class Timed>
-  static void prepare(Slots& slots, std::size_t spare, Timed& timed) {
-    if constexpr (Traits::prepares)
-      timed([&] {
-        for (std::size_t i = 0; i < slots.places(); ++i) {
-          Slot& slot = slots[i];
-          if (!slot.ready) continue;
-          std::size_t const room = slot.draft_space(spare + 1).size();
-          if (room > 0) Traits::prepare(slot.proposer, slot.sequence.context(), room);
-        }
-      });
-  }
-
   // Returns whether the sequence has a segment. It has none if it failed.
   template <class Timed>
   bool schedule(Slots& slots, std::size_t index, bool with_drafts, std::size_t allowance, Timed& timed) {
@@ -195,7 +186,7 @@ class PlannedPass {
   // draft, the proposer is told. Returns whether the verifier threw nothing; what the proposer throws passes through.
   static bool propose(Slots& slots, Slot& slot, std::span<Token> space, Draft& draft) {
     std::span<Token const> const context = slot.sequence.context();
-    draft = slots.drafts().propose(slot.proposer, slot.draft, context, space);
+    draft = PassDrafts<Proposer>::propose(slots, slot, space);
     std::size_t fed = slots.drafts().feedable(slots.limits(), slot.draft, context, space.first(draft.length));
     bool const allowed = !slots.drafts().is_chain(slot.draft) || slot.isolate([&] {
       fed = slots.verifiers().allowed_draft(slot.verifier, context, space.first(fed));
@@ -247,6 +238,7 @@ class PlannedPass {
   std::vector<Segment> segments_;
   std::vector<VerifyInput> inputs_;  // of the segments with rows, in order
   std::vector<SequenceId> held_over_;
+  PassDrafts<Proposer> drafts_;
   std::uint64_t first_ = 0;  // number of the slot that the next plan serves first, or the next one after it
   bool has_drafts_ = false;
   bool scores_prompt_ = false;

@@ -56,8 +56,10 @@ struct SequenceSlot {
   Turn turn = {};
   CacheSource source = {};
   std::uint64_t number = 0;  ///< No other slot of the batch has it.
+  std::size_t share = 0;     ///< How many tokens of what was offered are drafted.
   bool paused = false;
   bool ready = false;    ///< The pass that is planned may feed it.
+  bool offered = false;  ///< Its proposer has offered a draft for that pass.
   bool removed = false;  ///< No longer to be found, and destroyed later.
 
   /// Whether passes may feed it.

@@ -14,6 +14,8 @@
 #include "../../cost/pass_cost.hpp"
 #include "../../cost/pass_report.hpp"
 #include "../../cost/sequence_cost.hpp"
+#include "../../draft/offering_proposer.hpp"
+#include "../../draft/share_rows.hpp"
 
 namespace copyspec {
 inline namespace COPYSPEC_VERSION_NAMESPACE {
@@ -41,15 +43,31 @@ class DraftPricing {
   [[nodiscard]] std::size_t length_of_chain(std::span<float const> probabilities,
                                             DraftAccount const& account) const noexcept {
     std::lock_guard const lock(mutex_);
+    return length_of_chain(probabilities, account, price(account));
+  }
+
+  /// Offers as much of a chain as could pay if drafts of other sequences share what rows cost, and as `account` can pay
+  /// for. Alone, it is `length_of_chain`.
+  [[nodiscard]] DraftOffer offer(std::span<float const> probabilities, DraftAccount const& account) const noexcept {
+    std::lock_guard const lock(mutex_);
     Price const cost = price(account);
-    // What a pass would have gained by a draft.
-    constexpr double forgone = 0.1;
-    double const alone = share_(1);
-    auto const rejection = [&](std::size_t right) { return forgone * alone + share_.extra(right + 1); };
-    return affordable(account, probabilities.size(), [&](std::size_t length) {
-      auto const chain = probabilities.first(length);
-      return checkpoints_ ? draft_length(chain, cost, rejection) : draft_length(chain, cost);
-    });
+    double const dearer = 1 + cost.dearer;
+    SharedPrice const shared{share_.token(), dearer * share_.least_extra()};
+    std::size_t const length = share_.alone() ? length_of_chain(probabilities, account, cost)
+                                              : length_of_chain(probabilities, account, shared);
+    return {.probabilities = probabilities.first(length), .weight = 1 / dearer};
+  }
+
+  /// Shares the rows of a pass out among offers of several sequences.
+  void share(std::span<DraftOffer> offers, PassWithoutDrafts const& pass) const noexcept {
+    std::lock_guard const lock(mutex_);
+    share_rows(offers, pass, pass_cost());
+  }
+
+  /// How many of the first `length` tokens of an offer `account` can pay for.
+  [[nodiscard]] std::size_t affordable(std::size_t length, DraftAccount const& account) const noexcept {
+    std::lock_guard const lock(mutex_);
+    return affordable(account, length, [](std::size_t most) { return most; });
   }
 
   /// The same of the nodes of a tree.
@@ -108,6 +126,15 @@ class DraftPricing {
       return cost + dearer * (cost - share.token());
     }
   };
+  // The same if the drafts of all sequences share what their rows cost.
+  struct SharedPrice {
+    double token;  // without drafts
+    double row;
+
+    [[nodiscard]] double operator()(std::size_t rows) const noexcept {
+      return token + row * static_cast<double>(rows - 1);
+    }
+  };
   [[nodiscard]] Price price(DraftAccount const& account) const noexcept {
     return {share_, account.lost() * account.lost()};
   }
@@ -118,6 +145,19 @@ class DraftPricing {
     // Between two row counts, a learnt curve shows noise.
     double const exact = pass_cost().average_row() > 0 ? 0.0 : share_.extra(drafted);
     return std::max(exact, share_.added(drafted)) / share_.token();
+  }
+
+  template <class Cost>
+  [[nodiscard]] std::size_t length_of_chain(std::span<float const> probabilities, DraftAccount const& account,
+                                            Cost const& cost) const noexcept {
+    // What a pass would have gained by a draft.
+    constexpr double forgone = 0.1;
+    double const alone = share_(1);
+    auto const rejection = [&](std::size_t right) { return forgone * alone + share_.extra(right + 1); };
+    return affordable(account, probabilities.size(), [&](std::size_t length) {
+      auto const chain = probabilities.first(length);
+      return checkpoints_ ? draft_length(chain, cost, rejection) : draft_length(chain, cost);
+    });
   }
 
   // `paying(length)`: how many of so many predicted tokens to draft. What is affordable of a draft may not pay.
