@@ -123,6 +123,11 @@ TEST_CASE("drafts share a jump of the cost that none could pay alone") {
   CHECK(shared(chains, {.rows = 8, .tokens = 8, .room = 100}, cost) == Lengths(8, 3));
 }
 
+TEST_CASE("a row that makes tokens neither cheaper nor dearer is not given") {
+  auto const even = [](std::size_t rows) { return static_cast<double>(rows); };
+  CHECK(shared({{1.0F, 1.0F}}, {.rows = 1, .tokens = 1, .room = 5}, even) == Lengths{0});
+}
+
 TEST_CASE("equal drafts get rows in turn, the first ones first") {
   Chains const chains(3, std::vector<float>(4, 0.9F));
   auto const free = [](std::size_t) { return 1.0; };

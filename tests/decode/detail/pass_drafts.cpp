@@ -105,7 +105,36 @@ TEST_CASE("sequences that wait for one token offer drafts, and rows are shared o
   pass.cancel(slots);
   calls.clear();
   slots.for_each([](auto& slot) { slot.sequence.truncated(0); });
+  // After a pass that was shared, the only one that waits is asked as ever.
+  pass.plan(slots, 12, 2, true, untimed);
+  REQUIRE(slots.at(SequenceId{0}).offered);
+  pass.cancel(slots);
+  calls.clear();
+  slots.for_each([](auto& slot) { slot.paused = slot.sequence.id() != SequenceId{0}; });
+  slots.for_each([](auto& slot) { slot.sequence.truncated(0); });
+  pass.plan(slots, 12, 2, true, untimed);
+  CHECK(calls == std::vector<std::string>{"propose 1, 8"});
+  pass.cancel(slots);
+  calls.clear();
+  slots.for_each([](auto& slot) { slot.paused = false; });
+  slots.for_each([](auto& slot) { slot.sequence.truncated(0); });
   // No row is left for a draft.
   pass.plan(slots, 4, 0, true, untimed);
   CHECK(std::ranges::none_of(calls, [](std::string const& call) { return call.starts_with("offer"); }));
+}
+
+TEST_CASE("a draft after the last tokens of a prompt is not shared") {
+  using OfferingPass = copyspec::detail::PlannedPass<Offering, GreedyVerifier, LogitsView<float>>;
+  std::vector<std::string> calls;
+  OfferingPass::Slots slots({.vocabulary_size = 4, .max_tokens = 20, .context_limit = 50}, Offering{&calls, 2},
+                            GreedyVerifier());
+  OfferingPass pass;
+  pass.reserve(3);
+  copyspec::detail::Untimed untimed;
+  slots.begin(SequenceId{0}, Tokens(3, 1), {});
+  slots.begin(SequenceId{1}, Tokens(1, 1), {});
+  slots.begin(SequenceId{2}, Tokens(1, 1), {});
+  pass.plan(slots, 20, 0, true, untimed);
+  CHECK(calls == std::vector<std::string>{"offer 1, 17", "offer 1, 17", "share 2: 3, 2, 17", "draft 1, 2", "draft 1, 0",
+                                          "propose 3, 13"});
 }

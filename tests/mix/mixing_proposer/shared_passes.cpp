@@ -234,6 +234,24 @@ TEST_CASE("all turns that share passes lose together no more than the credit and
         }
 }
 
+TEST_CASE("of what several sequences offer, no more is drafted than their scope can pay for together") {
+  MixingProposer original({.pass_cost = PassCost::marginal(0.1), .turn_credit = unbounded, .scope_credit = 0.6});
+  original.on_pass({.rows = 2, .sequences = 2, .seconds = 1});
+  MixingProposer copy = original;
+  Tokens context;
+  for (Token token = 0; token < 400; ++token) context.push_back(token % 20);
+  Tokens space(48);
+  std::size_t const offered = original.offer(context, space).probabilities.size();
+  REQUIRE(offered > 0);
+  CHECK(copy.offer(context, space).probabilities.size() == offered);
+  // Each of the two adds its part of what a pass earns, once.
+  double const earned = original.scope_account().balance();
+  CHECK(earned == doctest::Approx(0.001));
+  CHECK(original.draft_offered(context, offered).length == offered);
+  CHECK(copy.draft_offered(context, offered).length < offered);
+  CHECK(original.scope_account().balance() == earned);
+}
+
 TEST_CASE("without a bound, turns that share passes lose more") {
   for (std::uint64_t const noise : {0U, 1U})
     CHECK(decode({.row_cost = 0.13, .second = 0.6, .one_in = 1, .sequences = 16, .turns = 2, .noise = noise}).lost >
