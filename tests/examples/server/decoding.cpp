@@ -11,7 +11,9 @@
 #include <copyspec/copyspec.hpp>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <deque>
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <optional>
@@ -22,6 +24,8 @@
 
 #include "copyspec/detail/gumbel_noise.hpp"
 #include "copyspec/detail/splitmix.hpp"
+#include "examples/llama_cpp/engine.hpp"
+#include "examples/llama_cpp/terminal.hpp"
 #include "examples/llama_cpp/vocabulary.hpp"
 #include "examples/server/metrics.hpp"
 #include "examples/server/work.hpp"
@@ -41,15 +45,28 @@ using copyspec_server::Event;
 using copyspec_server::Metrics;
 using copyspec_server::Work;
 using copyspec_test::ask;
-using copyspec_test::demo_model;
 using copyspec_test::make_context;
 
 namespace {
 
 using Tokens = std::vector<Token>;
 
+// The model of the demo in F32: in four bits, llama.cpp rounds so differently in passes of other shapes that a
+// difference between two answers shows nothing.
+llama_model& exact_model() {
+  static std::unique_ptr<llama_model, copyspec_test::FreeModel> const model = [] {
+    copyspec_test::demo_model();  // says what is missing
+    copyspec_llama::Progress progress;
+    std::filesystem::path const path = copyspec_llama::f32_copy(std::getenv("COPYSPEC_TEST_MODEL"), 2, progress);
+    auto* const loaded = llama_model_load_from_file(path.c_str(), llama_model_default_params());
+    REQUIRE_MESSAGE(loaded != nullptr, path.string(), " could not be loaded");
+    return std::unique_ptr<llama_model, copyspec_test::FreeModel>(loaded);
+  }();
+  return *model;
+}
+
 Vocabulary const& vocabulary() {
-  static Vocabulary const words(demo_model());
+  static Vocabulary const words(exact_model());
   return words;
 }
 
@@ -74,7 +91,7 @@ struct Answered {
 class Server {
  public:
   explicit Server(std::uint32_t room, std::uint32_t sequences, DecodingOptions options = {.context_limit = 400})
-      : context_(make_context(demo_model(), parameters(room, sequences))),
+      : context_(make_context(exact_model(), parameters(room, sequences))),
         decoding_(*context_, vocabulary(), cheap(std::move(options)), metrics_) {}
 
   // Queues an answer or several to a prompt. Returns its number.
@@ -175,7 +192,7 @@ class Plain {
     context.insert(context.end(), expected.begin(), mine);
     float const distance = margin(context, *one.options.sampling, *mine, *theirs);
     MESSAGE("differs at ", mine - expected.begin(), ", margin ", distance);
-    CHECK_MESSAGE(distance < 0.5F, text_of(expected), " | ", answer.text);
+    CHECK_MESSAGE(distance < 0.01F, text_of(expected), " | ", answer.text);
   }
 
   static std::string text_of(Tokens const& tokens) {
@@ -210,7 +227,7 @@ class Plain {
     return difference;
   }
 
-  copyspec_test::ContextPointer context_ = make_context(demo_model(), parameters(512, 1));
+  copyspec_test::ContextPointer context_ = make_context(exact_model(), parameters(512, 1));
   LlamaCpp model_{*context_};
 };
 
@@ -440,7 +457,7 @@ TEST_CASE("a prompt is read beside answers in passes of bounded size, with draft
 }
 
 TEST_CASE("a warm-up learns what passes cost, and leaves nothing") {
-  copyspec_test::ContextPointer const context = make_context(demo_model(), parameters(512, 2));
+  copyspec_test::ContextPointer const context = make_context(exact_model(), parameters(512, 2));
   Metrics metrics;
   Decoding decoding(*context, vocabulary(), {.context_limit = 400}, metrics);
   decoding.warm_up(std::chrono::seconds(0));
