@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <copyspec/decode/detail/planned_pass.hpp>
+#include <copyspec/decode/engine_limits.hpp>
 #include <copyspec/decode/generate_options.hpp>
 #include <copyspec/draft/offering_proposer.hpp>
 #include <copyspec/draft/proposer.hpp>
@@ -62,32 +63,52 @@ struct Offering {
 };
 static_assert(copyspec::OfferingProposer<Offering>);
 
+// The passes of a batch with such a proposer, and what it was asked in the newest one.
+struct Setting {
+  explicit Setting(std::size_t length) : slots(limits, Offering{&calls, length}, GreedyVerifier()) { pass.reserve(4); }
+
+  void begin(int key, std::size_t prompt, std::size_t most) {
+    slots.begin(SequenceId{key}, Tokens(prompt, 1), {.max_draft_length = most});
+  }
+  void plan(std::size_t most, std::size_t for_prompts, bool with_drafts = true) {
+    pass.plan(slots, most, for_prompts, with_drafts, untimed);
+  }
+  // As before the pass, so that another can be planned.
+  void undo() {
+    pass.cancel(slots);
+    calls.clear();
+    slots.for_each([](auto& slot) { slot.sequence.truncated(0); });
+  }
+  [[nodiscard]] bool none_offered() const {
+    return std::ranges::none_of(calls, [](std::string const& call) { return call.starts_with("offer"); });
+  }
+
+  using Pass = copyspec::detail::PlannedPass<Offering, GreedyVerifier, LogitsView<float>>;
+  static constexpr copyspec::EngineLimits limits{.vocabulary_size = 4, .max_tokens = 20, .context_limit = 50};
+  std::vector<std::string> calls;
+  Pass::Slots slots;
+  Pass pass;
+  copyspec::detail::Untimed untimed;
+};
+
 }  // namespace
 
 TEST_CASE("sequences that wait for one token offer drafts, and rows are shared out before the first is drafted") {
-  using OfferingPass = copyspec::detail::PlannedPass<Offering, GreedyVerifier, LogitsView<float>>;
-  std::vector<std::string> calls;
-  OfferingPass::Slots slots({.vocabulary_size = 4, .max_tokens = 20, .context_limit = 50}, Offering{&calls, 3},
-                            GreedyVerifier());
-  OfferingPass pass;
-  pass.reserve(4);
-  copyspec::detail::Untimed untimed;
-  auto const begin = [&](int key, std::size_t prompt, std::size_t most) {
-    slots.begin(SequenceId{key}, Tokens(prompt, 1), {.max_draft_length = most});
-  };
-  begin(0, 1, 8);
-  begin(1, 7, 0);
+  Setting setting(3);
+  auto const& calls = setting.calls;
+  auto& slots = setting.slots;
+  auto const& pass = setting.pass;
+  setting.begin(0, 1, 8);
+  setting.begin(1, 7, 0);
   // The only one that waits for a token is asked as ever.
-  pass.plan(slots, 9, 2, true, untimed);
+  setting.plan(9, 2);
   CHECK(calls == std::vector<std::string>{"propose 1, 5", "chosen 7, 0"});
-  pass.cancel(slots);
-  calls.clear();
-  slots.for_each([](auto& slot) { slot.sequence.truncated(0); });
+  setting.undo();
 
-  begin(2, 1, 0);
-  begin(3, 1, 2);
+  setting.begin(2, 1, 0);
+  setting.begin(3, 1, 2);
   std::size_t const before = allocations();
-  pass.plan(slots, 12, 2, true, untimed);
+  setting.plan(12, 2);
   CHECK(allocations() - before < 20);  // those of the calls noted here
   // Four sequences and two tokens of the prompt leave six rows. Number 2 must not draft.
   CHECK(calls == std::vector<std::string>{"offer 1, 6", "offer 1, 2", "share 2: 6, 3, 6", "draft 1, 3", "chosen 1, 0",
@@ -97,44 +118,33 @@ TEST_CASE("sequences that wait for one token offer drafts, and rows are shared o
   CHECK(pass.segments()[1].tokens.size() == 1);
   CHECK(pass.segments()[2].tokens.size() == 1);
   CHECK(pass.segments()[3].tokens.size() == 6);
-  pass.cancel(slots);
-  calls.clear();
-  slots.for_each([](auto& slot) { slot.sequence.truncated(0); });
-  pass.plan(slots, 12, 2, false, untimed);
-  CHECK(std::ranges::none_of(calls, [](std::string const& call) { return call.starts_with("offer"); }));
-  pass.cancel(slots);
-  calls.clear();
-  slots.for_each([](auto& slot) { slot.sequence.truncated(0); });
+  setting.undo();
+
+  setting.plan(12, 2, false);
+  CHECK(setting.none_offered());
+  setting.undo();
+
   // After a pass that was shared, the only one that waits is asked as ever.
-  pass.plan(slots, 12, 2, true, untimed);
+  setting.plan(12, 2);
   REQUIRE(slots.at(SequenceId{0}).offered);
-  pass.cancel(slots);
-  calls.clear();
+  setting.undo();
   slots.for_each([](auto& slot) { slot.paused = slot.sequence.id() != SequenceId{0}; });
-  slots.for_each([](auto& slot) { slot.sequence.truncated(0); });
-  pass.plan(slots, 12, 2, true, untimed);
+  setting.plan(12, 2);
   CHECK(calls == std::vector<std::string>{"propose 1, 8"});
-  pass.cancel(slots);
-  calls.clear();
-  slots.for_each([](auto& slot) { slot.paused = false; });
-  slots.for_each([](auto& slot) { slot.sequence.truncated(0); });
+  setting.undo();
+
   // No row is left for a draft.
-  pass.plan(slots, 4, 0, true, untimed);
-  CHECK(std::ranges::none_of(calls, [](std::string const& call) { return call.starts_with("offer"); }));
+  slots.for_each([](auto& slot) { slot.paused = false; });
+  setting.plan(4, 0);
+  CHECK(setting.none_offered());
 }
 
 TEST_CASE("a draft after the last tokens of a prompt is not shared") {
-  using OfferingPass = copyspec::detail::PlannedPass<Offering, GreedyVerifier, LogitsView<float>>;
-  std::vector<std::string> calls;
-  OfferingPass::Slots slots({.vocabulary_size = 4, .max_tokens = 20, .context_limit = 50}, Offering{&calls, 2},
-                            GreedyVerifier());
-  OfferingPass pass;
-  pass.reserve(3);
-  copyspec::detail::Untimed untimed;
-  slots.begin(SequenceId{0}, Tokens(3, 1), {});
-  slots.begin(SequenceId{1}, Tokens(1, 1), {});
-  slots.begin(SequenceId{2}, Tokens(1, 1), {});
-  pass.plan(slots, 20, 0, true, untimed);
-  CHECK(calls == std::vector<std::string>{"offer 1, 17", "offer 1, 17", "share 2: 3, 2, 17", "draft 1, 2", "draft 1, 0",
-                                          "propose 3, 13"});
+  Setting setting(2);
+  setting.begin(0, 3, 64);
+  setting.begin(1, 1, 64);
+  setting.begin(2, 1, 64);
+  setting.plan(20, 0);
+  CHECK(setting.calls == std::vector<std::string>{"offer 1, 17", "offer 1, 17", "share 2: 3, 2, 17", "draft 1, 2",
+                                                  "draft 1, 0", "propose 3, 13"});
 }
