@@ -52,9 +52,10 @@ class DraftPricing {
     std::lock_guard const lock(mutex_);
     Price const cost = price(account);
     double const dearer = 1 + cost.dearer;
-    SharedPrice const shared{share_.token(), dearer * share_.least_extra()};
-    std::size_t const length = share_.alone() ? length_of_chain(probabilities, account, cost)
-                                              : length_of_chain(probabilities, account, shared);
+    std::size_t const length =
+        share_.alone()
+            ? length_of_chain(probabilities, account, cost)
+            : length_of_chain(probabilities, account, SharedPrice{share_.token(), dearer * share_.least_extra()});
     return {.probabilities = probabilities.first(length), .weight = 1 / dearer};
   }
 
